@@ -1,0 +1,7 @@
+//! What is durable?
+
+mod part;
+mod snapshot;
+
+pub use part::Part;
+pub use snapshot::Snapshot;

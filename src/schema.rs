@@ -1,0 +1,30 @@
+//! What is a row?
+//!
+//! - tables are defined once, in `schemas/*.toml`; Arrow schemas, documentation and tests come from
+//!   there ([`Table`])
+//! - a row's identity is an [`EventId`], made from the agent's own ids only
+//! - a row's origin is a source, a generation of its bytes and a byte offset ([`Origin`])
+//! - [`Rows`] collects decoded rows column by column; no row lives on the heap by itself
+
+mod column;
+mod event;
+mod format;
+mod id;
+mod position;
+mod reject;
+mod rows;
+mod table;
+
+pub use column::TextColumn;
+pub use event::{EventColumns, EventRow};
+pub use format::{Format, Framing};
+pub use id::EventId;
+pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
+pub use reject::{RejectColumns, RejectReason};
+pub use rows::{RowBatch, RowContext, Rows};
+pub use table::{
+    Column, ColumnType, Table, events, events_schema, rejects, rejects_schema, sources, sources_schema, tables,
+};
+
+/// Version of the `events` table that this build writes.
+pub const EVENTS_VERSION: i32 = 1;

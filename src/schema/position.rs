@@ -1,0 +1,162 @@
+//! Where rows come from, and how far a source has been read.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Id of a source: one physical stream of bytes, given at first sight and kept across renames.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(pub u64);
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceId({self})")
+    }
+}
+
+impl Serialize for SourceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Where a row's record starts: source, generation of its bytes, byte offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The stream.
+    pub source: SourceId,
+    /// Incarnation of the stream's bytes.
+    pub generation: u32,
+    /// Byte offset of the record in the (uncompressed) stream.
+    pub offset: u64,
+}
+
+/// What a decoder needs to go on later: made and read by the adapter only.
+///
+/// Bytes from `resume_at` are read again; rows of records before `high_water` have been handed out
+/// already, so the decoder uses those records only to rebuild what was still open.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Byte offset to read from; never inside a record.
+    pub resume_at: u64,
+    /// Byte offset up to which settled rows have been handed out; at least `resume_at`.
+    pub high_water: u64,
+    /// The decoder's own state as text (JSON), empty when it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+}
+
+/// What was seen in a source, summed over all its generations.
+///
+/// Every line is exactly one of: it made at least one row (`line_rows`), it is ignored by rule, or
+/// it is in `rejects`. So `lines == line_rows + ignored + rejects` once nothing is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Lines framed.
+    pub lines: u64,
+    /// Lines that made, or joined, at least one row.
+    pub line_rows: u64,
+    /// Lines that by rule make no row.
+    pub ignored: u64,
+    /// Lines that could not be decoded.
+    pub rejects: u64,
+    /// Rows handed out.
+    pub rows: u64,
+    /// Rows that were copies of events already known.
+    pub duplicates: u64,
+    /// Bytes that were no valid UTF-8 and were replaced.
+    pub replaced_chars: u64,
+    /// Lines of a record type the decoder does not know; they are rows too.
+    pub unknown_types: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.line_rows += other.line_rows;
+        self.ignored += other.ignored;
+        self.rejects += other.rejects;
+        self.rows += other.rows;
+        self.duplicates += other.duplicates;
+        self.replaced_chars += other.replaced_chars;
+        self.unknown_types += other.unknown_types;
+    }
+}
+
+/// What identifies the bytes of a file: who it is, and hashes of what was read.
+///
+/// `head` covers the first `head_len` bytes (at most 4096, growing with the file), `tail` the
+/// `tail_len` bytes (at most 256) just before the position. A position is trusted only after both
+/// match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fingerprint {
+    /// Device the file is on.
+    pub device: u64,
+    /// Inode (Unix) or file index (Windows).
+    pub inode: u64,
+    /// Size on disk when last read.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// Status change time in nanoseconds since 1970; 0 where the system has none.
+    pub changed_ns: i64,
+    /// Bytes covered by `head`.
+    pub head_len: u32,
+    /// Hash of the first `head_len` bytes.
+    pub head: u64,
+    /// Bytes covered by `tail`.
+    pub tail_len: u32,
+    /// Hash of the `tail_len` bytes before the position.
+    pub tail: u64,
+}
+
+/// All that is known of one source: the unit that a commit makes durable together with its rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourcePosition {
+    /// Identity, kept across renames.
+    pub id: SourceId,
+    /// Agent that writes it.
+    pub agent: String,
+    /// What the file is: `claude-session`, `codex-rollout`, ...
+    pub format: String,
+    /// Where it was last seen.
+    pub path: String,
+    /// Incarnation of its bytes.
+    pub generation: u32,
+    /// Earliest sign of its existence in microseconds since 1970 (first record's time, else the
+    /// file's): of two copies of an event, the source with the smaller one owns it.
+    pub born_us: i64,
+    /// How far it has been read, and the decoder's state there.
+    #[serde(flatten)]
+    pub checkpoint: Checkpoint,
+    /// Which bytes that was.
+    #[serde(flatten)]
+    pub fingerprint: Fingerprint,
+    /// What was seen in it.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// When it was last read from, microseconds since 1970.
+    #[serde(default)]
+    pub read_at_us: i64,
+    /// True once the file was found gone; its rows stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
+    /// What went wrong at the last look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}

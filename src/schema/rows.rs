@@ -1,0 +1,151 @@
+//! Rows on their way from a decoder to the ring.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::event::{EventColumns, EventRow};
+use super::position::Counts;
+use super::reject::{RejectColumns, RejectReason};
+use super::{EventId, table};
+
+/// What is the same for every row of one source.
+#[derive(Debug, Clone)]
+pub struct RowContext {
+    /// Agent id.
+    pub agent: Arc<str>,
+    /// Path as it stands in `source_path`.
+    pub source_path: Arc<str>,
+    /// Incarnation of the source's bytes.
+    pub generation: u32,
+    /// Machine the logs were read on.
+    pub machine_id: Option<Arc<str>>,
+    /// User that owns the logs.
+    pub user_name: Option<Arc<str>>,
+    /// Time of decoding, microseconds since 1970.
+    pub now_us: i64,
+}
+
+impl RowContext {
+    /// Context for generation 0 of `source_path`, decoded at time 0, without machine and user.
+    #[must_use]
+    pub fn new(agent: &str, source_path: &str) -> Self {
+        Self {
+            agent: agent.into(),
+            source_path: source_path.into(),
+            generation: 0,
+            machine_id: None,
+            user_name: None,
+            now_us: 0,
+        }
+    }
+}
+
+/// Collects decoded rows of one or more sources, column by column.
+#[derive(Debug)]
+pub struct Rows {
+    context: RowContext,
+    events: EventColumns,
+    ids: Vec<EventId>,
+    rejects: RejectColumns,
+    counts: Counts,
+}
+
+/// Decoded rows: `events` and `rejects` in the layout of their schema files.
+#[derive(Debug, Clone)]
+pub struct RowBatch {
+    /// Rows of `events`.
+    pub events: RecordBatch,
+    /// `ids[i]` is the identity of row `i` of `events`.
+    pub ids: Vec<EventId>,
+    /// Rows of `rejects`.
+    pub rejects: RecordBatch,
+}
+
+impl RowBatch {
+    /// A batch without rows.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            events: RecordBatch::new_empty(table::events_schema()),
+            ids: Vec::new(),
+            rejects: RecordBatch::new_empty(table::rejects_schema()),
+        }
+    }
+}
+
+impl Rows {
+    /// No rows yet; the next ones belong to `context`.
+    #[must_use]
+    pub fn new(context: RowContext) -> Self {
+        Self {
+            context,
+            events: EventColumns::default(),
+            ids: Vec::new(),
+            rejects: RejectColumns::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Says that the next rows belong to `context`; rows so far stay.
+    pub fn begin(&mut self, context: RowContext) {
+        self.context = context;
+    }
+
+    /// The source the next rows belong to.
+    #[must_use]
+    pub const fn context(&self) -> &RowContext {
+        &self.context
+    }
+
+    /// Appends one event. A row without an id gets one from its path and offset, the last resort.
+    pub fn event(&mut self, row: &EventRow<'_>) {
+        let id = row.id.unwrap_or_else(|| {
+            let place = [self.context.source_path.as_bytes(), &row.source_offset.to_le_bytes()];
+            EventId::of(&self.context.agent, row.event_type, &place)
+        });
+        self.ids.push(id);
+        self.counts.rows += 1;
+        self.events.push(&self.context, id, row);
+    }
+
+    /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.
+    pub fn reject(&mut self, offset: u64, length: u64, reason: RejectReason, detail: &str, bytes: &[u8]) {
+        self.counts.rejects += 1;
+        self.rejects.push(&self.context, offset, length, reason, detail, bytes);
+    }
+
+    /// Counters of the lines since [`Rows::take_counts`]; decoders and the framer add to them.
+    pub const fn counts(&mut self) -> &mut Counts {
+        &mut self.counts
+    }
+
+    /// Takes the counters and starts them over.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Events so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// True when there is neither an event nor a reject.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.rejects.is_empty()
+    }
+
+    /// Rough size of the rows so far, in bytes of memory.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        self.events.stored_bytes() + self.rejects.len() * 1024
+    }
+
+    /// Takes the rows so far and starts over; context and counters stay.
+    #[must_use]
+    pub fn finish(&mut self) -> RowBatch {
+        RowBatch { events: self.events.finish(), ids: std::mem::take(&mut self.ids), rejects: self.rejects.finish() }
+    }
+}
