@@ -326,7 +326,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             any::<u64>().prop_map(Value::from),
-            (-1e15f64..1e15).prop_map(Value::from),
+            (-1_000_000i32..1_000_000).prop_map(|n| Value::from(f64::from(n) / 8.0)),
             "\\PC{0,12}".prop_map(Value::from),
             "[\\x00-\\x1f\"\\\\]{0,6}".prop_map(Value::from),
         ];
@@ -355,12 +355,12 @@ mod tests {
         let line = br#"{"a":1,"b":{"c":[1,2.0,"x"]},"a":2,"e":""}"#;
         Parser::default()
             .each(line, |json| {
-                seen = Some((json.i64_at("a"), json.path(&["b", "c"]).map(Json::len), json.str_at("e")));
+                seen = Some((json.i64_at("a"), json.path(&["b", "c"]).map(Json::len), json.str_at("e").is_some()));
                 let items: Vec<_> = json.path(&["b", "c"]).unwrap().items().map(Json::as_i64).collect();
                 assert_eq!(items, [Some(1), Some(2), None]);
             })
             .unwrap();
-        assert_eq!(seen, Some((Some(2), Some(3), None)));
+        assert_eq!(seen, Some((Some(2), Some(3), false)));
     }
 
     #[test]
