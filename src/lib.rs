@@ -7,4 +7,5 @@ pub mod config;
 pub mod lake;
 #[cfg(feature = "query")]
 pub mod query;
+pub mod ring;
 pub mod schema;

@@ -1,0 +1,306 @@
+//! What is newest?
+//!
+//! Bounded columnar ring of the rows that are not durable yet. Pure memory: no disk, no threads, no
+//! clock; the pipeline puts it behind a lock.
+//!
+//! - settled rows are appended in chunks; a chunk never changes, a row that a more complete record
+//!   replaces is masked
+//! - [`Ring::seal`] closes the open chunks into a [`Segment`] together with the positions they
+//!   imply; segments are committed and released in the order they were sealed
+//! - rows of a segment stay visible until [`Ring::release`], which the pipeline calls in the same
+//!   instant in which the commit becomes visible: a reader sees each row once
+//! - each source may have a provisional tail, replaced as a whole and never sealed
+//! - an event id is in the settled rows at most once
+
+mod chunk;
+mod segment;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
+pub use chunk::Chunk;
+pub use segment::{Segment, SegmentNumber};
+
+/// What decides between two records of one event: the more complete one stays, of equally complete
+/// ones that of the source born first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// `events.completeness`.
+    pub completeness: i64,
+    /// `SourcePosition::born_us` of the source it was decoded from.
+    pub born_us: i64,
+}
+
+impl Claim {
+    /// True when a record with this claim replaces one with the claim `other`.
+    #[must_use]
+    pub const fn beats(self, other: Self) -> bool {
+        self.completeness > other.completeness
+            || (self.completeness == other.completeness && self.born_us < other.born_us)
+    }
+}
+
+/// Where a settled row stands.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    chunk: u64,
+    row: u32,
+    claim: Claim,
+}
+
+/// Ids are hashes already.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, id: u128) {
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are folded in")]
+        let folded = (id >> 64) as u64 ^ id as u64;
+        self.0 = folded;
+    }
+}
+
+type ById<V> = HashMap<EventId, V, BuildHasherDefault<IdHasher>>;
+
+/// A set of event ids.
+pub type IdSet = HashSet<EventId, BuildHasherDefault<IdHasher>>;
+
+/// Rows of one append, already checked against the durable ones.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The rows.
+    pub rows: RowBatch,
+    /// `claims[i]` belongs to row `i`.
+    pub claims: Vec<Claim>,
+    /// Rows (ascending) that are older or equal copies of durable events: they are dropped.
+    pub stale: Vec<u32>,
+    /// Ids of durable events that a row of this arrival replaces.
+    pub replaces: Vec<EventId>,
+    /// Positions after these rows, one per source that was read.
+    pub positions: Vec<SourcePosition>,
+    /// Memory the rows take.
+    pub bytes: usize,
+}
+
+/// The rows of a source that its agent may still change.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// The rows.
+    pub events: RecordBatch,
+    /// Ids of settled or durable rows that these replace for as long as the tail stands.
+    pub replaces: Vec<EventId>,
+}
+
+/// What the ring shows to a reader.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// Rows of `events`, settled ones first.
+    pub events: Vec<RecordBatch>,
+    /// Rows of `rejects`.
+    pub rejects: Vec<RecordBatch>,
+    /// Durable events that must not be seen from the lake.
+    pub replaced: IdSet,
+    /// Newest position of every source that has moved since the last commit.
+    pub positions: BTreeMap<SourceId, Arc<SourcePosition>>,
+}
+
+/// The ring; see the head of this file.
+#[derive(Debug, Default)]
+pub struct Ring {
+    places: ById<Place>,
+    open: Segment,
+    sealed: VecDeque<Arc<Segment>>,
+    /// Rows of sealed chunks that a later row replaces: still being written, no longer shown.
+    masked: HashMap<u64, Vec<u32>>,
+    tails: BTreeMap<SourceId, Tail>,
+    next_chunk: u64,
+    next_segment: u64,
+}
+
+impl Ring {
+    /// Appends rows and moves the positions that go with them; returns how many rows were copies.
+    pub fn append(&mut self, arrival: Arrival) -> u64 {
+        let Arrival { rows, claims, stale, replaces, positions, bytes } = arrival;
+        let mut dropped: Vec<u32> = stale;
+        let number = self.next_chunk;
+        let known_stale = dropped.len();
+        for (row, (id, claim)) in (0u32..).zip(rows.ids.iter().zip(&claims)) {
+            if dropped.get(..known_stale).is_some_and(|s| s.binary_search(&row).is_ok()) {
+                continue;
+            }
+            self.claim_row(*id, Place { chunk: number, row, claim: *claim }, &mut dropped);
+        }
+        dropped.sort_unstable();
+        self.open.replaced.extend(replaces);
+        for position in positions {
+            self.open.positions.insert(position.id, Arc::new(position));
+        }
+        if rows.rejects.num_rows() > 0 {
+            self.open.rejects.push(rows.rejects);
+        }
+        let copies = dropped.len() as u64;
+        if rows.ids.len() > dropped.len() {
+            self.next_chunk += 1;
+            self.open.bytes += bytes;
+            self.open.chunks.push(Chunk::new(number, rows.events, rows.ids, dropped));
+        }
+        copies
+    }
+
+    /// Registers `place` for `id`, or adds its row to `dropped` when a better one stands already.
+    fn claim_row(&mut self, id: EventId, place: Place, dropped: &mut Vec<u32>) {
+        let Some(old) = self.places.get(&id).copied() else {
+            self.places.insert(id, place);
+            return;
+        };
+        if !place.claim.beats(old.claim) {
+            dropped.push(place.row);
+            return;
+        }
+        self.places.insert(id, place);
+        if old.chunk == place.chunk {
+            dropped.push(old.row);
+        } else if let Some(chunk) = self.open.chunk_mut(old.chunk) {
+            chunk.mask(old.row);
+        } else {
+            // It is being written at this moment: the next commit takes it out of the lake again.
+            self.masked.entry(old.chunk).or_default().push(old.row);
+            self.open.replaced.insert(id);
+        }
+    }
+
+    /// Replaces the provisional tail of `source`; `None` when nothing is open any more.
+    ///
+    /// Rows of which a record at least as complete is settled in the ring are not shown.
+    pub fn set_tail(&mut self, source: SourceId, tail: Option<Tail>) {
+        match tail {
+            Some(tail) => self.tails.insert(source, tail),
+            None => self.tails.remove(&source),
+        };
+    }
+
+    /// Claim of the settled row with this id, if the ring holds one.
+    #[must_use]
+    pub fn claim_of(&self, id: EventId) -> Option<Claim> {
+        self.places.get(&id).map(|p| p.claim)
+    }
+
+    /// Memory taken by settled rows, sealed or not.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.open.bytes + self.sealed.iter().map(|s| s.bytes).sum::<usize>()
+    }
+
+    /// Memory taken by rows that are not sealed.
+    #[must_use]
+    pub const fn open_bytes(&self) -> usize {
+        self.open.bytes
+    }
+
+    /// Settled rows that are not durable yet.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True when there is nothing to seal: no rows, no rejects, no moved position.
+    #[must_use]
+    pub fn is_sealable(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Segments sealed and not yet released.
+    #[must_use]
+    pub fn sealed_segments(&self) -> usize {
+        self.sealed.len()
+    }
+
+    /// Closes the open rows into a segment; `None` when there is nothing.
+    pub fn seal(&mut self) -> Option<Arc<Segment>> {
+        if self.open.is_empty() {
+            return None;
+        }
+        let mut segment = std::mem::take(&mut self.open);
+        segment.number = SegmentNumber(self.next_segment);
+        self.next_segment += 1;
+        let segment = Arc::new(segment);
+        self.sealed.push_back(Arc::clone(&segment));
+        Some(segment)
+    }
+
+    /// Forgets the oldest sealed segment, because its rows are durable and visible from the lake.
+    ///
+    /// # Panics
+    ///
+    /// When `number` is not the oldest sealed segment: releasing out of order would lose rows.
+    pub fn release(&mut self, number: SegmentNumber) {
+        let oldest = self.sealed.pop_front().filter(|s| s.number == number);
+        let segment = oldest.expect("segments are released in the order they were sealed");
+        for chunk in &segment.chunks {
+            self.masked.remove(&chunk.number());
+            for (_, id) in chunk.live_ids() {
+                if self.places.get(&id).is_some_and(|p| p.chunk == chunk.number()) {
+                    self.places.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// Gives the oldest sealed segment back to the open rows, because writing it failed.
+    ///
+    /// Only while nothing has been sealed after it.
+    pub fn unseal(&mut self, number: SegmentNumber) -> bool {
+        if self.sealed.back().is_none_or(|s| s.number != number) {
+            return false;
+        }
+        let Some(segment) = self.sealed.pop_back() else { return false };
+        let mut segment = Arc::unwrap_or_clone(segment);
+        for chunk in &mut segment.chunks {
+            for row in self.masked.remove(&chunk.number()).unwrap_or_default() {
+                chunk.mask(row);
+            }
+        }
+        let newer = std::mem::replace(&mut self.open, segment);
+        self.open.extend(newer);
+        true
+    }
+
+    /// What a reader sees now. Shares all buffers; masked rows are filtered out.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let mut view = View::default();
+        let hidden: IdSet = self.tails.values().flat_map(|t| t.replaces.iter().copied()).collect();
+        for segment in self.sealed.iter().map(Arc::as_ref).chain([&self.open]) {
+            for chunk in &segment.chunks {
+                let mut masked = self.masked.get(&chunk.number()).cloned().unwrap_or_default();
+                if !hidden.is_empty() {
+                    masked.extend(chunk.live_ids().filter(|(_, id)| hidden.contains(id)).map(|(row, _)| row));
+                }
+                view.events.extend(chunk.visible(&masked));
+            }
+            view.rejects.extend(segment.rejects.iter().cloned());
+            view.replaced.extend(segment.replaced.iter().copied());
+            view.positions.extend(segment.positions.iter().map(|(id, p)| (*id, Arc::clone(p))));
+        }
+        view.events.extend(self.tails.values().map(|t| t.events.clone()).filter(|b| b.num_rows() > 0));
+        view.replaced.extend(hidden);
+        view
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The ring against a model: a map from id to the best claim.
+
+use std::collections::BTreeMap;
+
+use arrow::array::AsArray;
+use proptest::prelude::*;
+
+use super::*;
+use crate::schema::{EventRow, RowContext, Rows};
+
+fn arrival(rows: &[(u8, i64)]) -> Arrival {
+    let mut builder = Rows::new(RowContext::new("test", "/log"));
+    for (id, completeness) in rows {
+        builder.event(&EventRow {
+            id: Some(EventId(u128::from(*id))),
+            event_type: "system",
+            completeness: *completeness,
+            ..EventRow::default()
+        });
+    }
+    let claims = rows.iter().map(|(_, completeness)| Claim { completeness: *completeness, born_us: 0 }).collect();
+    Arrival { rows: builder.finish(), claims, stale: vec![], replaces: vec![], positions: vec![], bytes: rows.len() }
+}
+
+fn seen(batches: &[RecordBatch]) -> Vec<(u8, i64)> {
+    let mut out = Vec::new();
+    for batch in batches {
+        let ids = batch.column_by_name("event_id").unwrap().as_string_view();
+        let completeness = batch.column_by_name("completeness").unwrap();
+        let completeness = completeness.as_primitive::<arrow::datatypes::Int64Type>();
+        for row in 0..batch.num_rows() {
+            let id = EventId::parse(ids.value(row)).unwrap();
+            out.push((u8::try_from(id.0).unwrap(), completeness.value(row)));
+        }
+    }
+    out.sort_unstable();
+    out
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(Vec<(u8, i64)>),
+    Seal,
+    Release,
+    Unseal,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let rows = prop::collection::vec((0u8..12, 0i64..4), 1..6);
+    let step = prop_oneof![4 => rows.prop_map(Step::Append), 2 => Just(Step::Seal), 2 => Just(Step::Release), 1 => Just(Step::Unseal)];
+    prop::collection::vec(step, 0..40)
+}
+
+/// The ring and a lake that does what the pipeline's lake does.
+#[derive(Default)]
+struct World {
+    ring: Ring,
+    waiting: VecDeque<Arc<Segment>>,
+    lake: BTreeMap<u8, i64>,
+}
+
+impl World {
+    fn append(&mut self, rows: &[(u8, i64)]) {
+        let mut arrival = arrival(rows);
+        for (row, (id, completeness)) in (0u32..).zip(rows) {
+            let id = EventId(u128::from(*id));
+            if self.ring.claim_of(id).is_some() {
+                continue;
+            }
+            match self.lake.get(&u8::try_from(id.0).unwrap()) {
+                Some(known) if known >= completeness => arrival.stale.push(row),
+                Some(_) => arrival.replaces.push(id),
+                None => {}
+            }
+        }
+        self.ring.append(arrival);
+    }
+
+    fn release(&mut self) {
+        let Some(segment) = self.waiting.pop_front() else { return };
+        for id in &segment.replaced {
+            self.lake.remove(&u8::try_from(id.0).unwrap());
+        }
+        for (id, completeness) in seen(&segment.batches()) {
+            assert_eq!(self.lake.insert(id, completeness), None, "an id is durable twice");
+        }
+        self.ring.release(segment.number);
+    }
+
+    fn visible(&self) -> Vec<(u8, i64)> {
+        let view = self.ring.view();
+        let lake = self.lake.iter().filter(|(id, _)| !view.replaced.contains(&EventId(u128::from(**id))));
+        let mut all: Vec<_> = lake.map(|(id, c)| (*id, *c)).chain(seen(&view.events)).collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_reader_sees_the_best_record_of_each_event_exactly_once(steps in steps()) {
+        let mut world = World::default();
+        let mut model: BTreeMap<u8, i64> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Append(rows) => {
+                    world.append(&rows);
+                    for (id, completeness) in rows {
+                        let best = model.entry(id).or_insert(completeness);
+                        *best = completeness.max(*best);
+                    }
+                }
+                Step::Seal => world.waiting.extend(world.ring.seal()),
+                Step::Release => world.release(),
+                Step::Unseal => {
+                    if let Some(last) = world.waiting.pop_back() {
+                        prop_assert!(world.ring.unseal(last.number));
+                    }
+                }
+            }
+            prop_assert_eq!(world.visible(), model.iter().map(|(a, b)| (*a, *b)).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn a_tail_is_seen_until_it_is_replaced_and_hides_what_it_replaces() {
+    let mut ring = Ring::default();
+    ring.append(arrival(&[(1, 1), (2, 1)]));
+    let events = arrival(&[(2, 5), (3, 0)]).rows.events;
+    ring.set_tail(SourceId(1), Some(Tail { events, replaces: vec![EventId(2)] }));
+    assert_eq!(seen(&ring.view().events), [(1, 1), (2, 5), (3, 0)]);
+    ring.set_tail(SourceId(1), None);
+    assert_eq!(seen(&ring.view().events), [(1, 1), (2, 1)]);
+}
+
+#[test]
+fn of_equally_complete_copies_the_source_born_first_owns_the_event() {
+    let mut ring = Ring::default();
+    let claimed = |born_us| Arrival { claims: vec![Claim { completeness: 0, born_us }], ..arrival(&[(1, 0)]) };
+    assert_eq!(ring.append(claimed(20)), 0);
+    assert_eq!(ring.append(claimed(10)), 0);
+    assert_eq!(ring.append(claimed(15)), 1);
+    assert_eq!(ring.claim_of(EventId(1)), Some(Claim { completeness: 0, born_us: 10 }));
+    assert_eq!(ring.view().events.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+}
