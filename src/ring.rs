@@ -92,8 +92,19 @@ pub struct Arrival {
     pub replaces: Vec<EventId>,
     /// Positions after these rows, one per source that was read.
     pub positions: Vec<SourcePosition>,
+    /// Which rows came from which source, ascending.
+    pub spans: Vec<Span>,
     /// Memory the rows take.
     pub bytes: usize,
+}
+
+/// Rows of one source within an arrival: from the end of the span before it up to `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Where the rows come from.
+    pub source: SourceId,
+    /// Number of the row behind the last one.
+    pub end: u32,
 }
 
 /// The rows of a source that its agent may still change.
@@ -132,27 +143,30 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Appends rows and moves the positions that go with them; returns how many rows were copies.
-    pub fn append(&mut self, arrival: Arrival) -> u64 {
-        let Arrival { rows, claims, stale, replaces, positions, bytes } = arrival;
-        let mut dropped: Vec<u32> = stale;
+    /// Appends rows and moves the positions that go with them.
+    ///
+    /// Returns how many rows of which source were copies; they are already added to the counters of
+    /// the positions handed in.
+    pub fn append(&mut self, arrival: Arrival) -> Vec<(SourceId, u64)> {
+        let Arrival { rows, claims, stale, replaces, positions, spans, bytes } = arrival;
         let number = self.next_chunk;
-        let known_stale = dropped.len();
+        let mut dropped = stale.clone();
         for (row, (id, claim)) in (0u32..).zip(rows.ids.iter().zip(&claims)) {
-            if dropped.get(..known_stale).is_some_and(|s| s.binary_search(&row).is_ok()) {
-                continue;
+            if stale.binary_search(&row).is_err() {
+                self.claim_row(*id, Place { chunk: number, row, claim: *claim }, &mut dropped);
             }
-            self.claim_row(*id, Place { chunk: number, row, claim: *claim }, &mut dropped);
         }
         dropped.sort_unstable();
+        let copies = copies_by_source(&dropped, &spans);
         self.open.replaced.extend(replaces);
-        for position in positions {
+        for mut position in positions {
+            let own = copies.iter().filter(|(source, _)| *source == position.id);
+            position.counts.duplicates += own.map(|(_, n)| n).sum::<u64>();
             self.open.positions.insert(position.id, Arc::new(position));
         }
         if rows.rejects.num_rows() > 0 {
             self.open.rejects.push(rows.rejects);
         }
-        let copies = dropped.len() as u64;
         if rows.ids.len() > dropped.len() {
             self.next_chunk += 1;
             self.open.bytes += bytes;
@@ -260,25 +274,6 @@ impl Ring {
         }
     }
 
-    /// Gives the oldest sealed segment back to the open rows, because writing it failed.
-    ///
-    /// Only while nothing has been sealed after it.
-    pub fn unseal(&mut self, number: SegmentNumber) -> bool {
-        if self.sealed.back().is_none_or(|s| s.number != number) {
-            return false;
-        }
-        let Some(segment) = self.sealed.pop_back() else { return false };
-        let mut segment = Arc::unwrap_or_clone(segment);
-        for chunk in &mut segment.chunks {
-            for row in self.masked.remove(&chunk.number()).unwrap_or_default() {
-                chunk.mask(row);
-            }
-        }
-        let newer = std::mem::replace(&mut self.open, segment);
-        self.open.extend(newer);
-        true
-    }
-
     /// What a reader sees now. Shares all buffers; masked rows are filtered out.
     #[must_use]
     pub fn view(&self) -> View {
@@ -300,6 +295,19 @@ impl Ring {
         view.replaced.extend(hidden);
         view
     }
+}
+
+fn copies_by_source(dropped: &[u32], spans: &[Span]) -> Vec<(SourceId, u64)> {
+    let mut start = 0;
+    let mut copies = Vec::new();
+    for span in spans {
+        let end = dropped.partition_point(|row| *row < span.end);
+        if end > start {
+            copies.push((span.source, (end - start) as u64));
+        }
+        start = end.max(start);
+    }
+    copies
 }
 
 #[cfg(test)]

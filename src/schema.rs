@@ -13,6 +13,7 @@ mod id;
 mod position;
 mod reject;
 mod rows;
+mod source;
 mod table;
 
 pub use column::TextColumn;
@@ -22,6 +23,7 @@ pub use id::EventId;
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
 pub use rows::{RowBatch, RowContext, Rows};
+pub use source::{SourceState, sources_batch};
 pub use table::{
     Column, ColumnType, Table, events, events_schema, rejects, rejects_schema, sources, sources_schema, tables,
 };

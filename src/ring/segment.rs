@@ -47,13 +47,4 @@ impl Segment {
         let at = self.chunks.binary_search_by_key(&number, Chunk::number).ok()?;
         self.chunks.get_mut(at)
     }
-
-    /// Adds what a later segment holds.
-    pub fn extend(&mut self, later: Self) {
-        self.chunks.extend(later.chunks);
-        self.rejects.extend(later.rejects);
-        self.positions.extend(later.positions);
-        self.replaced.extend(later.replaced);
-        self.bytes += later.bytes;
-    }
 }
