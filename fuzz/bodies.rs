@@ -1,0 +1,64 @@
+//! What each fuzz target does with its input; `tests/it/fuzz_replay.rs` runs the same on the inputs
+//! that are kept in `fuzz/corpus`.
+
+use devlog::adapters::{Line, SourceInfo, decoder};
+use devlog::schema::{Counts, Format, Framing, RowContext, Rows};
+
+/// Decodes `bytes` as one file of `format` and holds the decoder's promises:
+/// no panic, exact line accounting, and the same rows after a resume at any line.
+pub fn decode(format: Format, bytes: &[u8]) {
+    let lines = cut(format, bytes);
+    let (whole, counts) = run(format, &lines, None);
+    assert_eq!(counts.lines, counts.line_rows + counts.ignored + counts.rejects, "a line is counted once");
+    assert_eq!(counts.lines, lines.len() as u64, "every line is counted");
+    if format.framing() == Framing::Lines && !lines.is_empty() {
+        let at = bytes.len() % lines.len();
+        let (resumed, _) = run(format, &lines, Some(at));
+        assert_eq!(whole, resumed, "a resume after line {at} changes the rows");
+    }
+}
+
+fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    if format.framing() == Framing::Document {
+        return vec![(0, bytes)];
+    }
+    let mut offset = 0;
+    let mut lines = Vec::new();
+    for line in bytes.split(|b| *b == b'\n') {
+        lines.push((offset, line));
+        offset += line.len() as u64 + 1;
+    }
+    lines
+}
+
+fn run(format: Format, lines: &[(u64, &[u8])], resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
+    let info = SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companion: None, modified_us: 1 };
+    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
+    let mut current = decoder(format, info, None);
+    let mut tail = Rows::new(RowContext::new(format.agent(), info.path));
+    let mut at = 0;
+    while let Some((offset, bytes)) = lines.get(at) {
+        current.line(Line { bytes, offset: *offset, end: offset + bytes.len() as u64 + 1 }, &mut rows);
+        current.provisional(&mut tail);
+        at += 1;
+        if resume_after == Some(at - 1) {
+            let checkpoint = current.checkpoint();
+            assert!(checkpoint.resume_at <= checkpoint.high_water);
+            current = decoder(format, info, Some(&checkpoint));
+            let from = current.checkpoint().resume_at;
+            at = lines.partition_point(|(offset, _)| *offset < from);
+        }
+    }
+    current.settle(&mut rows);
+    assert!(!current.is_open(), "nothing is open after settling");
+    let counts = rows.take_counts();
+    let batch = rows.finish();
+    let text = batch.events.column_by_name("text").map(|c| c.to_data());
+    let texts = text.map(arrow_strings).unwrap_or_default();
+    (batch.ids.iter().map(|id| id.0).zip(texts).collect(), counts)
+}
+
+fn arrow_strings(data: arrow::array::ArrayData) -> Vec<String> {
+    let array = arrow::array::StringViewArray::from(data);
+    (0..array.len()).map(|i| array.value(i).to_owned()).collect()
+}

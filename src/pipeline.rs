@@ -1,0 +1,63 @@
+//! Who calls whom?
+//!
+//! Wires the rooms: finds sources, reads what is new, decodes it, drops copies, holds it in the ring
+//! and makes it durable. Owns the threads, the locks and the clock.
+//!
+//! - backfill and live are one path: [`SourceReader`] reads one source from where it stands to its
+//!   end; [`catch_up`] does that for many sources with a few workers, [`Follower`] does it for each
+//!   change that is seen
+//! - rows and the positions they imply travel together ([`Load`] → ring → commit); nothing else
+//!   moves a position
+//! - a worker that finds the ring full writes a segment itself before it reads on: memory is
+//!   bounded, and decoding and encoding share the cores without a thread of their own
+//! - segments are encoded in any order and committed in the order they were sealed
+//! - the ring and the lake's snapshot change together under one lock: [`Core::cut`] is one cut
+
+mod catch_up;
+mod core;
+mod follow;
+mod judge;
+mod progress;
+mod source;
+mod worker;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use catch_up::{CatchUp, Scope, catch_up};
+pub use core::{Core, CoreOptions, Cut};
+pub use follow::{Follower, FollowerOptions};
+pub use judge::Load;
+pub use progress::{Progress, Tally};
+pub use source::{Outcome, SourceReader};
+
+/// Why the pipeline stopped. Nothing that was not durable has moved a position.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The lake could not be read or written.
+    #[error(transparent)]
+    Lake(#[from] crate::lake::LakeError),
+    /// The operating system refused a thread.
+    #[error("cannot start the thread {name}; close other programs and try again")]
+    Thread {
+        /// What it was for.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker panicked: a defect in devlog.
+    #[error("a worker stopped while reading {path:?}; nothing was lost, please report this")]
+    Worker {
+        /// File being read, empty when unknown.
+        path: PathBuf,
+    },
+}
+
+/// Microseconds since 1970, from the system's clock: the only place that reads it for rows.
+#[must_use]
+pub fn now_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

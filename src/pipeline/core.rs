@@ -1,0 +1,361 @@
+//! Ring and lake behind one lock.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::RecordBatch;
+
+use super::judge::{Evidence, Load, Verdict};
+use super::{PipelineError, now_us};
+use crate::lake::{Commit, Found, Lake, Snapshot};
+use crate::ring::{Arrival, IdSet, Ring, Segment, Tail};
+use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
+
+/// Sizes that bound the memory of the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub struct CoreOptions {
+    /// Open rows of this size are sealed and written.
+    pub segment_bytes: usize,
+    /// Appending waits while the ring holds more than this.
+    pub ring_bytes: usize,
+}
+
+impl CoreOptions {
+    /// Sizes for a memory budget: a quarter of it may wait in the ring, an eighth is written at a
+    /// time; the rest is for reading, encoding and queries.
+    #[must_use]
+    pub fn for_budget(memory_bytes: u64) -> Self {
+        let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+        Self { segment_bytes: (budget / 8).max(1 << 20), ring_bytes: (budget / 4).max(2 << 20) }
+    }
+}
+
+struct Live {
+    ring: Ring,
+    lake: Arc<Snapshot>,
+    /// Segments whose commit failed, oldest first: tried again before anything newer.
+    unwritten: VecDeque<Arc<Segment>>,
+    /// Number of the segment whose turn it is to be committed.
+    turn: u64,
+    generation: u64,
+}
+
+/// Newest and durable rows at one instant; no row is in both.
+#[derive(Debug, Clone)]
+pub struct Cut {
+    /// Rows of `events` in memory.
+    pub events: Vec<RecordBatch>,
+    /// Rows of `rejects` in memory.
+    pub rejects: Vec<RecordBatch>,
+    /// Durable events that must not be seen from the lake.
+    pub replaced: IdSet,
+    /// Positions that have moved since the last commit.
+    pub positions: BTreeMap<SourceId, Arc<SourcePosition>>,
+    /// The durable rows.
+    pub lake: Arc<Snapshot>,
+}
+
+/// The ring, the lake, and the lock that keeps them in step.
+///
+/// Without a lake to write (`lake: None`, another process writes) rows stay in the ring.
+#[derive(Debug)]
+pub struct Core {
+    live: Mutex<Live>,
+    moved: Condvar,
+    lake: Option<Lake>,
+    /// Held from a commit until its snapshot is shown, so that nobody shows a newer one without
+    /// releasing the rows it holds.
+    commits: Mutex<()>,
+    options: CoreOptions,
+    born_by_path: Mutex<HashMap<String, i64>>,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("rows", &self.ring.rows()).field("version", &self.lake.version).finish()
+    }
+}
+
+fn unpoison<T>(result: Result<T, PoisonError<T>>) -> T {
+    // A panic while the lock was held is reported by the thread that had it; the state itself is
+    // changed only by whole steps.
+    result.unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// A core that makes rows durable in `lake`.
+    #[must_use]
+    pub fn writing(lake: Lake, options: CoreOptions) -> Self {
+        let snapshot = lake.snapshot();
+        Self::new(Some(lake), snapshot, options)
+    }
+
+    /// A core over a lake that somebody else writes.
+    #[must_use]
+    pub fn reading(snapshot: Arc<Snapshot>, options: CoreOptions) -> Self {
+        Self::new(None, snapshot, options)
+    }
+
+    fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, options: CoreOptions) -> Self {
+        let live = Live { ring: Ring::default(), lake: snapshot, unwritten: VecDeque::new(), turn: 0, generation: 0 };
+        Self { live: Mutex::new(live), moved: Condvar::new(), lake, commits: Mutex::default(), options, born_by_path: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        unpoison(self.live.lock())
+    }
+
+    /// The lake this core writes, if it does.
+    #[must_use]
+    pub const fn lake(&self) -> Option<&Lake> {
+        self.lake.as_ref()
+    }
+
+    /// Newest and durable rows at this instant.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        let live = self.lock();
+        let view = live.ring.view();
+        Cut {
+            events: view.events,
+            rejects: view.rejects,
+            replaced: view.replaced,
+            positions: view.positions,
+            lake: Arc::clone(&live.lake),
+        }
+    }
+
+    /// The durable rows.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.lock().lake)
+    }
+
+    /// Newest position of each source, durable or not.
+    #[must_use]
+    pub fn positions(&self) -> HashMap<SourceId, Arc<SourcePosition>> {
+        let live = self.lock();
+        let mut all = HashMap::clone(&live.lake.sources);
+        all.extend(live.ring.view().positions);
+        all
+    }
+
+    /// Memory of the rows that are not durable.
+    #[must_use]
+    pub fn ring_bytes(&self) -> usize {
+        self.lock().ring.bytes()
+    }
+
+    /// True when a flush would commit something.
+    #[must_use]
+    pub fn has_unwritten(&self) -> bool {
+        let live = self.lock();
+        live.ring.is_sealable() || !live.unwritten.is_empty()
+    }
+
+    /// Takes rows in: copies are dropped, the rest is visible when this returns.
+    ///
+    /// Returns how many rows of which source were copies. Waits while the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read, or when making room fails to write it.
+    pub fn admit(&self, load: Load) -> Result<Vec<(SourceId, u64)>, PipelineError> {
+        self.make_room()?;
+        let born = load.positions.iter().map(|p| (p.id, p.born_us)).collect();
+        let evidence = Evidence::of(&load.rows.events, &load.rows.ids);
+        let claims = evidence.as_ref().map(|e| e.claims(&load.spans, &born)).unwrap_or_default();
+        let (mut live, verdict) = self.judge(evidence.as_ref(), &claims)?;
+        let arrival = Arrival {
+            claims,
+            stale: verdict.stale,
+            replaces: verdict.replaces,
+            positions: load.positions,
+            spans: load.spans,
+            bytes: load.bytes,
+            rows: load.rows,
+        };
+        Ok(live.ring.append(arrival))
+    }
+
+    /// Asks the lake about rows until the answer is about the snapshot that is current while the
+    /// returned lock is held.
+    fn judge(
+        &self,
+        evidence: Option<&Evidence<'_>>,
+        claims: &[crate::ring::Claim],
+    ) -> Result<(MutexGuard<'_, Live>, Verdict), PipelineError> {
+        let mut live = self.lock();
+        let (Some(evidence), Some(lake)) = (evidence, self.lake_or_reader()) else {
+            return Ok((live, Verdict::default()));
+        };
+        loop {
+            let (snapshot, generation) = (Arc::clone(&live.lake), live.generation);
+            let in_ring = evidence.in_ring(&live.ring);
+            drop(live);
+            let verdict = evidence.against_lake(lake, &snapshot, claims, &in_ring, |f| self.born_of(f, &snapshot))?;
+            live = self.lock();
+            if live.generation == generation {
+                return Ok((live, verdict));
+            }
+        }
+    }
+
+    fn lake_or_reader(&self) -> Option<&Lake> {
+        self.lake.as_ref()
+    }
+
+    fn born_of(&self, found: &Found, snapshot: &Snapshot) -> i64 {
+        let mut known = unpoison(self.born_by_path.lock());
+        if !known.contains_key(&found.source_path) {
+            known.extend(snapshot.sources.values().map(|p| (p.path.clone(), p.born_us)));
+        }
+        known.get(&found.source_path).copied().unwrap_or(i64::MIN)
+    }
+
+    /// Shows `rows` as the provisional tail of `source`, instead of the one before.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn show_tail(&self, source: SourceId, born_us: i64, rows: RowBatch) -> Result<(), PipelineError> {
+        if rows.ids.is_empty() {
+            self.lock().ring.set_tail(source, None);
+            return Ok(());
+        }
+        let spans = [crate::ring::Span { source, end: u32::MAX }];
+        let evidence = Evidence::of(&rows.events, &rows.ids);
+        let claims = evidence.as_ref().map(|e| e.claims(&spans, &HashMap::from([(source, born_us)]))).unwrap_or_default();
+        let (mut live, verdict) = self.judge(evidence.as_ref(), &claims)?;
+        let mut keep = vec![true; rows.ids.len()];
+        let mut replaces: Vec<EventId> = verdict.replaces;
+        for row in verdict.stale {
+            keep[row as usize] = false;
+        }
+        for (row, id) in rows.ids.iter().enumerate() {
+            match live.ring.claim_of(*id) {
+                Some(settled) if claims[row].beats(settled) => replaces.push(*id),
+                Some(_) => keep[row] = false,
+                None => {}
+            }
+        }
+        let mask = arrow::array::BooleanArray::from(keep);
+        let events = arrow::compute::filter_record_batch(&rows.events, &mask).unwrap_or(rows.events);
+        live.ring.set_tail(source, Some(Tail { events, replaces }));
+        Ok(())
+    }
+
+    /// Writes segments until an append fits; without a lake to write it never waits.
+    fn make_room(&self) -> Result<(), PipelineError> {
+        if self.lake.is_none() {
+            return Ok(());
+        }
+        loop {
+            let live = self.lock();
+            if live.ring.open_bytes() >= self.options.segment_bytes {
+                drop(live);
+                self.flush()?;
+            } else if live.ring.bytes() >= self.options.ring_bytes && live.ring.sealed_segments() > 0 {
+                // Someone else is writing; a failure wakes us too, and then the flush reports it.
+                let live = unpoison(self.moved.wait(live));
+                if !live.unwritten.is_empty() {
+                    drop(live);
+                    self.flush()?;
+                }
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes everything durable that has been admitted so far and is not being written already.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be written. The rows stay visible and the next flush tries again; no
+    /// position has moved.
+    pub fn flush(&self) -> Result<(), PipelineError> {
+        let Some(lake) = &self.lake else { return Ok(()) };
+        loop {
+            let segment = {
+                let mut live = self.lock();
+                match live.unwritten.pop_front() {
+                    Some(segment) => segment,
+                    None => match live.ring.seal() {
+                        Some(segment) => segment,
+                        None => return Ok(()),
+                    },
+                }
+            };
+            self.write(lake, segment)?;
+            if !self.lock().unwritten.is_empty() {
+                continue;
+            }
+            return Ok(());
+        }
+    }
+
+    fn write(&self, lake: &Lake, segment: Arc<Segment>) -> Result<(), PipelineError> {
+        let result = self.encode_and_commit(lake, &segment);
+        if result.is_err() {
+            let mut live = self.lock();
+            let at = live.unwritten.partition_point(|s| s.number < segment.number);
+            live.unwritten.insert(at, segment);
+        }
+        self.moved.notify_all();
+        result
+    }
+
+    fn encode_and_commit(&self, lake: &Lake, segment: &Segment) -> Result<(), PipelineError> {
+        let parts = lake.encode_events(&segment.batches())?;
+        self.await_turn(segment)?;
+        let commit = Commit {
+            parts,
+            rejects: segment.rejects.clone(),
+            sources: segment.positions.values().map(|p| SourcePosition::clone(p)).collect(),
+            replaced: segment.replaced.iter().copied().collect(),
+            now_us: now_us(),
+        };
+        let _shown = unpoison(self.commits.lock());
+        let snapshot = lake.commit(commit)?;
+        let mut live = self.lock();
+        live.ring.release(segment.number);
+        live.lake = snapshot;
+        live.turn += 1;
+        live.generation += 1;
+        Ok(())
+    }
+
+    /// Waits until every older segment is durable; an older one that failed is written here first.
+    fn await_turn(&self, segment: &Segment) -> Result<(), PipelineError> {
+        let mut live = self.lock();
+        while live.turn != segment.number.0 {
+            if live.unwritten.front().is_some_and(|s| s.number < segment.number) {
+                let Some(older) = live.unwritten.pop_front() else { continue };
+                drop(live);
+                if let Some(lake) = &self.lake {
+                    self.write(lake, older)?;
+                }
+                live = self.lock();
+            } else {
+                live = unpoison(self.moved.wait(live));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs lake upkeep (compaction, pruning) and shows the snapshot it made.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    pub fn upkeep<T, E>(&self, work: impl FnOnce(&Lake) -> Result<T, E>) -> Result<Option<T>, E> {
+        let Some(lake) = &self.lake else { return Ok(None) };
+        let done = work(lake)?;
+        let _shown = unpoison(self.commits.lock());
+        let mut live = self.lock();
+        live.lake = lake.snapshot();
+        live.generation += 1;
+        Ok(Some(done))
+    }
+}
