@@ -3,9 +3,15 @@
 //! Rooms in the data's order; ARCHITECTURE.md gives each one's question and what it may use.
 
 pub mod adapters;
+pub mod backfill;
 pub mod config;
+pub mod discover;
 pub mod lake;
+pub mod pipeline;
 #[cfg(feature = "query")]
 pub mod query;
 pub mod ring;
 pub mod schema;
+#[cfg(unix)]
+pub mod serve;
+pub mod watch;

@@ -4,7 +4,7 @@
 //! and makes it durable. Owns the threads, the locks and the clock.
 //!
 //! - backfill and live are one path: [`SourceReader`] reads one source from where it stands to its
-//!   end; [`catch_up`] does that for many sources with a few workers, [`Follower`] does it for each
+//!   end; [`catch_up()`] does that for many sources with a few workers, [`Follower`] does it for each
 //!   change that is seen
 //! - rows and the positions they imply travel together ([`Load`] → ring → commit); nothing else
 //!   moves a position
@@ -15,21 +15,27 @@
 
 mod catch_up;
 mod core;
+mod flusher;
 mod follow;
 mod judge;
 mod progress;
 mod source;
+mod survey;
 mod worker;
 
 use std::io;
-use std::path::PathBuf;
 
-pub use catch_up::{CatchUp, Scope, catch_up};
+use crate::watch::Limits;
+
+pub use catch_up::{CaughtUp, catch_up};
 pub use core::{Core, CoreOptions, Cut};
+pub use flusher::{Flusher, tidy};
 pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};
 pub use source::{Outcome, SourceReader};
+pub use survey::{Scope, Survey, survey};
+pub use worker::Stamp;
 
 /// Why the pipeline stopped. Nothing that was not durable has moved a position.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +54,15 @@ pub enum PipelineError {
         source: io::Error,
     },
     /// A worker panicked: a defect in devlog.
-    #[error("a worker stopped while reading {path:?}; nothing was lost, please report this")]
-    Worker {
-        /// File being read, empty when unknown.
-        path: PathBuf,
-    },
+    #[error("a worker panicked; nothing was lost, please report the lines above")]
+    Worker,
+}
+
+/// Bounds of reading for a memory budget: a line may take a quarter of it.
+#[must_use]
+pub fn limits_for(memory_bytes: u64) -> Limits {
+    let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+    Limits { buffer: (budget / 128).clamp(64 << 10, 2 << 20), max_line: budget / 4, ..Limits::default() }
 }
 
 /// Microseconds since 1970, from the system's clock: the only place that reads it for rows.

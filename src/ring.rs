@@ -146,7 +146,7 @@ impl Ring {
     /// Appends rows and moves the positions that go with them.
     ///
     /// Returns how many rows of which source were copies; they are already added to the counters of
-    /// the positions handed in.
+    /// the positions handed in. A source that moves loses its provisional tail.
     pub fn append(&mut self, arrival: Arrival) -> Vec<(SourceId, u64)> {
         let Arrival { rows, claims, stale, replaces, positions, spans, bytes } = arrival;
         let number = self.next_chunk;
@@ -160,6 +160,7 @@ impl Ring {
         let copies = copies_by_source(&dropped, &spans);
         self.open.replaced.extend(replaces);
         for mut position in positions {
+            self.tails.remove(&position.id);
             let own = copies.iter().filter(|(source, _)| *source == position.id);
             position.counts.duplicates += own.map(|(_, n)| n).sum::<u64>();
             self.open.positions.insert(position.id, Arc::new(position));
@@ -211,6 +212,21 @@ impl Ring {
     #[must_use]
     pub fn claim_of(&self, id: EventId) -> Option<Claim> {
         self.places.get(&id).map(|p| p.claim)
+    }
+
+    fn segments(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.sealed.iter().map(Arc::as_ref).chain([&self.open])
+    }
+
+    /// Newest position of `source`, if it has moved since the last commit.
+    #[must_use]
+    pub fn position(&self, source: SourceId) -> Option<Arc<SourcePosition>> {
+        self.segments().rev().find_map(|s| s.positions.get(&source).cloned())
+    }
+
+    /// Positions that have moved since the last commit; of two of one source the later comes later.
+    pub fn positions(&self) -> impl Iterator<Item = (SourceId, Arc<SourcePosition>)> + '_ {
+        self.segments().flat_map(|s| s.positions.iter().map(|(id, p)| (*id, Arc::clone(p))))
     }
 
     /// Memory taken by settled rows, sealed or not.
@@ -279,7 +295,7 @@ impl Ring {
     pub fn view(&self) -> View {
         let mut view = View::default();
         let hidden: IdSet = self.tails.values().flat_map(|t| t.replaces.iter().copied()).collect();
-        for segment in self.sealed.iter().map(Arc::as_ref).chain([&self.open]) {
+        for segment in self.segments() {
             for chunk in &segment.chunks {
                 let mut masked = self.masked.get(&chunk.number()).cloned().unwrap_or_default();
                 if !hidden.is_empty() {
@@ -289,8 +305,8 @@ impl Ring {
             }
             view.rejects.extend(segment.rejects.iter().cloned());
             view.replaced.extend(segment.replaced.iter().copied());
-            view.positions.extend(segment.positions.iter().map(|(id, p)| (*id, Arc::clone(p))));
         }
+        view.positions.extend(self.positions());
         view.events.extend(self.tails.values().map(|t| t.events.clone()).filter(|b| b.num_rows() > 0));
         view.replaced.extend(hidden);
         view

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 
 use super::judge::{Evidence, Load, Verdict};
 use super::{PipelineError, now_us};
-use crate::lake::{Commit, Found, Lake, Snapshot};
-use crate::ring::{Arrival, IdSet, Ring, Segment, Tail};
-use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
+use crate::lake::{Commit, Found, Known, Lake, Snapshot};
+use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
+use crate::schema::{RowBatch, SourceId, SourcePosition};
 
 /// Sizes that bound the memory of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,8 @@ pub struct CoreOptions {
     pub segment_bytes: usize,
     /// Appending waits while the ring holds more than this.
     pub ring_bytes: usize,
+    /// Memory for remembering ids of durable events.
+    pub id_cache_bytes: usize,
 }
 
 impl CoreOptions {
@@ -26,7 +29,11 @@ impl CoreOptions {
     #[must_use]
     pub fn for_budget(memory_bytes: u64) -> Self {
         let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
-        Self { segment_bytes: (budget / 8).max(1 << 20), ring_bytes: (budget / 4).max(2 << 20) }
+        Self {
+            segment_bytes: (budget / 8).max(1 << 20),
+            ring_bytes: (budget / 4).max(2 << 20),
+            id_cache_bytes: budget / 8,
+        }
     }
 }
 
@@ -63,6 +70,7 @@ pub struct Core {
     live: Mutex<Live>,
     moved: Condvar,
     lake: Option<Lake>,
+    known: Arc<Known>,
     /// Held from a commit until its snapshot is shown, so that nobody shows a newer one without
     /// releasing the rows it holds.
     commits: Mutex<()>,
@@ -76,6 +84,27 @@ impl std::fmt::Debug for Live {
     }
 }
 
+/// The rows of a tail that are newer than what is settled; `None` when none is.
+fn tail_of(ring: &Ring, rows: RowBatch, claims: &[Claim], verdict: Verdict) -> Option<Tail> {
+    let mut replaces = verdict.replaces;
+    let mut keep = vec![true; rows.ids.len()];
+    for row in verdict.stale {
+        keep[row as usize] = false;
+    }
+    for (row, id) in rows.ids.iter().enumerate() {
+        match ring.claim_of(*id) {
+            Some(settled) if claims[row].beats(settled) => replaces.push(*id),
+            Some(_) => keep[row] = false,
+            None => {}
+        }
+    }
+    if !keep.contains(&true) {
+        return None;
+    }
+    let events = filter_record_batch(&rows.events, &BooleanArray::from(keep)).unwrap_or(rows.events);
+    Some(Tail { events, replaces })
+}
+
 fn unpoison<T>(result: Result<T, PoisonError<T>>) -> T {
     // A panic while the lock was held is reported by the thread that had it; the state itself is
     // changed only by whole steps.
@@ -86,19 +115,28 @@ impl Core {
     /// A core that makes rows durable in `lake`.
     #[must_use]
     pub fn writing(lake: Lake, options: CoreOptions) -> Self {
-        let snapshot = lake.snapshot();
-        Self::new(Some(lake), snapshot, options)
+        let (snapshot, known) = (lake.snapshot(), lake.known());
+        Self::new(Some(lake), snapshot, known, options)
     }
 
     /// A core over a lake that somebody else writes.
     #[must_use]
     pub fn reading(snapshot: Arc<Snapshot>, options: CoreOptions) -> Self {
-        Self::new(None, snapshot, options)
+        let known = Arc::new(Known::new(&snapshot.root, options.id_cache_bytes));
+        Self::new(None, snapshot, known, options)
     }
 
-    fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, options: CoreOptions) -> Self {
+    fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, known: Arc<Known>, options: CoreOptions) -> Self {
         let live = Live { ring: Ring::default(), lake: snapshot, unwritten: VecDeque::new(), turn: 0, generation: 0 };
-        Self { live: Mutex::new(live), moved: Condvar::new(), lake, commits: Mutex::default(), options, born_by_path: Mutex::default() }
+        Self {
+            live: Mutex::new(live),
+            moved: Condvar::new(),
+            lake,
+            known,
+            commits: Mutex::default(),
+            options,
+            born_by_path: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -136,8 +174,15 @@ impl Core {
     pub fn positions(&self) -> HashMap<SourceId, Arc<SourcePosition>> {
         let live = self.lock();
         let mut all = HashMap::clone(&live.lake.sources);
-        all.extend(live.ring.view().positions);
+        all.extend(live.ring.positions());
         all
+    }
+
+    /// Newest position of one source.
+    #[must_use]
+    pub fn position(&self, source: SourceId) -> Option<Arc<SourcePosition>> {
+        let live = self.lock();
+        live.ring.position(source).or_else(|| live.lake.sources.get(&source).cloned())
     }
 
     /// Memory of the rows that are not durable.
@@ -153,7 +198,8 @@ impl Core {
         live.ring.is_sealable() || !live.unwritten.is_empty()
     }
 
-    /// Takes rows in: copies are dropped, the rest is visible when this returns.
+    /// Takes rows in: copies are dropped, the rest is visible when this returns, together with the
+    /// provisional tails of the sources that moved.
     ///
     /// Returns how many rows of which source were copies. Waits while the ring is full.
     ///
@@ -162,87 +208,59 @@ impl Core {
     /// When the lake cannot be read, or when making room fails to write it.
     pub fn admit(&self, load: Load) -> Result<Vec<(SourceId, u64)>, PipelineError> {
         self.make_room()?;
-        let born = load.positions.iter().map(|p| (p.id, p.born_us)).collect();
-        let evidence = Evidence::of(&load.rows.events, &load.rows.ids);
-        let claims = evidence.as_ref().map(|e| e.claims(&load.spans, &born)).unwrap_or_default();
-        let (mut live, verdict) = self.judge(evidence.as_ref(), &claims)?;
-        let arrival = Arrival {
-            claims,
+        let born: HashMap<SourceId, i64> = load.positions.iter().map(|p| (p.id, p.born_us)).collect();
+        let tail_spans: Vec<[Span; 1]> =
+            load.tails.iter().map(|(source, _)| [Span { source: *source, end: u32::MAX }]).collect();
+        let mut parcels = vec![Evidence::of(&load.rows.events, &load.rows.ids, &load.spans, &born)];
+        for ((_, rows), spans) in load.tails.iter().zip(&tail_spans) {
+            parcels.push(Evidence::of(&rows.events, &rows.ids, spans, &born));
+        }
+        let (mut live, mut verdicts) = self.judge(&parcels)?;
+        let tail_verdicts = verdicts.split_off(1);
+        let claims: Vec<Vec<Claim>> = parcels.into_iter().map(|p| p.claims).collect();
+        let mut claims = claims.into_iter();
+        let verdict = verdicts.pop().unwrap_or_default();
+        let copies = live.ring.append(Arrival {
+            claims: claims.next().unwrap_or_default(),
             stale: verdict.stale,
             replaces: verdict.replaces,
             positions: load.positions,
             spans: load.spans,
             bytes: load.bytes,
             rows: load.rows,
-        };
-        Ok(live.ring.append(arrival))
+        });
+        for (((source, rows), claims), verdict) in load.tails.into_iter().zip(claims).zip(tail_verdicts) {
+            let tail = tail_of(&live.ring, rows, &claims, verdict);
+            live.ring.set_tail(source, tail);
+        }
+        Ok(copies)
     }
 
     /// Asks the lake about rows until the answer is about the snapshot that is current while the
     /// returned lock is held.
-    fn judge(
-        &self,
-        evidence: Option<&Evidence<'_>>,
-        claims: &[crate::ring::Claim],
-    ) -> Result<(MutexGuard<'_, Live>, Verdict), PipelineError> {
+    fn judge(&self, parcels: &[Evidence<'_>]) -> Result<(MutexGuard<'_, Live>, Vec<Verdict>), PipelineError> {
         let mut live = self.lock();
-        let (Some(evidence), Some(lake)) = (evidence, self.lake_or_reader()) else {
-            return Ok((live, Verdict::default()));
-        };
         loop {
             let (snapshot, generation) = (Arc::clone(&live.lake), live.generation);
-            let in_ring = evidence.in_ring(&live.ring);
+            let in_ring: Vec<Vec<bool>> = parcels.iter().map(|p| p.in_ring(&live.ring)).collect();
             drop(live);
-            let verdict = evidence.against_lake(lake, &snapshot, claims, &in_ring, |f| self.born_of(f, &snapshot))?;
+            let mut verdicts = Vec::with_capacity(parcels.len());
+            for (parcel, in_ring) in parcels.iter().zip(&in_ring) {
+                verdicts.push(parcel.against_lake(&self.known, &snapshot, in_ring, |f| self.born_of(f, &snapshot))?);
+            }
             live = self.lock();
             if live.generation == generation {
-                return Ok((live, verdict));
+                return Ok((live, verdicts));
             }
         }
-    }
-
-    fn lake_or_reader(&self) -> Option<&Lake> {
-        self.lake.as_ref()
     }
 
     fn born_of(&self, found: &Found, snapshot: &Snapshot) -> i64 {
         let mut known = unpoison(self.born_by_path.lock());
-        if !known.contains_key(&found.source_path) {
+        if !known.contains_key(&*found.source_path) {
             known.extend(snapshot.sources.values().map(|p| (p.path.clone(), p.born_us)));
         }
-        known.get(&found.source_path).copied().unwrap_or(i64::MIN)
-    }
-
-    /// Shows `rows` as the provisional tail of `source`, instead of the one before.
-    ///
-    /// # Errors
-    ///
-    /// When the lake cannot be read.
-    pub fn show_tail(&self, source: SourceId, born_us: i64, rows: RowBatch) -> Result<(), PipelineError> {
-        if rows.ids.is_empty() {
-            self.lock().ring.set_tail(source, None);
-            return Ok(());
-        }
-        let spans = [crate::ring::Span { source, end: u32::MAX }];
-        let evidence = Evidence::of(&rows.events, &rows.ids);
-        let claims = evidence.as_ref().map(|e| e.claims(&spans, &HashMap::from([(source, born_us)]))).unwrap_or_default();
-        let (mut live, verdict) = self.judge(evidence.as_ref(), &claims)?;
-        let mut keep = vec![true; rows.ids.len()];
-        let mut replaces: Vec<EventId> = verdict.replaces;
-        for row in verdict.stale {
-            keep[row as usize] = false;
-        }
-        for (row, id) in rows.ids.iter().enumerate() {
-            match live.ring.claim_of(*id) {
-                Some(settled) if claims[row].beats(settled) => replaces.push(*id),
-                Some(_) => keep[row] = false,
-                None => {}
-            }
-        }
-        let mask = arrow::array::BooleanArray::from(keep);
-        let events = arrow::compute::filter_record_batch(&rows.events, &mask).unwrap_or(rows.events);
-        live.ring.set_tail(source, Some(Tail { events, replaces }));
-        Ok(())
+        known.get(&*found.source_path).copied().unwrap_or(i64::MIN)
     }
 
     /// Writes segments until an append fits; without a lake to write it never waits.
@@ -307,9 +325,10 @@ impl Core {
     }
 
     fn encode_and_commit(&self, lake: &Lake, segment: &Segment) -> Result<(), PipelineError> {
-        let parts = lake.encode_events(&segment.batches())?;
+        let parts = lake.encode_rows(&segment.batches())?;
         self.await_turn(segment)?;
         let commit = Commit {
+            operation: "ingest",
             parts,
             rejects: segment.rejects.clone(),
             sources: segment.positions.values().map(|p| SourcePosition::clone(p)).collect(),

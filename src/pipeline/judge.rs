@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
-use crate::lake::{Found, Lake, LakeError, Snapshot};
+use crate::lake::{Found, Known, LakeError, Snapshot};
 use crate::ring::{Claim, Ring, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
 
@@ -18,16 +18,19 @@ pub struct Load {
     pub spans: Vec<Span>,
     /// Positions after these rows, one per source.
     pub positions: Vec<SourcePosition>,
+    /// What the sources' agents may still change, shown until the next load of the source.
+    pub tails: Vec<(SourceId, RowBatch)>,
     /// Memory the rows take.
     pub bytes: usize,
 }
 
-/// Columns of a batch that decide between copies.
+/// What of a batch decides between copies.
 pub(super) struct Evidence<'a> {
     ids: &'a [EventId],
     ts: &'a [i64],
-    completeness: &'a [i64],
     events: &'a RecordBatch,
+    /// The claim of each row.
+    pub(super) claims: Vec<Claim>,
 }
 
 /// Rows, ascending, that are copies, and events that rows replace.
@@ -38,51 +41,47 @@ pub(super) struct Verdict {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn of(events: &'a RecordBatch, ids: &'a [EventId]) -> Option<Self> {
-        let ts = events.column_by_name("ts")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-        let completeness = events.column_by_name("completeness")?.as_primitive_opt::<Int64Type>()?;
-        Some(Self { ids, ts: ts.values(), completeness: completeness.values(), events })
-    }
-
-    /// The claim of each row, `born_us` of its source looked up in `spans` and `born`.
-    pub(super) fn claims(&self, spans: &[Span], born: &HashMap<SourceId, i64>) -> Vec<Claim> {
+    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born.
+    pub(super) fn of(
+        events: &'a RecordBatch,
+        ids: &'a [EventId],
+        spans: &[Span],
+        born: &HashMap<SourceId, i64>,
+    ) -> Self {
+        let ts = events.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
+        let completeness = events.column_by_name("completeness").and_then(|c| c.as_primitive_opt::<Int64Type>());
         let mut spans = spans.iter().peekable();
         let claim = |(row, completeness): (u32, &i64)| {
             while spans.next_if(|s| s.end <= row).is_some() {}
             let born_us = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
             Claim { completeness: *completeness, born_us }
         };
-        (0u32..).zip(self.completeness).map(claim).collect()
+        let claims = completeness.map(|c| (0u32..).zip(c.values().iter()).map(claim).collect()).unwrap_or_default();
+        Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, claims }
     }
 
-    fn inferred(&self, row: usize) -> bool {
-        let column = self.events.column_by_name("ts_source").and_then(|c| c.as_string_view_opt());
-        column.is_some_and(|c| c.value(row) == "inferred")
-    }
-
-    /// What the durable rows of `snapshot` say about these rows; rows for which `settled` knows a
-    /// record in the ring are left to the ring.
+    /// What the durable rows of `snapshot` say about these rows; those `in_ring` are left to the ring.
     pub(super) fn against_lake(
         &self,
-        lake: &Lake,
+        known: &Known,
         snapshot: &Snapshot,
-        claims: &[Claim],
         in_ring: &[bool],
         born_of: impl Fn(&Found) -> i64,
     ) -> Result<Verdict, LakeError> {
+        let sources = self.events.column_by_name("ts_source").and_then(|c| c.as_string_view_opt());
         let mut rows = Vec::with_capacity(self.ids.len());
         let mut wanted = Vec::with_capacity(self.ids.len());
-        for (row, id) in self.ids.iter().enumerate() {
+        for (row, (id, ts)) in self.ids.iter().zip(self.ts).enumerate() {
             if !in_ring.get(row).copied().unwrap_or_default() {
                 rows.push(row);
-                wanted.push((*id, self.ts[row], self.inferred(row)));
+                wanted.push((*id, *ts, sources.is_some_and(|s| s.value(row) == "inferred")));
             }
         }
         let mut verdict = Verdict::default();
-        for (row, found) in rows.into_iter().zip(lake.known(snapshot, &wanted)?) {
+        for (row, found) in rows.into_iter().zip(known.find(snapshot, &wanted)?) {
             let Some(found) = found else { continue };
             let durable = Claim { completeness: found.completeness, born_us: born_of(&found) };
-            if claims[row].beats(durable) {
+            if self.claims[row].beats(durable) {
                 verdict.replaces.push(self.ids[row]);
             } else {
                 verdict.stale.push(u32::try_from(row).unwrap_or(u32::MAX));

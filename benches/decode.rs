@@ -1,0 +1,101 @@
+//! Bytes to batches, all columns, one core: against simd-json's own tape and `serde_json` values on
+//! the same lines.
+//!
+//! Reads real logs from `DEVLOG_CORPUS` (default `../shared/corpus`); where that is absent it says so
+//! and measures synthetic logs.
+
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use devlog::adapters::{Line, SourceInfo, decoder};
+use devlog::schema::{Format, RowContext, Rows};
+
+/// Enough to leave the caches.
+const SAMPLE_BYTES: usize = 48 << 20;
+
+fn logs(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            logs(&path, found);
+        } else if path.extension().is_some_and(|e| e == "jsonl") {
+            found.push(path);
+        }
+    }
+}
+
+/// Whole files of one agent, up to `SAMPLE_BYTES`.
+fn sample(agent: &str) -> Vec<Vec<u8>> {
+    let corpus = std::env::var_os("DEVLOG_CORPUS").map_or_else(|| PathBuf::from("../shared/corpus"), PathBuf::from);
+    let mut paths = Vec::new();
+    logs(&corpus.join(agent), &mut paths);
+    paths.sort();
+    let mut files = Vec::new();
+    let mut total = 0;
+    for path in paths {
+        if total >= SAMPLE_BYTES {
+            break;
+        }
+        let bytes = fs::read(path).unwrap_or_default();
+        total += bytes.len();
+        files.push(bytes);
+    }
+    files
+}
+
+fn decode(format: Format, files: &[Vec<u8>]) -> usize {
+    let mut rows = Rows::new(RowContext::new(format.agent(), "/bench.jsonl"));
+    let mut total = 0;
+    for file in files {
+        let info = SourceInfo { path: "/bench.jsonl", companion: None, modified_us: 0 };
+        let mut current = decoder(format, info, None);
+        let mut offset = 0;
+        for line in file.split_inclusive(|b| *b == b'\n') {
+            let end = offset + line.len() as u64;
+            let bytes = line.strip_suffix(b"\n").unwrap_or(line);
+            current.line(Line { bytes, offset, end }, &mut rows);
+            offset = end;
+            if rows.stored_bytes() > 4 << 20 {
+                total += black_box(rows.finish()).ids.len();
+            }
+        }
+        current.settle(&mut rows);
+    }
+    total + black_box(rows.finish()).ids.len()
+}
+
+fn tape(files: &[Vec<u8>]) -> usize {
+    let mut parser = devlog::adapters::line::Parser::default();
+    let mut values = 0;
+    for line in files.iter().flat_map(|f| f.split(|b| *b == b'\n')) {
+        values += parser.each(line, |json| _ = black_box(json.len())).map_or(0, |s| s.values);
+    }
+    values
+}
+
+fn serde(files: &[Vec<u8>]) -> usize {
+    let lines = files.iter().flat_map(|f| f.split(|b| *b == b'\n'));
+    lines.filter(|l| black_box(serde_json::from_slice::<serde_json::Value>(l)).is_ok()).count()
+}
+
+fn bench(c: &mut Criterion) {
+    for (agent, format) in [("claude", Format::ClaudeSession), ("codex", Format::CodexRollout)] {
+        let files = sample(agent);
+        let bytes: usize = files.iter().map(Vec::len).sum();
+        if bytes == 0 {
+            eprintln!("{agent}: skipped, no logs below DEVLOG_CORPUS");
+            continue;
+        }
+        let mut group = c.benchmark_group(format!("decode/{agent}"));
+        group.throughput(Throughput::Bytes(bytes as u64)).sample_size(10);
+        group.bench_function("batches", |b| b.iter(|| decode(format, &files)));
+        group.bench_function("simd-json tape alone", |b| b.iter(|| tape(&files)));
+        group.bench_function("serde_json values", |b| b.iter(|| serde(&files)));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

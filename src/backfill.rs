@@ -1,0 +1,140 @@
+//! The same pipeline over history.
+//!
+//! - [`run`] reads everything in scope and makes it durable
+//! - [`refresh`] is what a query does first: it reads what is new, and leaves a small amount in
+//!   memory instead of paying for a commit
+//! - both are `survey` → `catch_up` → flush over one [`Core`]; there is no second path
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::discover::Note;
+use crate::lake::{Lake, LakeError, LakeOptions};
+use crate::pipeline::{
+    CaughtUp, Core, CoreOptions, PipelineError, Progress, Scope, Stamp, Survey, catch_up, limits_for, now_us, survey,
+    tidy,
+};
+
+/// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
+const WORTH_A_COMMIT_BYTES: u64 = 4 << 20;
+
+/// What a backfill came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Files found, changed or not.
+    pub found: u64,
+    /// What was done with those that had changed.
+    pub caught_up: CaughtUp,
+    /// Places that were not read, and why.
+    pub notes: Vec<Note>,
+}
+
+/// What is written into every row of this machine.
+#[must_use]
+pub fn stamp(settings: &Settings) -> Stamp {
+    Stamp { machine_id: settings.machine_id.as_str().into(), user_name: settings.user_name.as_str().into() }
+}
+
+/// Opens the lake for writing.
+///
+/// # Errors
+///
+/// When another process writes it, or it cannot be written.
+pub fn open_writer(settings: &Settings) -> Result<Core, LakeError> {
+    let options = CoreOptions::for_budget(settings.memory_bytes);
+    let lake = Lake::open(LakeOptions {
+        unsafe_network_fs: settings.unsafe_network_fs,
+        id_cache_bytes: options.id_cache_bytes,
+        ..LakeOptions::new(&settings.lake, now_us())
+    })?;
+    Ok(Core::writing(lake, options))
+}
+
+/// Opens the lake for reading.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn open_reader(settings: &Settings) -> Result<Core, LakeError> {
+    let snapshot = Lake::read(&settings.lake)?;
+    Ok(Core::reading(snapshot, CoreOptions::for_budget(settings.memory_bytes)))
+}
+
+/// Finds what `scope` means and what of it is new to `core`.
+#[must_use]
+pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> Survey {
+    survey(&settings.places, scope, &core.positions())
+}
+
+/// Reads everything in `scope` and makes it durable.
+///
+/// # Errors
+///
+/// When the lake cannot be read or written; what was committed stays, and a further run goes on there.
+pub fn run(
+    settings: &Settings,
+    core: &Core,
+    scope: &Scope,
+    workers: usize,
+    progress: &Progress,
+) -> Result<Report, PipelineError> {
+    let found = look_around(settings, scope, core);
+    let caught_up = read(settings, core, &found, workers, progress)?;
+    core.flush()?;
+    tidy(core)?;
+    Ok(Report { found: found.found, caught_up, notes: found.notes })
+}
+
+fn read(
+    settings: &Settings,
+    core: &Core,
+    found: &Survey,
+    workers: usize,
+    progress: &Progress,
+) -> Result<CaughtUp, PipelineError> {
+    catch_up(core, found, &stamp(settings), limits_for(settings.memory_bytes), workers, progress)
+}
+
+/// Reads what is new and returns a core that shows it together with the lake.
+///
+/// Much is made durable; little stays in memory. While another process writes the lake, what fits
+/// into memory is read and nothing is written; `told` hears of what was left out.
+///
+/// # Errors
+///
+/// When the lake cannot be read, or written for another reason than that somebody else does.
+pub fn refresh(
+    settings: &Settings,
+    workers: usize,
+    progress: &Progress,
+    mut told: impl FnMut(&str),
+) -> Result<Arc<Core>, PipelineError> {
+    let reader = open_reader(settings)?;
+    let scope = Scope::default();
+    let found = look_around(settings, &scope, &reader);
+    if found.files() == 0 {
+        return Ok(Arc::new(reader));
+    }
+    if found.bytes <= WORTH_A_COMMIT_BYTES {
+        read(settings, &reader, &found, workers, progress)?;
+        return Ok(Arc::new(reader));
+    }
+    match open_writer(settings) {
+        Ok(core) => {
+            // Somebody may have committed between the two looks.
+            let found = look_around(settings, &scope, &core);
+            read(settings, &core, &found, workers, progress)?;
+            core.flush()?;
+            tidy(&core)?;
+            Ok(Arc::new(core))
+        }
+        Err(LakeError::Locked { pid, .. }) => {
+            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+            told(&format!(
+                "another devlog{who} is reading the logs at this moment: the answer shows what it has committed"
+            ));
+            Ok(Arc::new(reader))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

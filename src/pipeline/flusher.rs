@@ -1,0 +1,131 @@
+//! Makes rows durable at an interval, and keeps the number of files small.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Core, PipelineError, now_us};
+use crate::lake::{CompactOptions, Snapshot};
+
+/// Months with more small files than this are compacted.
+const SMALL_FILES: usize = 24;
+
+/// Files below this size count as small.
+const SMALL_BYTES: u64 = 32 << 20;
+
+/// Replaced files stay this long for readers that still have them open.
+const GRACE_US: i64 = 24 * 3600 * 1_000_000;
+
+/// Pause after a failed flush; doubled up to a minute while failures go on.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// A thread that flushes a core until it is stopped.
+#[derive(Debug)]
+pub struct Flusher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    bell: Condvar,
+    gate: Mutex<()>,
+}
+
+impl Flusher {
+    /// Flushes `core` every `every`; `report` hears of failures, which do not end it.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub fn start(
+        core: Arc<Core>,
+        every: Duration,
+        report: impl Fn(&PipelineError) + Send + 'static,
+    ) -> Result<Self, PipelineError> {
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("flush".to_owned()).spawn(move || run(&core, every, &own, &report));
+        let thread = thread.map_err(|source| PipelineError::Thread { name: "flush", source })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Stops the thread and waits for it; what is not durable stays in the ring.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.bell.notify_all();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn run(core: &Core, every: Duration, shared: &Shared, report: &impl Fn(&PipelineError)) {
+    let mut pause = every;
+    let mut failing = BACK_OFF;
+    while wait(shared, pause) {
+        let done = core.flush().and_then(|()| tidy(core));
+        pause = match done {
+            Ok(()) => {
+                failing = BACK_OFF;
+                every
+            }
+            Err(error) => {
+                report(&error);
+                failing = (failing * 2).min(Duration::from_secs(60));
+                failing
+            }
+        };
+    }
+}
+
+/// Sleeps for `pause`; false once it is to stop.
+fn wait(shared: &Shared, pause: Duration) -> bool {
+    let end = Instant::now() + pause;
+    let mut gate = shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
+    while !shared.stop.load(Ordering::Relaxed) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        gate = shared.bell.wait_timeout(gate, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    false
+}
+
+/// Compacts months that have collected many small files, and removes what compaction left long ago.
+///
+/// # Errors
+///
+/// When the lake cannot be read or written; what was there stays valid.
+pub fn tidy(core: &Core) -> Result<(), PipelineError> {
+    if !is_untidy(&core.snapshot()) {
+        return Ok(());
+    }
+    core.upkeep(|lake| {
+        lake.compact(CompactOptions::new(now_us()))?;
+        lake.vacuum(GRACE_US, now_us())
+    })?;
+    Ok(())
+}
+
+fn is_untidy(snapshot: &Snapshot) -> bool {
+    let mut months: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for part in snapshot.events.iter().filter(|p| p.bytes < SMALL_BYTES) {
+        *months.entry(part.month.as_str()).or_default() += 1;
+    }
+    months.values().any(|files| *files > SMALL_FILES)
+}

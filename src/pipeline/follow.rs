@@ -1,0 +1,242 @@
+//! Follows the logs live.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::progress::Progress;
+use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
+use super::survey::{Scope, survey, wanted_roots};
+use super::worker::{Stamp, Worker};
+use super::{Core, PipelineError, now_us};
+use crate::config::Places;
+use crate::discover::{Root, Stat, classify, expand};
+use crate::schema::{SourceId, SourcePosition};
+use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, RootStatus, Watcher, WatcherConfig};
+
+/// Decoders of sources that were not written to for this long are put away; their checkpoint stays.
+const KEEP_US: i64 = 10 * 60 * 1_000_000;
+
+/// Longest sleep while nothing happens: bounds how late a stop is noticed.
+const NAP: Duration = Duration::from_millis(500);
+
+/// Pause after a failure of the lake before reading goes on.
+const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// How to follow.
+#[derive(Debug, Clone)]
+pub struct FollowerOptions {
+    /// Where agents log.
+    pub places: Places,
+    /// Which of them are meant.
+    pub scope: Scope,
+    /// What is written into every row.
+    pub stamp: Stamp,
+    /// Bounds of reading.
+    pub limits: Limits,
+    /// Time between scans beside the notifications.
+    pub backstop: Duration,
+}
+
+/// Reads what is appended as it is appended.
+#[derive(Debug)]
+pub struct Follower {
+    core: Arc<Core>,
+    options: FollowerOptions,
+    roots: Vec<Root>,
+    hints: Hints,
+    watcher: Watcher,
+    registry: Registry,
+    positions: HashMap<SourceId, Arc<SourcePosition>>,
+    kept: HashMap<PathBuf, (Job, SourceReader)>,
+    later: BTreeSet<(i64, PathBuf)>,
+    worker: Worker,
+    buffer: Vec<u8>,
+    progress: Arc<Progress>,
+}
+
+impl Follower {
+    /// Starts watching the places of `options`.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread.
+    pub fn start(core: Arc<Core>, options: FollowerOptions, progress: Arc<Progress>) -> Result<Self, PipelineError> {
+        let roots: Vec<Root> = wanted_roots(&options.places, &options.scope).iter().flat_map(expand).collect();
+        let config = WatcherConfig {
+            backstop: options.backstop,
+            ..WatcherConfig::new(wanted_roots(&options.places, &options.scope))
+        };
+        let watcher = Watcher::start(config).map_err(|source| PipelineError::Thread { name: "watch", source })?;
+        let worker = Worker::new(options.stamp.clone());
+        Ok(Self {
+            hints: watcher.hints(),
+            core,
+            options,
+            roots,
+            watcher,
+            registry: Registry::default(),
+            positions: HashMap::new(),
+            kept: HashMap::new(),
+            later: BTreeSet::new(),
+            worker,
+            buffer: Vec::new(),
+            progress,
+        })
+    }
+
+    /// How each place is watched.
+    #[must_use]
+    pub fn status(&self) -> Vec<RootStatus> {
+        self.watcher.status()
+    }
+
+    /// Follows until `stop` is set.
+    ///
+    /// A lake that cannot be read or written does not end it: reading pauses, `report` is told, and
+    /// goes on from the durable positions when the lake works again.
+    ///
+    /// # Errors
+    ///
+    /// None today; the type leaves room for a thread that cannot be started again.
+    pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
+        self.learn();
+        while !stop.load(Ordering::Relaxed) {
+            let step = match self.hints.take(self.nap()) {
+                Some(Hint::Path(path)) => self.read_path(&path),
+                Some(_) => self.rescan(),
+                None => Ok(()),
+            };
+            if let Err(error) = step.and_then(|()| self.read_due()) {
+                report(&error);
+                self.start_over();
+                std::thread::sleep(BACK_OFF);
+            }
+        }
+        Ok(())
+    }
+
+    fn nap(&self) -> Duration {
+        let Some((due, _)) = self.later.first() else { return NAP };
+        let wait = u64::try_from(due - now_us()).unwrap_or(0);
+        Duration::from_micros(wait).min(NAP)
+    }
+
+    /// Takes the known positions from the core.
+    fn learn(&mut self) {
+        self.positions = self.core.positions();
+        self.registry = Registry::default();
+        for position in self.positions.values() {
+            self.registry.put(position, Path::new(&position.path));
+        }
+    }
+
+    /// Forgets everything that is not in the core: it is read again from the positions there.
+    fn start_over(&mut self) {
+        self.worker = Worker::new(self.options.stamp.clone());
+        self.kept.clear();
+        self.later.clear();
+        self.learn();
+        self.hints.push(Hint::Rescan);
+    }
+
+    fn rescan(&mut self) -> Result<(), PipelineError> {
+        self.roots = wanted_roots(&self.options.places, &self.options.scope).iter().flat_map(expand).collect();
+        let found = survey(&self.options.places, &self.options.scope, &self.positions);
+        for job in found.jobs {
+            self.read_job(job)?;
+        }
+        let old = now_us() - KEEP_US;
+        self.kept.retain(|_, (_, reader)| reader.is_open() || reader.position().read_at_us > old);
+        Ok(())
+    }
+
+    /// Looks again at sources whose time has come.
+    fn read_due(&mut self) -> Result<(), PipelineError> {
+        while self.later.first().is_some_and(|(due, _)| *due <= now_us()) {
+            if let Some((_, path)) = self.later.pop_first() {
+                self.read_path(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_path(&mut self, path: &Path) -> Result<(), PipelineError> {
+        if let Some((job, _)) = self.kept.get(path) {
+            let job = Job { stat: None, ..job.clone() };
+            return self.read_job(job);
+        }
+        match self.job_at(path) {
+            Some(job) => self.read_job(job),
+            None => Ok(()),
+        }
+    }
+
+    /// What the file at `path` is, if it is a log and not another name of a known one.
+    fn job_at(&mut self, path: &Path) -> Option<Job> {
+        let found = self.roots.iter().find_map(|root| classify(root, path.strip_prefix(&root.path).ok()?))?;
+        let known = self.registry.at(path);
+        let Ok(metadata) = std::fs::metadata(path) else {
+            let previous = self.positions.get(&known?).cloned();
+            return Some(Job { path: path.into(), format: found.format, companion: None, stat: None, previous });
+        };
+        if !metadata.is_file() {
+            return None;
+        }
+        let stat = Stat::of(&metadata);
+        let previous = match self.registry.decide(path, &stat, &Disk) {
+            Decision::Alias { .. } => return None,
+            Decision::New => None,
+            Decision::Known(id) => self.positions.get(&id).cloned(),
+            Decision::Moved { id, from } => {
+                self.kept.remove(&from);
+                self.registry.moved(id, path);
+                self.positions.get(&id).cloned()
+            }
+        };
+        Some(Job { path: path.into(), format: found.format, companion: found.companion, stat: Some(stat), previous })
+    }
+
+    fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {
+        let kept = self.kept.remove(&job.path).map(|(_, reader)| reader);
+        let mut means = Means {
+            core: &self.core,
+            progress: &self.progress,
+            worker: &mut self.worker,
+            buffer: &mut self.buffer,
+            limits: self.options.limits,
+        };
+        let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
+        let copies = self.worker.deliver(&self.core, &self.progress)?;
+        if let Outcome::Later { at_us } = outcome {
+            self.later.insert((at_us, job.path.clone()));
+        }
+        let Some(mut reader) = reader else {
+            self.learn_one(job.previous.as_deref());
+            return Ok(());
+        };
+        for (source, rows) in copies {
+            reader.count_copies(source, rows);
+        }
+        let position = Arc::new(reader.position().clone());
+        self.registry.put(&position, &job.path);
+        self.positions.insert(position.id, position);
+        if reader.is_open() {
+            let quiet_us = reader.position().fingerprint.modified_ns / 1000 + SILENCE_US;
+            self.later.insert((quiet_us.max(now_us() + 1_000), job.path.clone()));
+        }
+        self.kept.insert(job.path.clone(), (job, reader));
+        Ok(())
+    }
+
+    /// Takes one source's position from the core: it was marked gone or failed there.
+    fn learn_one(&mut self, previous: Option<&SourcePosition>) {
+        let Some(previous) = previous else { return };
+        if let Some(position) = self.core.position(previous.id) {
+            self.registry.put(&position, Path::new(&position.path));
+            self.positions.insert(position.id, position);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Reads one source from where it stands to its end.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::progress::Progress;
+use super::worker::Worker;
+use super::{Core, PipelineError, now_us};
+use crate::adapters::{Decoder, Line, SourceInfo, decoder};
+use crate::discover::Stat;
+use crate::schema::{
+    Checkpoint, Counts, EventId, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition,
+};
+use crate::watch::{Document, Frame, Limits, Look, Opened, Reader, anchor, fingerprint, look, read_document};
+
+/// An agent that has not written for this long has settled what it wrote.
+pub(super) const SILENCE_US: i64 = 30_000_000;
+
+/// A document is read when it has been left alone for this long.
+const SETTLE_US: i64 = 2_000_000;
+
+/// Largest companion file that is read.
+const COMPANION_BYTES: u64 = 64 * 1024;
+
+/// One file to look at.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+    pub(super) companion: Option<PathBuf>,
+    pub(super) stat: Option<Stat>,
+    pub(super) previous: Option<Arc<SourcePosition>>,
+}
+
+/// What came of reading a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing new; its content was not read.
+    Unchanged,
+    /// Read to its end.
+    Read,
+    /// It changed a moment ago: look again at this time, microseconds since 1970.
+    Later {
+        /// When to look again.
+        at_us: i64,
+    },
+    /// It is gone; its rows stay.
+    Gone,
+    /// The system refused; `sources.last_error` says why.
+    Failed,
+    /// Someone asked to stop before its end.
+    Stopped,
+}
+
+/// What a thread reads with: shared by all the sources it reads.
+pub(super) struct Means<'a> {
+    pub(super) core: &'a Core,
+    pub(super) progress: &'a Progress,
+    pub(super) worker: &'a mut Worker,
+    pub(super) buffer: &'a mut Vec<u8>,
+    pub(super) limits: Limits,
+}
+
+/// A source with its decoder, ready to read on.
+pub struct SourceReader {
+    format: Format,
+    decoder: Box<dyn Decoder>,
+    position: SourcePosition,
+}
+
+/// Why reading stopped: this file only, or everything.
+enum Stop {
+    File(io::Error),
+    Pipeline(PipelineError),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<PipelineError> for Stop {
+    fn from(error: PipelineError) -> Self {
+        Self::Pipeline(error)
+    }
+}
+
+impl std::fmt::Debug for SourceReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceReader").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl SourceReader {
+    /// How far the source has been read.
+    #[must_use]
+    pub const fn position(&self) -> &SourcePosition {
+        &self.position
+    }
+
+    /// True while its agent may still change the newest rows.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.decoder.is_open()
+    }
+
+    /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
+    ///
+    /// Rows stay in the means' worker until it delivers them.
+    pub(super) fn run(
+        job: &Job,
+        kept: Option<Self>,
+        means: &mut Means<'_>,
+    ) -> Result<(Outcome, Option<Self>), PipelineError> {
+        let known = kept.as_ref().map_or_else(|| job.previous.as_deref().cloned(), |k| Some(k.position.clone()));
+        match Self::try_run(job, kept, known.as_ref(), means) {
+            Ok(done) => Ok(done),
+            Err(Stop::Pipeline(error)) => Err(error),
+            Err(Stop::File(error)) => Ok((mark_failed(job, known, &error, means), None)),
+        }
+    }
+
+    fn try_run(
+        job: &Job,
+        kept: Option<Self>,
+        known: Option<&SourcePosition>,
+        means: &mut Means<'_>,
+    ) -> Result<(Outcome, Option<Self>), Stop> {
+        let (mut reader, opened) = match look(&job.path, job.stat.as_ref(), known) {
+            Look::Unchanged => match Self::unchanged(job, kept, known, means)? {
+                Ok(again) => again,
+                Err(done) => return Ok(done),
+            },
+            Look::Vanished => return Ok((vanished(known, kept, means), None)),
+            Look::Unreadable { error } => return Err(error.into()),
+            Look::New(opened) | Look::Rewritten { opened, .. } => (Self::from_zero(job, known, &opened), opened),
+            Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
+                (Some(kept), _) => (kept, opened),
+                (None, Some(known)) => (Self::resume(job, known, &opened), opened),
+                (None, None) => (Self::from_zero(job, None, &opened), opened),
+            },
+        };
+        let outcome = reader.read(job, opened, means)?;
+        Ok((outcome, Some(reader)))
+    }
+
+    /// Nothing new in the file, but what is open may have to be settled, or shown.
+    #[expect(clippy::type_complexity, reason = "either something to read, or the end of it")]
+    fn unchanged(
+        job: &Job,
+        kept: Option<Self>,
+        known: Option<&SourcePosition>,
+        means: &mut Means<'_>,
+    ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
+        if let Some(mut kept) = kept {
+            if kept.is_open() && is_silent(kept.position.fingerprint.modified_ns / 1000) {
+                means.worker.begin(&kept.position);
+                kept.finish(true, means);
+            }
+            return Ok(Err((Outcome::Unchanged, Some(kept))));
+        }
+        match known {
+            Some(known) if known.checkpoint.resume_at < known.checkpoint.high_water => {
+                let opened = Opened::open(&job.path)?;
+                Ok(Ok((Self::resume(job, known, &opened), opened)))
+            }
+            _ => Ok(Err((Outcome::Unchanged, None))),
+        }
+    }
+
+    /// A source never read, or a new generation of one.
+    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened) -> Self {
+        let mut position = match known {
+            Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
+            None => new_position(job, opened.stat()),
+        };
+        position.checkpoint = Checkpoint::default();
+        position.fingerprint = Fingerprint::default();
+        Self::with_decoder(job, position, opened, None)
+    }
+
+    fn resume(job: &Job, known: &SourcePosition, opened: &Opened) -> Self {
+        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint))
+    }
+
+    fn with_decoder(job: &Job, mut position: SourcePosition, opened: &Opened, checkpoint: Option<&Checkpoint>) -> Self {
+        position.path = job.path.to_string_lossy().into_owned();
+        position.missing = false;
+        position.last_error = None;
+        let companion = job.companion.as_deref().and_then(read_companion);
+        let info = SourceInfo {
+            path: &position.path,
+            companion: companion.as_deref(),
+            modified_us: opened.stat().modified_ns / 1000,
+        };
+        Self { format: job.format, decoder: decoder(job.format, info, checkpoint), position }
+    }
+
+    fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        self.position.path = job.path.to_string_lossy().into_owned();
+        self.position.missing = false;
+        self.position.last_error = None;
+        means.worker.begin(&self.position);
+        match self.format.framing() {
+            Framing::Lines => self.read_lines(opened, means),
+            Framing::Document => self.read_document(&opened, means),
+        }
+    }
+
+    fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        let from = self.next_offset();
+        // Lines before this have made their rows already.
+        let done = anchor(&self.position.checkpoint);
+        let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
+        let mut read = from;
+        let mut outcome = Outcome::Read;
+        while let Some(frame) = lines.next_frame()? {
+            let end = match frame {
+                Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
+                    self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+                    end
+                }
+                Frame::TooLong { offset, end, head } => {
+                    if offset >= done {
+                        reject_long(means, offset, end, head);
+                    }
+                    end
+                }
+            };
+            if means.worker.is_full() {
+                means.progress.read(end - read);
+                read = end;
+                self.mark(&lines, false)?;
+                means.worker.close(&mut self.position, means.progress);
+                self.deliver(means)?;
+                means.worker.begin(&self.position);
+            }
+            if means.progress.stopped() {
+                outcome = Outcome::Stopped;
+                break;
+            }
+        }
+        means.progress.read(lines.offset() - read);
+        let stat = lines.opened().restat()?;
+        let silent = is_silent(stat.modified_ns / 1000) && outcome == Outcome::Read;
+        if silent {
+            self.decoder.settle(&mut means.worker.rows);
+        }
+        self.mark(&lines, true)?;
+        *means.buffer = lines.into_buffer();
+        self.finish(false, means);
+        Ok(outcome)
+    }
+
+    /// Where the decoder in hand reads on: behind what it has seen, or where its open work begins
+    /// when it was made from a checkpoint.
+    fn next_offset(&self) -> u64 {
+        let checkpoint = self.decoder.checkpoint();
+        if self.decoder.is_open() { checkpoint.high_water } else { checkpoint.resume_at }
+    }
+
+    /// Takes over the decoder's checkpoint and the content's fingerprint there.
+    fn mark(&mut self, lines: &Reader, at_end: bool) -> io::Result<()> {
+        let mut checkpoint = self.decoder.checkpoint();
+        if at_end && checkpoint.high_water < lines.offset() {
+            // The last lines were too long for the decoder to see.
+            if checkpoint.resume_at == checkpoint.high_water {
+                checkpoint.resume_at = lines.offset();
+            }
+            checkpoint.high_water = lines.offset();
+        }
+        self.position.checkpoint = checkpoint;
+        match lines.fingerprint(anchor(&self.position.checkpoint), now_us())? {
+            Some(fingerprint) => self.position.fingerprint = fingerprint,
+            // The file changed under us: the old fingerprint does not fit the new position, so the
+            // next look finds a rewrite and reads from zero; ids make that harmless.
+            None => self.position.fingerprint.tail = !self.position.fingerprint.tail,
+        }
+        Ok(())
+    }
+
+    fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        let (bytes, stat) = match read_document(opened, means.limits.max_line, SETTLE_US, now_us())? {
+            Document::Whole { bytes, stat } => (bytes, stat),
+            Document::Settling { until_us } => return Ok(Outcome::Later { at_us: until_us }),
+            Document::Moving => return Ok(Outcome::Later { at_us: now_us() + SETTLE_US }),
+            Document::TooLong { head, size } => {
+                reject_long(means, 0, size, &head);
+                (Vec::new(), *opened.stat())
+            }
+        };
+        let end = bytes.len() as u64;
+        if !bytes.is_empty() {
+            self.decoder.line(Line { bytes: &bytes, offset: 0, end }, &mut means.worker.rows);
+        }
+        self.decoder.settle(&mut means.worker.rows);
+        means.progress.read(end);
+        self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, state: String::new() };
+        let marks = fingerprint(opened, end)?.unwrap_or_default();
+        self.position.fingerprint =
+            Fingerprint { changed_ns: stat.changed_ns, size: stat.size, modified_ns: stat.modified_ns, ..marks };
+        self.finish(false, means);
+        Ok(Outcome::Read)
+    }
+
+    /// Ends the rows of this source for now: position and provisional tail go with them.
+    fn finish(&mut self, settle: bool, means: &mut Means<'_>) {
+        if settle {
+            self.decoder.settle(&mut means.worker.rows);
+            self.position.checkpoint = self.decoder.checkpoint();
+        }
+        means.worker.close(&mut self.position, means.progress);
+        if self.decoder.is_open() {
+            means.worker.tail(&self.position, self.decoder.as_ref());
+        }
+    }
+
+    fn deliver(&mut self, means: &mut Means<'_>) -> Result<(), PipelineError> {
+        for (source, copies) in means.worker.deliver(means.core, means.progress)? {
+            self.count_copies(source, copies);
+        }
+        Ok(())
+    }
+
+    /// Adds copies that the core found among this source's rows.
+    pub(super) fn count_copies(&mut self, source: SourceId, copies: u64) {
+        if source == self.position.id {
+            self.position.counts.duplicates += copies;
+        }
+    }
+}
+
+fn is_silent(modified_us: i64) -> bool {
+    now_us().saturating_sub(modified_us) >= SILENCE_US
+}
+
+fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
+    let detail = "longer than the memory budget allows; raise --memory and run fsck --reread";
+    means.worker.rows.counts().lines += 1;
+    means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
+}
+
+fn read_companion(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let opened = fs::File::open(path).ok()?;
+    opened.take(COMPANION_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
+    let path = job.path.to_string_lossy().into_owned();
+    let modified_us = stat.modified_ns / 1000;
+    let created = fs::metadata(&job.path).and_then(|m| m.created()).ok();
+    let created_us = created
+        .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|d| i64::try_from(d.as_micros()).ok());
+    let made = now_us().to_le_bytes();
+    let id = EventId::of("source", &path, &[&stat.device.to_le_bytes(), &stat.inode.to_le_bytes(), &made]);
+    SourcePosition {
+        #[expect(clippy::cast_possible_truncation, reason = "64 of the hash's bits are enough for a source")]
+        id: SourceId(id.0 as u64),
+        agent: job.format.agent().to_owned(),
+        format: job.format.name().to_owned(),
+        path,
+        generation: 0,
+        born_us: created_us.map_or(modified_us, |c| c.min(modified_us)),
+        checkpoint: Checkpoint::default(),
+        fingerprint: Fingerprint::default(),
+        counts: Counts::default(),
+        read_at_us: 0,
+        missing: false,
+        last_error: None,
+    }
+}
+
+/// The file is gone: what its agent had open is settled by that, if it is still in memory.
+fn vanished(known: Option<&SourcePosition>, kept: Option<SourceReader>, means: &mut Means<'_>) -> Outcome {
+    let Some(known) = known.filter(|k| !k.missing) else { return Outcome::Gone };
+    means.worker.begin(known);
+    let mut position = known.clone();
+    if let Some(mut kept) = kept {
+        kept.decoder.settle(&mut means.worker.rows);
+        position = kept.position;
+    }
+    position.missing = true;
+    means.worker.close(&mut position, means.progress);
+    Outcome::Gone
+}
+
+fn mark_failed(job: &Job, known: Option<SourcePosition>, error: &io::Error, means: &mut Means<'_>) -> Outcome {
+    means.progress.file_failed();
+    let advice = match error.kind() {
+        io::ErrorKind::PermissionDenied => "; give this user read permission",
+        io::ErrorKind::InvalidInput => "; only regular files are read",
+        _ => "; it is tried again at the next look",
+    };
+    let text = format!("cannot read: {error}{advice}");
+    let mut position = known.unwrap_or_else(|| new_position(job, &job.stat.unwrap_or_default()));
+    if position.last_error.as_ref() != Some(&text) {
+        position.last_error = Some(text);
+        means.worker.begin(&position);
+        means.worker.close(&mut position, means.progress);
+    }
+    Outcome::Failed
+}

@@ -1,0 +1,185 @@
+//! What is there to read? Finds the logs and leaves out those that have not changed.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::source::Job;
+use crate::config::Places;
+use crate::discover::{FoundFile, Note, Root, Seen, explicit, roots, scan};
+use crate::schema::{SourceId, SourcePosition};
+use crate::watch::{Decision, Disk, Registry, is_untouched};
+
+/// Which logs are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Only these agents; all when empty.
+    pub agents: Vec<String>,
+    /// These folders or files, whatever the names in them, instead of the agents' own places.
+    pub paths: Vec<PathBuf>,
+    /// Only files changed at or after this time, microseconds since 1970.
+    pub since_us: Option<i64>,
+    /// Only files changed before this time.
+    pub until_us: Option<i64>,
+}
+
+impl Scope {
+    fn wants_agent(&self, agent: &str) -> bool {
+        self.agents.is_empty() || self.agents.iter().any(|a| a == agent)
+    }
+
+    fn wants_time(&self, modified_ns: i64) -> bool {
+        let modified_us = modified_ns / 1000;
+        self.since_us.is_none_or(|since| modified_us >= since) && self.until_us.is_none_or(|until| modified_us < until)
+    }
+
+    const fn is_everything(&self) -> bool {
+        self.agents.is_empty() && self.paths.is_empty() && self.since_us.is_none() && self.until_us.is_none()
+    }
+}
+
+/// What a scan came to.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Files to read, oldest first.
+    pub(super) jobs: Vec<Job>,
+    /// Files found, changed or not.
+    pub found: u64,
+    /// Bytes to read (compressed files: on disk).
+    pub bytes: u64,
+    /// Places that were not read, and why.
+    pub notes: Vec<Note>,
+}
+
+impl Survey {
+    /// Number of files to read.
+    #[must_use]
+    pub const fn files(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Paths of the files to read with the bytes to read of each, oldest file first.
+    pub fn plan(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.jobs.iter().map(|j| (j.path.as_path(), unread(j)))
+    }
+}
+
+fn unread(job: &Job) -> u64 {
+    let size = job.stat.map_or(0, |s| s.size);
+    let read = job.previous.as_ref().filter(|p| !p.is_compressed()).map_or(0, |p| p.checkpoint.resume_at);
+    if read > size { size } else { size - read }
+}
+
+/// Finds the logs in `scope` and compares them with the known `positions`.
+#[must_use]
+pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
+    let mut survey = Survey::default();
+    let files = find(places, scope, &mut survey.notes);
+    survey.found = files.len() as u64;
+    let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
+    let mut unknown = Vec::new();
+    let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
+    for file in &files {
+        match by_path.get(file.path.as_path()) {
+            Some(position) => {
+                seen.insert(Path::new(&position.path));
+                if needs_a_look(position, file) {
+                    survey.jobs.push(job(file, Some(Arc::clone(position))));
+                }
+            }
+            None => unknown.push(file.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        place(unknown, positions, &mut survey.jobs, &mut seen);
+    }
+    if scope.is_everything() {
+        let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
+        survey.jobs.extend(gone.filter_map(missing_job));
+    }
+    survey.jobs.sort_by_cached_key(|j| (j.stat.map_or(0, |s| s.modified_ns), j.path.clone()));
+    survey.bytes = survey.jobs.iter().map(unread).sum();
+    survey
+}
+
+fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
+    position.missing
+        || position.last_error.is_some()
+        || position.checkpoint.resume_at < position.checkpoint.high_water
+        || !is_untouched(&position.fingerprint, &file.stat)
+}
+
+fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
+    Job {
+        path: file.path.clone(),
+        format: file.format,
+        companion: file.companion.clone(),
+        stat: Some(file.stat),
+        previous,
+    }
+}
+
+/// A source whose file was not found: a look will say whether it is gone.
+fn missing_job(position: &Arc<SourcePosition>) -> Option<Job> {
+    let format = crate::schema::Format::from_name(&position.format)?;
+    let previous = Some(Arc::clone(position));
+    Some(Job { path: PathBuf::from(&position.path), format, companion: None, stat: None, previous })
+}
+
+/// Decides for files at paths nobody knows whether they are new, moved, or another name.
+fn place<'a>(
+    mut unknown: Vec<FoundFile>,
+    positions: &'a HashMap<SourceId, Arc<SourcePosition>>,
+    jobs: &mut Vec<Job>,
+    seen: &mut HashSet<&'a Path>,
+) {
+    let mut registry = Registry::default();
+    for position in positions.values() {
+        registry.put(position, Path::new(&position.path));
+    }
+    registry.order(&mut unknown);
+    for file in &unknown {
+        let previous = match registry.decide(&file.path, &file.stat, &Disk) {
+            Decision::Alias { .. } => continue,
+            Decision::New => None,
+            Decision::Known(id) | Decision::Moved { id, .. } => {
+                registry.moved(id, &file.path);
+                positions.get(&id)
+            }
+        };
+        if let Some(position) = previous {
+            seen.insert(Path::new(&position.path));
+        }
+        jobs.push(job(file, previous.cloned()));
+    }
+}
+
+fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile> {
+    let mut files = Vec::new();
+    let mut visit = |seen: Seen| match seen {
+        Seen::File(file) if scope.wants_agent(file.format.agent()) && scope.wants_time(file.stat.modified_ns) => {
+            files.push(file);
+        }
+        Seen::File(_) => {}
+        Seen::Note(note) => notes.push(note),
+    };
+    if scope.paths.is_empty() {
+        for root in wanted_roots(places, scope) {
+            scan(&root, &mut visit);
+        }
+    } else {
+        let agent = scope.agents.first().map(String::as_str);
+        for path in &scope.paths {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            explicit(agent, &path, &mut visit);
+        }
+    }
+    files
+}
+
+/// The agents' own places that `scope` means.
+pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
+    let mut all = roots(places);
+    all.retain(|r| scope.wants_agent(r.agent));
+    all
+}

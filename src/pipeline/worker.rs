@@ -1,0 +1,107 @@
+//! Rows of one or more sources on their way from the decoders to the core.
+
+use std::sync::Arc;
+
+use super::judge::Load;
+use super::progress::Progress;
+use super::{Core, PipelineError, now_us};
+use crate::adapters::Decoder;
+use crate::ring::Span;
+use crate::schema::{RowBatch, RowContext, Rows, SourceId, SourcePosition};
+
+/// Rows are handed to the core when they take this much memory.
+const LOAD_BYTES: usize = 4 << 20;
+
+/// What is written into every row of this machine.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// `events.machine_id`.
+    pub machine_id: Arc<str>,
+    /// `events.user_name`.
+    pub user_name: Arc<str>,
+}
+
+/// Collects the rows of the sources that one thread reads, so that many small files share a batch.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) rows: Rows,
+    stamp: Stamp,
+    spans: Vec<Span>,
+    positions: Vec<SourcePosition>,
+    tails: Vec<(SourceId, RowBatch)>,
+}
+
+impl Worker {
+    pub(super) fn new(stamp: Stamp) -> Self {
+        Self {
+            rows: Rows::new(RowContext::new("", "")),
+            stamp,
+            spans: Vec::new(),
+            positions: Vec::new(),
+            tails: Vec::new(),
+        }
+    }
+
+    /// Says that the next rows come from the source at `position`.
+    pub(super) fn begin(&mut self, position: &SourcePosition) {
+        let context = self.context(position);
+        self.rows.begin(context);
+    }
+
+    pub(super) fn context(&self, position: &SourcePosition) -> RowContext {
+        RowContext {
+            agent: position.agent.as_str().into(),
+            source_path: position.path.as_str().into(),
+            generation: position.generation,
+            machine_id: Some(Arc::clone(&self.stamp.machine_id)),
+            user_name: Some(Arc::clone(&self.stamp.user_name)),
+            now_us: now_us(),
+        }
+    }
+
+    /// True when the rows so far should go to the core before more are decoded.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.stored_bytes() >= LOAD_BYTES
+    }
+
+    /// Ends the rows of a source for now: its counters move into `position`, and `position` goes to
+    /// the core with the rows.
+    pub(super) fn close(&mut self, position: &mut SourcePosition, progress: &Progress) {
+        let counts = self.rows.take_counts();
+        progress.decoded(counts.rows, counts.rejects);
+        position.counts += counts;
+        position.read_at_us = now_us();
+        let end = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
+        self.spans.push(Span { source: position.id, end });
+        match self.positions.iter_mut().find(|p| p.id == position.id) {
+            Some(known) => known.clone_from(position),
+            None => self.positions.push(position.clone()),
+        }
+    }
+
+    /// Takes what the decoder of the source at `position` still holds open, to be shown with its rows.
+    pub(super) fn tail(&mut self, position: &SourcePosition, decoder: &dyn Decoder) {
+        let mut rows = Rows::new(self.context(position));
+        decoder.provisional(&mut rows);
+        self.tails.retain(|(source, _)| *source != position.id);
+        self.tails.push((position.id, rows.finish()));
+    }
+
+    /// Hands everything to the core; returns how many rows of which source were copies.
+    pub(super) fn deliver(&mut self, core: &Core, progress: &Progress) -> Result<Vec<(SourceId, u64)>, PipelineError> {
+        if self.positions.is_empty() && self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = self.rows.stored_bytes();
+        let load = Load {
+            rows: self.rows.finish(),
+            spans: std::mem::take(&mut self.spans),
+            positions: std::mem::take(&mut self.positions),
+            tails: std::mem::take(&mut self.tails),
+            bytes,
+        };
+        let copies = core.admit(load)?;
+        progress.copies(copies.iter().map(|(_, n)| n).sum());
+        Ok(copies)
+    }
+}
