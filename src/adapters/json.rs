@@ -240,6 +240,22 @@ impl<'o> ObjectWriter<'o> {
         value.write(self.out);
     }
 
+    /// Appends a value that `write` writes as JSON text.
+    pub fn with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        self.key(key);
+        write(self.out);
+    }
+
+    /// Appends keys and values that are JSON text already, without the braces around them.
+    pub fn inner(&mut self, members: &str) {
+        if !members.is_empty() {
+            if self.out.len() > self.start + 1 {
+                self.out.push(',');
+            }
+            self.out.push_str(members);
+        }
+    }
+
     /// Appends a string.
     pub fn text(&mut self, key: &str, value: &str) {
         self.key(key);
@@ -288,12 +304,30 @@ fn write_f64(value: f64, out: &mut String) {
     }
 }
 
+/// Bytes looked at in one step of [`write_str`]; the compiler makes vector code of it.
+const STEP: usize = 32;
+
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Where the first byte that JSON text must escape stands.
+fn first_special(bytes: &[u8]) -> Option<usize> {
+    let (steps, rest) = bytes.as_chunks::<STEP>();
+    for (i, step) in steps.iter().enumerate() {
+        if step.iter().fold(false, |any, b| any | is_special(*b)) {
+            return step.iter().position(|b| is_special(*b)).map(|at| i * STEP + at);
+        }
+    }
+    rest.iter().position(|b| is_special(*b)).map(|at| steps.len() * STEP + at)
+}
+
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_str(text: &str, out: &mut String) {
     out.reserve(text.len() + 2);
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    while let Some(at) = first_special(rest.as_bytes()) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         match special.as_bytes()[0] {

@@ -1,0 +1,170 @@
+//! The decoder of a transcript: parses lines, tells record types apart, keeps count.
+
+use super::call::{Calls, Place};
+use super::record::Record;
+use super::state::{self, Source, State};
+use super::{assistant, progress, small, system, user};
+use crate::adapters::json::Json;
+use crate::adapters::line::Parser;
+use crate::adapters::{Decoder, Line, SourceInfo};
+use crate::schema::{Checkpoint, RejectReason, Rows};
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It made or joined a row.
+    Row,
+    /// It is of a type this version does not know, and made a row.
+    Unknown,
+    /// By rule it makes no row.
+    Ignored,
+    /// It is no object: nothing the format can have.
+    Refused,
+}
+
+/// Texts under construction, used again for every row.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) extra: String,
+    pub(super) input: String,
+    pub(super) text: String,
+    pub(super) blocks: String,
+}
+
+/// All that decoding one record needs.
+pub(super) struct Context<'x> {
+    pub(super) source: &'x Source,
+    pub(super) state: &'x mut State,
+    pub(super) calls: &'x mut Calls,
+    pub(super) scratch: &'x mut Scratch,
+    pub(super) rows: &'x mut Rows,
+    /// Where the line starts.
+    pub(super) offset: u64,
+}
+
+impl Context<'_> {
+    /// Where a call that begins here has its first line.
+    pub(super) const fn place(&self) -> Place {
+        Place { offset: self.offset, turn: self.state.turn, line: self.state.lines }
+    }
+
+    fn record(&mut self, json: Json<'_, '_>) -> Outcome {
+        if !json.is_object() {
+            return Outcome::Refused;
+        }
+        let rec = Record::read(json, self.state.last_us.unwrap_or(self.source.modified_us));
+        if let Some(us) = rec.own_us {
+            self.state.last_us = Some(us);
+            self.state.born_us = self.state.born_us.or(Some(us));
+        }
+        match rec.kind {
+            "assistant" => assistant::decode(self, &rec),
+            "user" => user::decode(self, &rec),
+            "progress" => progress::decode(self, &rec),
+            "attachment" => system::attachment(self, &rec),
+            "system" => system::decode(self, &rec),
+            _ => small::decode(self, &rec),
+        }
+    }
+}
+
+/// Decodes a Claude Code transcript: `<session>.jsonl`, `agent-*.jsonl` or a workflow's
+/// `journal.jsonl`.
+#[derive(Debug, Default)]
+pub struct SessionDecoder {
+    parser: Parser,
+    source: Source,
+    state: State,
+    calls: Calls,
+    scratch: Scratch,
+    /// Lines before this offset only rebuild open calls.
+    high_water: u64,
+}
+
+impl SessionDecoder {
+    /// A decoder that goes on where `checkpoint` says, or starts at byte 0.
+    #[must_use]
+    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+        let (state, calls) = checkpoint.and_then(state::restore).unwrap_or_default();
+        let high_water = state.end;
+        Self { source: Source::new(info), state, calls, high_water, ..Self::default() }
+    }
+
+    /// Takes what an earlier decoder has counted already: only open calls grow.
+    fn rebuild(&mut self, line: Line<'_>) {
+        let (calls, source) = (&mut self.calls, &self.source);
+        // A line that is no JSON was rejected when it was new.
+        let _: Result<_, _> = self.parser.each(line.bytes, |json| {
+            let rec = Record::read(json, 0);
+            match rec.kind {
+                "assistant" => assistant::rebuild(calls, source, &rec, line.offset),
+                "progress" => progress::rebuild(calls, source, &rec, line.offset),
+                _ => {}
+            }
+        });
+    }
+
+    fn decode(&mut self, line: Line<'_>, rows: &mut Rows) {
+        self.state.lines += 1;
+        self.calls.close_idle(self.state.lines, rows);
+        let mut outcomes = [0u32; 4];
+        let mut context = Context {
+            source: &self.source,
+            state: &mut self.state,
+            calls: &mut self.calls,
+            scratch: &mut self.scratch,
+            rows,
+            offset: line.offset,
+        };
+        let seen = self.parser.each(line.bytes, |json| outcomes[context.record(json) as usize] += 1);
+        self.state.end = line.end;
+        let length = line.bytes.len() as u64;
+        rows.counts().lines += 1;
+        match seen {
+            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
+            Ok(_) if outcomes[Outcome::Refused as usize] > 0 => {
+                rows.reject(line.offset, length, RejectReason::WrongShape, "a record must be an object", line.bytes);
+            }
+            Ok(seen) => {
+                let counts = rows.counts();
+                counts.replaced_chars += seen.replaced;
+                counts.unknown_types += u64::from(outcomes[Outcome::Unknown as usize] > 0);
+                if outcomes[Outcome::Row as usize] + outcomes[Outcome::Unknown as usize] > 0 {
+                    counts.line_rows += 1;
+                } else {
+                    counts.ignored += 1;
+                }
+            }
+        }
+    }
+}
+
+impl Decoder for SessionDecoder {
+    fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
+        if line.offset < self.high_water {
+            self.rebuild(line);
+        } else {
+            self.decode(line, rows);
+        }
+    }
+
+    fn settle(&mut self, rows: &mut Rows) {
+        self.calls.settle(rows);
+    }
+
+    fn provisional(&self, rows: &mut Rows) {
+        self.calls.provisional(rows);
+    }
+
+    fn is_open(&self) -> bool {
+        self.calls.is_open()
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        state::save(&self.state, &self.calls)
+    }
+
+    fn born_us(&self) -> Option<i64> {
+        self.state.born_us
+    }
+}

@@ -1,0 +1,164 @@
+//! Small records: titles, modes, snapshots, links, queue operations, workflow journals; and records
+//! of unknown types, kept whole.
+
+use super::AGENT;
+use super::blob::write_clean;
+use super::record::{Record, filled, object, says_nothing};
+use super::session::{Context, Outcome};
+use crate::adapters::json::Json;
+use crate::adapters::time;
+use crate::schema::{EventId, EventRow};
+
+/// Record types that are appended again and again, with the field that holds their value.
+const VALUES: &[(&str, &str, &str)] = &[
+    ("ai-title", "aiTitle", "title"),
+    ("custom-title", "customTitle", "title"),
+    ("agent-name", "agentName", "title"),
+    ("last-prompt", "lastPrompt", "system"),
+    ("mode", "mode", "system"),
+    ("permission-mode", "permissionMode", "system"),
+    ("bridge-session", "bridgeSessionId", "system"),
+    ("atis-latch", "atis", "system"),
+    ("relocated", "relocatedCwd", "system"),
+];
+
+/// Decodes a record of any other type.
+pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
+    if let Some((_, field, event_type)) = VALUES.iter().find(|(kind, _, _)| *kind == rec.kind) {
+        return value(cx, rec, field, event_type);
+    }
+    match rec.kind {
+        "summary" => summary(cx, rec),
+        "file-history-snapshot" | "file-history-delta" => snapshot(cx, rec),
+        "queue-operation" => plain(cx, rec, "system", &["content"]),
+        "pr-link" => plain(cx, rec, "system", &["prUrl"]),
+        "frame-link" => plain(cx, rec, "system", &["title", "frameUrl"]),
+        "worktree-state" => plain(cx, rec, "system", &[]),
+        "started" | "result" if rec.json.get("key").is_some() => plain(cx, rec, "progress", &["result"]),
+        _ => unknown(cx, rec),
+    }
+}
+
+fn value(cx: &mut Context<'_>, rec: &Record<'_, '_>, field: &str, event_type: &str) -> Outcome {
+    let text = rec.json.get(field).and_then(Json::as_str).unwrap_or_default();
+    let Some(id) = cx.state.changed_value(rec, text) else {
+        return Outcome::Ignored;
+    };
+    kept(cx, rec, id, event_type, &[field]);
+    Outcome::Row
+}
+
+/// A title of the conversation that ends in `leafUuid`, which may be in another file.
+fn summary(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
+    let (text, leaf) = (rec.json.str_at("summary").unwrap_or_default(), rec.json.str_at("leafUuid"));
+    let id = EventId::of(AGENT, "summary", &[leaf.unwrap_or_default().as_bytes(), text.as_bytes()]);
+    object(&mut cx.scratch.extra, |object| {
+        object.text("type", rec.kind);
+        rec.rest(object, |key| matches!(key, "summary" | "leafUuid"));
+    });
+    let base = rec.row(cx.source, cx.state.turn, cx.offset);
+    cx.rows.event(&EventRow {
+        id: Some(id),
+        event_type: "title",
+        text: filled(text),
+        session_id: rec.session,
+        parent_event_id: leaf.or(rec.parent),
+        extra: filled(&cx.scratch.extra),
+        ..base
+    });
+    Outcome::Row
+}
+
+/// What the client saved of the user's files before an edit.
+fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
+    let inner = rec.json.get("snapshot");
+    let own_us = rec.own_us.or_else(|| time::rfc3339_us(inner?.str_at("timestamp")?));
+    if let Some(us) = own_us {
+        cx.state.last_us = Some(us);
+        cx.state.born_us = cx.state.born_us.or(own_us);
+    }
+    let path = rec.json.str_at("trackingPath");
+    let message = rec.json.str_at("messageId");
+    object(&mut cx.scratch.extra, |object| {
+        object.text("type", rec.kind);
+        rec.rest(object, |key| matches!(key, "trackingPath" | "messageId"));
+    });
+    let parts = [message.unwrap_or_default().as_bytes(), path.unwrap_or_default().as_bytes(), cx.scratch.extra.as_bytes()];
+    let id = EventId::of(AGENT, "snapshot", &parts);
+    let base = rec.row(cx.source, cx.state.turn, cx.offset);
+    cx.rows.event(&EventRow {
+        id: Some(id),
+        ts_us: own_us.unwrap_or(base.ts_us),
+        ts_inferred: own_us.is_none(),
+        event_type: "snapshot",
+        message_id: message.or(rec.uuid),
+        file_path: path,
+        extra: filled(&cx.scratch.extra),
+        ..base
+    });
+    Outcome::Row
+}
+
+/// A record whose text is the first of `fields` that is a text.
+fn plain(cx: &mut Context<'_>, rec: &Record<'_, '_>, event_type: &str, fields: &[&str]) -> Outcome {
+    // Session, type, time and all other fields: the same record written again is the same event.
+    let mut content = std::mem::take(&mut cx.scratch.input);
+    object(&mut content, |object| rec.rest(object, |_| false));
+    let id = match (rec.uuid, rec.kind) {
+        (None, "pr-link") => {
+            let url = rec.json.str_at("prUrl").unwrap_or_default();
+            EventId::of(AGENT, "pr-link", &[rec.session.unwrap_or_default().as_bytes(), url.as_bytes()])
+        }
+        _ => rec.id("small", &content),
+    };
+    cx.scratch.input = content;
+    kept(cx, rec, id, event_type, fields);
+    Outcome::Row
+}
+
+/// Hands out a row with the first text of `fields`, and the rest in `extra`.
+fn kept(cx: &mut Context<'_>, rec: &Record<'_, '_>, id: EventId, event_type: &str, fields: &[&str]) {
+    let found = fields.iter().find_map(|field| Some((*field, rec.json.str_at(field)?)));
+    let (field, text) = found.map_or(("", None), |(field, text)| (field, Some(text)));
+    object(&mut cx.scratch.extra, |object| {
+        object.text("type", rec.kind);
+        rec.rest(object, |key| key == field);
+    });
+    let base = rec.row(cx.source, cx.state.turn, cx.offset);
+    cx.rows.event(&EventRow {
+        id: Some(id),
+        event_type,
+        text,
+        is_subagent: Some(rec.level != super::record::Level::Main || cx.source.agent_file),
+        extra: filled(&cx.scratch.extra),
+        ..base
+    });
+}
+
+/// Keeps a record of an unknown type whole.
+pub(super) fn unknown(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
+    let own_us = rec.own_us.or_else(|| time::rfc3339_us(rec.json.str_at("ts")?));
+    object(&mut cx.scratch.extra, |object| {
+        for (key, value) in rec.json.entries() {
+            let has_column = match key {
+                "uuid" | "parentUuid" | "sessionId" | "version" | "cwd" | "gitBranch" => value.as_str().is_some(),
+                "timestamp" => rec.own_us.is_some(),
+                _ => false,
+            };
+            if !has_column && !says_nothing(value) {
+                object.with(key, |out| write_clean(value, out));
+            }
+        }
+    });
+    let id = rec.id("unknown", &cx.scratch.extra);
+    let base = rec.row(cx.source, cx.state.turn, cx.offset);
+    cx.rows.event(&EventRow {
+        id: Some(id),
+        ts_us: own_us.unwrap_or(base.ts_us),
+        ts_inferred: own_us.is_none(),
+        event_type: "unknown",
+        extra: filled(&cx.scratch.extra),
+        ..base
+    });
+    Outcome::Unknown
+}

@@ -1,0 +1,243 @@
+//! What a transcript's decoder remembers between lines, and how it is written into a checkpoint.
+//!
+//! - bounded: 512 open tool calls, one value per re-appended record type, one open call per chain
+//! - no conversation text is in a checkpoint, but of a call that was settled by silence without a
+//!   stop reason: its remaining lines may still come
+
+use serde::{Deserialize, Serialize};
+
+use super::AGENT;
+use super::call::{Call, Calls, OpenCall};
+use super::record::Record;
+use crate::adapters::SourceInfo;
+use crate::schema::{Checkpoint, EventId};
+
+/// Version of the checkpoint's text; another one starts the source over.
+const STATE_VERSION: u32 = 1;
+
+/// Tool calls without a result that are remembered.
+const MAX_TOOLS: usize = 512;
+
+/// What is known of the file from outside its records.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// Session from the path: the file's stem, or the folder above `subagents`.
+    pub(super) session: Option<String>,
+    /// True for `agent-*.jsonl`.
+    pub(super) agent_file: bool,
+    /// Agent's type from its `meta.json`.
+    pub(super) agent_type: Option<String>,
+    /// Last change of the file, the time of records before the first one that has any.
+    pub(super) modified_us: i64,
+}
+
+impl Source {
+    pub(super) fn new(info: SourceInfo<'_>) -> Self {
+        let mut names = info.path.rsplit(['/', '\\']);
+        let file = names.next().unwrap_or_default();
+        let stem = file.strip_suffix(".jsonl").unwrap_or(file);
+        let agent_file = stem.starts_with("agent-");
+        let above = names.skip_while(|n| *n != "subagents").nth(1);
+        let own = (looks_like_uuid(stem)).then_some(stem);
+        let agent_type = info.companion.and_then(|text| {
+            let meta: serde_json::Value = serde_json::from_str(text).ok()?;
+            meta.get("agentType")?.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
+        });
+        Self {
+            session: above.or(own).map(str::to_owned),
+            agent_file,
+            agent_type,
+            modified_us: info.modified_us,
+        }
+    }
+}
+
+fn looks_like_uuid(text: &str) -> bool {
+    text.len() == 36 && text.bytes().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// A tool call whose result has not been seen.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OpenTool {
+    #[serde(rename = "i")]
+    pub(super) id: String,
+    #[serde(rename = "n")]
+    pub(super) name: String,
+    #[serde(rename = "p", default, skip_serializing_if = "String::is_empty")]
+    pub(super) path: String,
+    #[serde(rename = "c", default, skip_serializing_if = "String::is_empty")]
+    pub(super) command: String,
+}
+
+/// Last value of a record type that is appended again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct LastValue {
+    kind: String,
+    /// Session and value, hashed.
+    hash: u64,
+    /// How often it changed.
+    changes: u64,
+}
+
+/// The decoder's memory.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Prompts so far.
+    pub(super) turn: i32,
+    /// Lines so far.
+    pub(super) lines: u64,
+    /// Last time seen.
+    pub(super) last_us: Option<i64>,
+    /// First time seen.
+    pub(super) born_us: Option<i64>,
+    /// End of the last line.
+    pub(super) end: u64,
+    /// Oldest first.
+    tools: Vec<OpenTool>,
+    spare: Vec<OpenTool>,
+    values: Vec<LastValue>,
+    /// Prompts that may come again as another record, hashed, newest last.
+    prompts: Vec<u64>,
+}
+
+/// Prompts remembered to tell a queued one from its delivery.
+const MAX_PROMPTS: usize = 16;
+
+impl State {
+    /// The remembered call with this id.
+    pub(super) fn tool(&self, id: &str) -> Option<&OpenTool> {
+        self.tools.iter().rev().find(|t| t.id == id)
+    }
+
+    /// Remembers a tool call; the oldest one is forgotten when there are too many.
+    pub(super) fn open_tool(&mut self, id: &str, name: &str, path: Option<&str>, command: Option<&str>) {
+        self.close_tool(id);
+        if self.tools.len() >= MAX_TOOLS {
+            let oldest = self.tools.remove(0);
+            self.spare.push(oldest);
+        }
+        let mut tool = self.spare.pop().unwrap_or_default();
+        for (slot, text) in [
+            (&mut tool.id, id),
+            (&mut tool.name, name),
+            (&mut tool.path, path.unwrap_or_default()),
+            (&mut tool.command, command.unwrap_or_default()),
+        ] {
+            slot.clear();
+            slot.push_str(text);
+        }
+        self.tools.push(tool);
+    }
+
+    /// Forgets a tool call.
+    pub(super) fn close_tool(&mut self, id: &str) {
+        if let Some(at) = self.tools.iter().rposition(|t| t.id == id) {
+            let tool = self.tools.remove(at);
+            self.spare.push(tool);
+        }
+    }
+
+    /// Counts a prompt as the next turn, unless it is one that was counted already.
+    pub(super) fn count_prompt(&mut self, uuid: Option<&str>) {
+        if let Some(uuid) = uuid {
+            let hash = fnv(uuid.as_bytes());
+            if self.prompts.contains(&hash) {
+                return;
+            }
+            if self.prompts.len() >= MAX_PROMPTS {
+                self.prompts.remove(0);
+            }
+            self.prompts.push(hash);
+        }
+        self.turn = self.turn.saturating_add(1);
+    }
+
+    /// Identity of a re-appended record, or `None` when its value is still the last one.
+    pub(super) fn changed_value(&mut self, rec: &Record<'_, '_>, value: &str) -> Option<EventId> {
+        let session = rec.session.unwrap_or_default();
+        let hash = fnv(session.as_bytes()).rotate_left(1) ^ fnv(value.as_bytes());
+        let last = match self.values.iter().position(|v| v.kind == rec.kind) {
+            Some(at) => &mut self.values[at],
+            None => {
+                self.values.push(LastValue { kind: rec.kind.to_owned(), hash: !hash, changes: 0 });
+                self.values.last_mut()?
+            }
+        };
+        if last.hash == hash {
+            return None;
+        }
+        last.hash = hash;
+        last.changes += 1;
+        // The number keeps plan → normal → plan apart; such records are never copied to other files.
+        let parts = [session.as_bytes(), rec.kind.as_bytes(), &last.changes.to_le_bytes(), value.as_bytes()];
+        Some(EventId::of(AGENT, "value", &parts))
+    }
+}
+
+/// FNV-1a: stable across versions of this program, which the checkpoint needs.
+pub(super) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A checkpoint's text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    version: u32,
+    turn: i32,
+    lines: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    born_us: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<OpenTool>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    values: Vec<LastValue>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    prompts: Vec<u64>,
+    /// Calls to rebuild from the bytes since `resume_at`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open: Vec<OpenCall>,
+    /// Calls settled by silence that may go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held: Vec<Call>,
+}
+
+/// Writes the checkpoint of a transcript.
+pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
+    let saved = Saved {
+        version: STATE_VERSION,
+        turn: state.turn,
+        lines: state.lines,
+        last_us: state.last_us,
+        born_us: state.born_us,
+        tools: state.tools.clone(),
+        values: state.values.clone(),
+        prompts: state.prompts.clone(),
+        open: calls.open(),
+        held: calls.held(),
+    };
+    Checkpoint {
+        resume_at: calls.first_open().unwrap_or(state.end),
+        high_water: state.end,
+        // Only maps with keys that are no text can fail, and there are none.
+        state: serde_json::to_string(&saved).unwrap_or_default(),
+    }
+}
+
+/// Reads what [`save`] wrote; `None` when it is of another version.
+pub(super) fn restore(checkpoint: &Checkpoint) -> Option<(State, Calls)> {
+    let saved: Saved = serde_json::from_str(&checkpoint.state).ok().filter(|s: &Saved| s.version == STATE_VERSION)?;
+    let state = State {
+        turn: saved.turn,
+        lines: saved.lines,
+        last_us: saved.last_us,
+        born_us: saved.born_us,
+        end: checkpoint.high_water,
+        tools: saved.tools,
+        spare: Vec::new(),
+        values: saved.values,
+        prompts: saved.prompts,
+    };
+    Some((state, Calls::restore(saved.open, saved.held)))
+}
