@@ -4,6 +4,7 @@
 
 pub mod adapters;
 pub mod config;
+pub mod demo;
 pub mod lake;
 #[cfg(feature = "query")]
 pub mod query;
