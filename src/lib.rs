@@ -3,6 +3,7 @@
 //! Rooms in the data's order; ARCHITECTURE.md gives each one's question and what it may use.
 
 pub mod adapters;
+pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod lake;
