@@ -2,9 +2,41 @@
 //!
 //! The only reader of environment variables, configuration files and defaults. Everything else gets
 //! a [`Settings`].
+//!
+//! - [`Env`] is one look at the outside world; [`Settings::resolve`] is a pure function of it, of the
+//!   command line ([`Overrides`]) and of `<home>/config.toml`
+//! - command line wins over the configuration file, the file over the environment, that over defaults
+//! - an empty variable counts as unset
+
+mod env;
+mod error;
+mod file;
+mod machine;
+mod quantity;
+mod terminal;
+mod when;
+mod zone;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use env::{AGENT_VARIABLES, Env};
+pub use error::ConfigError;
+pub use file::nearest;
+pub use quantity::{ParseQuantityError, parse_duration, parse_size};
+pub use terminal::Terminal;
+pub use when::{Edge, ParseWhenError, parse_when};
+pub use zone::parse_zone;
+
+/// Budget of memory when the user names none.
+pub const DEFAULT_MEMORY_BYTES: u64 = 256_000_000;
+
+/// Smallest budget that ring, flush and one query can share.
+pub const MINIMUM_MEMORY_BYTES: u64 = 16_000_000;
 
 /// Operating system whose path rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +49,30 @@ pub enum Os {
     Windows,
 }
 
+impl Os {
+    /// The system this binary was built for.
+    #[must_use]
+    pub const fn current() -> Self {
+        if cfg!(windows) {
+            Self::Windows
+        } else if cfg!(target_os = "macos") {
+            Self::MacOs
+        } else {
+            Self::Linux
+        }
+    }
+
+    /// Name in machine ids: `linux`, `darwin` or `windows`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::MacOs => "darwin",
+            Self::Windows => "windows",
+        }
+    }
+}
+
 /// Where the user's things are: all that the discovery tables depend on.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -26,6 +82,21 @@ pub struct Places {
     pub home: PathBuf,
     /// Environment variables that agents know (`CLAUDE_CONFIG_DIR`, `CODEX_HOME`, `XDG_CONFIG_HOME`, `APPDATA`, ...).
     pub env: BTreeMap<String, String>,
+}
+
+/// What the command line says about settings; `None` and `false` mean that it says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--home`.
+    pub home: Option<PathBuf>,
+    /// `--lake`.
+    pub lake: Option<PathBuf>,
+    /// `--memory`, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// `--timezone`.
+    pub timezone: Option<String>,
+    /// `--unsafe-network-fs`.
+    pub unsafe_network_fs: bool,
 }
 
 /// Everything the user asked for, resolved.
@@ -41,10 +112,107 @@ pub struct Settings {
     pub places: Places,
     /// IANA zone for days and weeks.
     pub timezone: String,
-    /// Machine id: first 16 hex digits of SHA-256 of `hostname-username-os`.
+    /// Machine id: first 16 hex digits of SHA-256 of `hostname-username-os`, then `-hostname-os`.
     pub machine_id: String,
     /// Operating-system user.
     pub user_name: String,
     /// Accept a home on a network file system.
     pub unsafe_network_fs: bool,
+    /// Rows older than this are pruned; `None` keeps all.
+    pub retention: Option<Duration>,
+    /// Keep binary blobs (images) instead of their hash and size.
+    pub keep_blobs: bool,
+    /// What stdout, stderr and stdin are.
+    pub terminal: Terminal,
+    /// What was odd about the configuration, for stderr.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Resolves what the user asked for.
+    ///
+    /// # Errors
+    ///
+    /// Names the flag, variable, or line of the configuration file that cannot be used.
+    pub fn resolve(overrides: &Overrides, env: &Env) -> Result<Self, ConfigError> {
+        let user_home = user_home(overrides, env)?;
+        let home = overrides
+            .home
+            .clone()
+            .or_else(|| env.path("DEVLOG_HOME"))
+            .map_or_else(|| user_home.join(".devlog"), |path| absolute(&path, &user_home, &env.current_dir));
+        let mut warnings = Vec::new();
+        let file = file::read(&home.join("config.toml"), &mut warnings)?;
+        let memory_bytes = overrides.memory_bytes.or(file.memory_bytes).unwrap_or(DEFAULT_MEMORY_BYTES);
+        if memory_bytes < MINIMUM_MEMORY_BYTES {
+            return Err(ConfigError::MemoryTooSmall { bytes: memory_bytes, minimum: MINIMUM_MEMORY_BYTES });
+        }
+        let lake = overrides
+            .lake
+            .clone()
+            .or(file.lake)
+            .map_or_else(|| home.join("lake"), |path| absolute(&path, &user_home, &env.current_dir));
+        let timezone = zone::resolve(overrides.timezone.as_deref(), file.timezone.as_deref(), env, &mut warnings)?;
+        let user_name = env.user_name();
+        Ok(Self {
+            lake,
+            memory_bytes,
+            timezone,
+            machine_id: machine::id(&env.hostname, &user_name, env.os),
+            user_name,
+            unsafe_network_fs: overrides.unsafe_network_fs,
+            retention: file.retention,
+            keep_blobs: file.keep_blobs.unwrap_or(false),
+            terminal: env.terminal,
+            places: Places { os: env.os, home: user_home, env: env.agent_variables() },
+            home,
+            warnings,
+        })
+    }
+
+    /// Defaults for a home directory that is known already: nothing is read, the zone is UTC.
+    ///
+    /// ```
+    /// use devlog::config::Settings;
+    /// let settings = Settings::for_home("/tmp/someone".as_ref());
+    /// assert_eq!(settings.lake, std::path::Path::new("/tmp/someone/.devlog/lake"));
+    /// ```
+    #[must_use]
+    pub fn for_home(user_home: &Path) -> Self {
+        let home = user_home.join(".devlog");
+        Self {
+            lake: home.join("lake"),
+            home,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
+            places: Places { os: Os::current(), home: user_home.to_owned(), env: BTreeMap::new() },
+            timezone: "UTC".to_owned(),
+            machine_id: machine::id("localhost", "nobody", Os::current()),
+            user_name: "nobody".to_owned(),
+            unsafe_network_fs: false,
+            retention: None,
+            keep_blobs: false,
+            terminal: Terminal::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// The user's home directory. With `DEVLOG_HOME` or `--home` a missing one is no error: the parent of
+/// that directory stands in, so that a service account without a home can run.
+fn user_home(overrides: &Overrides, env: &Env) -> Result<PathBuf, ConfigError> {
+    let named = match env.os {
+        Os::Windows => env.path("USERPROFILE").or_else(|| env.windows_home()).or_else(|| env.path("HOME")),
+        Os::Linux | Os::MacOs => env.path("HOME"),
+    };
+    if let Some(home) = named.or_else(|| env.account_home.clone()) {
+        return Ok(home);
+    }
+    let devlog_home = overrides.home.clone().or_else(|| env.path("DEVLOG_HOME"));
+    let parent = devlog_home.map(|path| env.current_dir.join(path)).and_then(|path| path.parent().map(Path::to_owned));
+    parent.ok_or(ConfigError::NoHome { variable: if env.os == Os::Windows { "USERPROFILE" } else { "HOME" } })
+}
+
+/// `path` with a leading `~` replaced and made absolute.
+fn absolute(path: &Path, user_home: &Path, current_dir: &Path) -> PathBuf {
+    path.strip_prefix("~").map_or_else(|_| current_dir.join(path), |rest| user_home.join(rest))
 }

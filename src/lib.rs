@@ -4,7 +4,9 @@
 
 pub mod adapters;
 pub mod backfill;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod discover;
 pub mod lake;
 pub mod pipeline;

@@ -1,0 +1,508 @@
+//! The command line as typed. Values are checked for their form here, for their sense by the commands.
+
+use std::path::PathBuf;
+#[cfg(feature = "query")]
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+#[cfg(feature = "query")]
+use crate::config::parse_duration;
+use crate::config::{Overrides, ParseQuantityError, parse_size};
+use crate::schema::Format;
+
+/// Reads the logs that AI coding agents leave on this machine into a Parquet lake and answers SQL.
+#[derive(Debug, Parser)]
+#[command(
+    name = "devlog",
+    version,
+    about,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = FIRST_STEPS
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[cfg(feature = "query")]
+const FIRST_STEPS: &str = "\
+First steps:
+  devlog report daily                              tokens and calls by day, from the logs on this machine
+  devlog query \"SELECT * FROM sessions LIMIT 10\"   any SQL
+  devlog ingest                                    keep reading while the agents work
+
+Exit codes: 0 done, 1 nothing found, 2 failed or wrong usage.";
+
+#[cfg(not(feature = "query"))]
+const FIRST_STEPS: &str = "\
+First steps:
+  devlog backfill   read all logs on this machine into the lake
+  devlog status     what was read, and how large it is
+  devlog ingest     keep reading while the agents work
+
+This build collects only; it has no SQL. Exit codes: 0 done, 1 nothing found, 2 failed or wrong usage.";
+
+/// Flags that every command takes.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Where devlog keeps its things [default: $DEVLOG_HOME, else ~/.devlog]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) home: Option<PathBuf>,
+    /// Where the lake is [default: <home>/lake]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) lake: Option<PathBuf>,
+    /// Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    pub(super) memory: Option<u64>,
+    /// Zone of days and weeks, such as Europe/Berlin [default: $TZ, else the system's]
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub(super) timezone: Option<String>,
+    /// Use a home on a network file system, where locks and syncs may not hold
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(super) unsafe_network_fs: bool,
+    /// Say more on stderr; twice and thrice for even more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub(super) quiet: u8,
+}
+
+impl Global {
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            home: self.home.clone(),
+            lake: self.lake.clone(),
+            memory_bytes: self.memory,
+            timezone: self.timezone.clone(),
+            unsafe_network_fs: self.unsafe_network_fs,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read what is new, then follow the logs until interrupted
+    Ingest(IngestArgs),
+    /// Read the history that is not in the lake yet
+    Backfill(BackfillArgs),
+    /// Answer SQL
+    #[cfg(feature = "query")]
+    Query(QueryArgs),
+    /// Show a ready-made summary: tokens, calls, sessions, tools
+    #[cfg(feature = "query")]
+    Report(ReportArgs),
+    /// Write a table, a view or an answer to files other tools read
+    #[cfg(feature = "query")]
+    Export(ExportArgs),
+    /// Say what was read, how far behind it is, and how large the lake is
+    Status(StatusArgs),
+    /// List the log files with state, position, rows and errors
+    Sources(SourcesArgs),
+    /// Print the columns of the tables
+    Schema(SchemaArgs),
+    /// Merge small files of the lake into large ones
+    Compact(CompactArgs),
+    /// Check the lake, and repair what can be repaired
+    Fsck(FsckArgs),
+    /// Make a directory of exactly the live Parquet files, for tools that read globs
+    Snapshot(SnapshotArgs),
+    /// Delete rows for good
+    Prune(PruneArgs),
+    /// Make a home with synthetic logs, to try everything without logs of your own
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print version and build
+    Version(VersionArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog ingest          follow all agents; other devlog processes ask this one for live rows
+  devlog ingest --once   read what is new, make it durable, and end
+
+SIGINT and SIGTERM make everything durable and end; a second one ends at once.")]
+pub(super) struct IngestArgs {
+    /// End as soon as all present logs are read
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog backfill
+  devlog backfill --agent codex --since 2026-10
+  devlog backfill --agent claude --path /mnt/old-laptop/.claude
+  devlog backfill --dry-run          what would be read
+
+Interrupted, it goes on where it stopped when it is run again.")]
+pub(super) struct BackfillArgs {
+    /// Only this agent; may be given several times
+    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
+    pub(super) agent: Vec<String>,
+    /// Read this file or folder instead of the places the agent uses
+    #[arg(short, long, value_name = "PATH", requires = "agent", value_hint = ValueHint::AnyPath)]
+    pub(super) path: Option<PathBuf>,
+    /// Only files changed at or after this: 2026-11-01, 2026-11, 7d, yesterday
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Only files changed before the end of this
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
+    /// Files that are decoded at once [default: one per core]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
+    /// List what would be read and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How rows are printed.
+#[cfg(feature = "query")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// Aligned columns; long values are cut on a terminal.
+    Table,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object per line.
+    #[value(alias = "jsonl")]
+    Ndjson,
+    /// Comma-separated values with a header.
+    Csv,
+    /// Tab-separated values with a header.
+    Tsv,
+    /// A Markdown table.
+    #[value(alias = "md")]
+    Markdown,
+    /// A Parquet file.
+    Parquet,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+#[cfg(feature = "query")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog query \"SELECT model, sum(output_tokens) FROM events GROUP BY model\"
+  devlog query -f weekly.sql --param project=acme/api --format csv -o weekly.csv
+  echo 'SELECT count(*) FROM events' | devlog query
+  devlog query \"SELECT * FROM live\" --watch 2s
+
+A parameter stands in SQL as $name. `devlog schema` lists the tables and their columns.")]
+pub(super) struct QueryArgs {
+    /// The query; - or nothing reads it from stdin
+    #[arg(value_name = "SQL", conflicts_with = "file")]
+    pub(super) sql: Option<String>,
+    /// Read the query from a file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: Option<PathBuf>,
+    /// How to print the rows [default: table; with -o by the file's ending]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(super) format: Option<OutputFormat>,
+    /// Write the rows to a file
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) output: Option<PathBuf>,
+    /// Give $NAME a value; may be given several times
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parameter)]
+    pub(super) param: Vec<(String, String)>,
+    /// Ask again and again, with this pause in between
+    #[arg(long, value_name = "PAUSE", value_parser = duration, conflicts_with = "output")]
+    pub(super) watch: Option<Duration>,
+    /// Do not read new log lines first: answer from what is stored
+    #[arg(long)]
+    pub(super) no_sync: bool,
+    /// Give up after this long, such as 30s or 5m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What a report is about.
+#[cfg(feature = "query")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportKind {
+    /// By day.
+    Daily,
+    /// By week, from Monday.
+    Weekly,
+    /// By month.
+    Monthly,
+    /// By session, newest last.
+    Sessions,
+    /// By model.
+    Models,
+    /// By tool.
+    Tools,
+    /// By project.
+    Projects,
+}
+
+#[cfg(feature = "query")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog report daily --since 7d
+  devlog report models --agent claude --since 2026-11
+  devlog report projects --timezone UTC --json
+
+Token parts are disjoint: input is fresh input, and total is the four input parts plus output.")]
+pub(super) struct ReportArgs {
+    /// What to sum up by
+    #[arg(value_name = "REPORT", value_enum)]
+    pub(super) kind: ReportKind,
+    /// Only what happened at or after this: 2026-11-01, 2026-11, 7d, yesterday
+    #[arg(long, value_name = "WHEN")]
+    pub(super) since: Option<String>,
+    /// Only what happened before the end of this
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<String>,
+    /// Only this agent; may be given several times
+    #[arg(short, long, value_name = "AGENT")]
+    pub(super) agent: Vec<String>,
+    /// Only this project; may be given several times
+    #[arg(short, long, value_name = "PROJECT")]
+    pub(super) project: Vec<String>,
+    /// Print rows as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Do not read new log lines first: answer from what is stored
+    #[arg(long)]
+    pub(super) no_sync: bool,
+}
+
+/// What `export` writes.
+#[cfg(feature = "query")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Parquet, zstd.
+    Parquet,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object per line.
+    #[value(alias = "jsonl")]
+    Ndjson,
+    /// Arrow IPC file.
+    Arrow,
+}
+
+#[cfg(feature = "query")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog export events -o events.parquet
+  devlog export sessions --format csv -o sessions.csv
+  devlog export events -o out/ --partition-by agent --partition-by project
+  devlog export \"SELECT ts, model, output_tokens FROM events\" -o usage.arrow")]
+pub(super) struct ExportArgs {
+    /// A table, a view, or a query
+    #[arg(value_name = "TABLE|SQL")]
+    pub(super) what: String,
+    /// What to write [default: by the ending of FILE, else parquet]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(super) format: Option<ExportFormat>,
+    /// The file, or with --partition-by the directory, to write
+    #[arg(short, long, value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
+    pub(super) output: PathBuf,
+    /// One folder per value of this column; may be given several times
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) partition_by: Vec<String>,
+    /// Overwrite what is there
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Do not read new log lines first: export what is stored
+    #[arg(long)]
+    pub(super) no_sync: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// State of a source, as in the table `sources`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateArg {
+    Active,
+    Pending,
+    Torn,
+    Missing,
+    Error,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog sources --state error
+  devlog sources --agent codex --json")]
+pub(super) struct SourcesArgs {
+    /// Only this agent; may be given several times
+    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
+    pub(super) agent: Vec<String>,
+    /// Only sources in this state; may be given several times
+    #[arg(long, value_name = "STATE", value_enum)]
+    pub(super) state: Vec<StateArg>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// The table [default: all]
+    #[arg(value_name = "TABLE")]
+    pub(super) table: Option<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompactArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without options nothing is changed: every file is read and checked against the log.")]
+pub(super) struct FsckArgs {
+    /// Write the log anew from the footers of the Parquet files; for a lake whose log is lost
+    #[arg(long)]
+    pub(super) rebuild_from_footers: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  duckdb -c \"SELECT count(*) FROM '$(devlog snapshot)/events/*/*.parquet'\"
+
+The files are hard links: they take no space and stay until the next snapshot.")]
+pub(super) struct SnapshotArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "session", "project"]),
+    after_help = "\
+Examples:
+  devlog prune --before 2026-01-01
+  devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
+  devlog prune --project acme/secret --before 90d --yes
+
+Several conditions must all hold. What was pruned is not read again from the logs."
+)]
+pub(super) struct PruneArgs {
+    /// Rows older than this: 2026-01-01, 2026-01, 90d
+    #[arg(long, value_name = "WHEN")]
+    pub(super) before: Option<String>,
+    /// Rows of this session; may be given several times
+    #[arg(long, value_name = "ID")]
+    pub(super) session: Vec<String>,
+    /// Rows of this project; may be given several times
+    #[arg(long, value_name = "PROJECT")]
+    pub(super) project: Vec<String>,
+    /// Delete; without it only the count is shown
+    #[arg(short, long)]
+    pub(super) yes: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog demo                              40 sessions of three projects in <devlog home>/demo
+  devlog demo --home /tmp/big --size 10GB  for benchmarks
+
+The same seed and end give the same bytes. What a right reader must find in them is printed.")]
+pub(super) struct DemoArgs {
+    /// Home to make for a user that does not exist [default: <devlog home>/demo]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) home: Option<PathBuf>,
+    /// Rough size of all logs, such as 10GB [default: a small home]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) size: Option<u64>,
+    /// Another seed gives other logs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Day on which the last session ends; it begins 60 days earlier [default: today]
+    #[arg(long, value_name = "WHEN")]
+    pub(super) end: Option<String>,
+    /// Print the totals as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog completions bash > ~/.local/share/bash-completion/completions/devlog
+  devlog completions zsh > ~/.zfunc/_devlog
+  devlog completions fish > ~/.config/fish/completions/devlog.fish")]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VersionArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn size(text: &str) -> Result<u64, ParseQuantityError> {
+    parse_size(text)
+}
+
+#[cfg(feature = "query")]
+fn duration(text: &str) -> Result<Duration, ParseQuantityError> {
+    parse_duration(text)
+}
+
+/// Ids of the agents whose formats are read.
+pub(super) fn agents() -> Vec<&'static str> {
+    let mut agents: Vec<_> = Format::ALL.into_iter().map(Format::agent).collect();
+    agents.sort_unstable();
+    agents.dedup();
+    agents
+}
+
+/// A parameter that is no `name=value`.
+#[cfg(feature = "query")]
+#[derive(Debug, thiserror::Error)]
+#[error("write NAME=VALUE, the name in letters, digits and _, such as project=acme/api")]
+struct ParameterError;
+
+#[cfg(feature = "query")]
+fn parameter(text: &str) -> Result<(String, String), ParameterError> {
+    let (name, value) = text.split_once('=').ok_or(ParameterError)?;
+    let name = name.trim_start_matches('$');
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if plain { Ok((name.to_owned(), value.to_owned())) } else { Err(ParameterError) }
+}

@@ -1,0 +1,75 @@
+//! One `run` per command: builds a plan from the arguments, makes one call, renders what comes back.
+
+mod collect;
+mod demo;
+#[cfg(feature = "query")]
+mod export;
+mod meta;
+#[cfg(feature = "query")]
+mod query;
+#[cfg(feature = "query")]
+mod report;
+mod schema;
+mod sources;
+mod status;
+mod upkeep;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{CliError, Streams};
+use crate::config::{Edge, Settings, parse_when, parse_zone};
+
+pub(super) use collect::{backfill, ingest};
+pub(super) use demo::run as demo;
+#[cfg(feature = "query")]
+pub(super) use export::run as export;
+pub(super) use meta::{completions, version};
+#[cfg(feature = "query")]
+pub(super) use query::run as query;
+#[cfg(feature = "query")]
+pub(super) use report::run as report;
+pub(super) use schema::run as schema;
+pub(super) use sources::run as sources;
+pub(super) use status::run as status;
+pub(super) use upkeep::{compact, fsck, prune, snapshot};
+
+/// Writes one line to stderr.
+pub(super) fn tell(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
+    // Messages are a courtesy: a closed stderr stops nothing.
+    let _unheard = writeln!(streams.err, "{text}");
+    Ok(())
+}
+
+/// Writes one line to stdout.
+fn answer(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
+    writeln!(streams.out, "{text}").map_err(|source| CliError::Output { source })
+}
+
+/// Writes `value` as indented JSON to stdout.
+fn answer_json(streams: &mut Streams<'_>, value: &impl Serialize) -> Result<(), CliError> {
+    serde_json::to_writer_pretty(&mut *streams.out, value)
+        .map_err(|error| CliError::Output { source: error.into() })?;
+    answer(streams, "")
+}
+
+/// Reads the value of a flag that names a point in time.
+fn when(
+    settings: &Settings,
+    now_us: i64,
+    flag: &'static str,
+    edge: Edge,
+    text: Option<&str>,
+) -> Result<Option<i64>, CliError> {
+    let zone = parse_zone(&settings.timezone).unwrap_or(chrono_tz::UTC);
+    text.map(|text| parse_when(text, edge, zone, now_us).map_err(|source| CliError::When { flag, source })).transpose()
+}
+
+/// `path` with the user's home shortened to `~`.
+fn short_path(settings: &Settings, path: &Path) -> String {
+    match path.strip_prefix(&settings.places.home) {
+        Ok(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
+        _ => path.display().to_string(),
+    }
+}

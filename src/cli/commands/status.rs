@@ -1,0 +1,182 @@
+//! `status`: what was read, how far behind it is, how large the lake is, whether a daemon runs.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::super::args::StatusArgs;
+use super::super::table::{Align, Table};
+use super::super::wire::{self, Daemon};
+use super::super::{CliError, Outcome, Streams, units};
+use super::sources::{self, Source, unsigned};
+use super::{answer, answer_json, short_path};
+use crate::config::Settings;
+use crate::lake::Snapshot;
+
+/// The sources of one agent together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+struct AgentStatus {
+    files: u64,
+    active: u64,
+    pending: u64,
+    torn: u64,
+    missing: u64,
+    error: u64,
+    bytes: u64,
+    lag_bytes: u64,
+    rows: u64,
+    rejects: u64,
+}
+
+impl AgentStatus {
+    fn add(&mut self, source: &Source) {
+        self.files += 1;
+        match source.state.as_str() {
+            "active" => self.active += 1,
+            "pending" => self.pending += 1,
+            "torn" => self.torn += 1,
+            "missing" => self.missing += 1,
+            _ => self.error += 1,
+        }
+        // A file that is gone has no size any more, but its rows count.
+        self.bytes += unsigned(source.size_bytes);
+        self.lag_bytes += unsigned(source.lag_bytes);
+        self.rows += unsigned(source.rows);
+        self.rejects += unsigned(source.rejects);
+    }
+}
+
+/// Prints the state of everything.
+pub(in super::super) fn run(
+    settings: &Settings,
+    args: &StatusArgs,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let (lake, daemon) = (wire::lake(settings)?, wire::daemon(settings)?);
+    let sources = sources::rows(&wire::sources(settings)?)?;
+    render(settings, args, &lake, daemon.as_ref(), &sources, streams)
+}
+
+pub(super) fn render(
+    settings: &Settings,
+    args: &StatusArgs,
+    lake: &Snapshot,
+    daemon: Option<&Daemon>,
+    sources: &[Source],
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let mut agents: BTreeMap<&str, AgentStatus> = BTreeMap::new();
+    for source in sources {
+        agents.entry(&source.agent).or_default().add(source);
+    }
+    let parts = || lake.events.iter().chain(lake.rejects.iter());
+    let (files, bytes): (usize, u64) = (parts().count(), parts().map(|part| part.bytes).sum());
+    let rows: u64 = lake.events.iter().map(|part| part.rows).sum();
+    let rejects: u64 = lake.rejects.iter().map(|part| part.rows).sum();
+    if args.json {
+        let daemon = daemon.map(|daemon| {
+            json!({
+                "pid": daemon.pid,
+                "started_us": daemon.started_us,
+                "watch_mode": daemon.watch_mode,
+                "ring_rows": daemon.ring_rows,
+                "ring_bytes": daemon.ring_bytes,
+            })
+        });
+        let value = json!({
+            "home": settings.home,
+            "machine_id": settings.machine_id,
+            "timezone": settings.timezone,
+            "daemon": daemon,
+            "agents": agents,
+            "lake": {
+                "path": settings.lake,
+                "version": lake.version,
+                "committed_at_us": lake.version.map(|_| lake.committed_at_us),
+                "files": files,
+                "bytes": bytes,
+                "rows": rows,
+                "rejects": rejects,
+            },
+        });
+        return answer_json(streams, &value).map(|()| Outcome::Done);
+    }
+    answer(streams, &format!("home    {}", short_path(settings, &settings.home)))?;
+    answer(streams, &format!("daemon  {}", daemon_line(daemon, streams.now_us)))?;
+    answer(streams, &format!("lake    {}", short_path(settings, &settings.lake)))?;
+    let committed = match lake.version {
+        Some(version) => format!("commit {version}, {}", units::ago(lake.committed_at_us, streams.now_us)),
+        None => "nothing committed yet; devlog backfill reads the logs".to_owned(),
+    };
+    let size = format!(
+        "{}, {} in {}",
+        units::counted(rows, "event"),
+        units::bytes(bytes),
+        units::counted(files as u64, "file")
+    );
+    answer(streams, &format!("        {size}; {committed}"))?;
+    if rejects > 0 {
+        let text = units::counted(rejects, "line");
+        answer(streams, &format!("        {text} could not be decoded: devlog query \"SELECT * FROM rejects\""))?;
+    }
+    answer(streams, "")?;
+    agents_table(&agents, settings, streams)?;
+    Ok(Outcome::Done)
+}
+
+fn daemon_line(daemon: Option<&Daemon>, now_us: i64) -> String {
+    let Some(daemon) = daemon else { return "not running; devlog ingest starts one".to_owned() };
+    let watching = match daemon.watch_mode.as_str() {
+        "notify" => "woken by changes".to_owned(),
+        "scan" => "scanning: this file system sends no notifications".to_owned(),
+        other => other.to_owned(),
+    };
+    format!(
+        "process {}, started {}, {watching}; {} ({}) in memory",
+        daemon.pid,
+        units::ago(daemon.started_us, now_us),
+        units::counted(daemon.ring_rows, "row"),
+        units::bytes(daemon.ring_bytes),
+    )
+}
+
+fn agents_table(
+    agents: &BTreeMap<&str, AgentStatus>,
+    settings: &Settings,
+    streams: &mut Streams<'_>,
+) -> Result<(), CliError> {
+    if agents.is_empty() {
+        return answer(streams, "no log files of any agent; devlog demo makes some to try devlog with");
+    }
+    let mut table = Table::new(&[
+        ("agent", Align::Left),
+        ("files", Align::Right),
+        ("size", Align::Right),
+        ("behind", Align::Right),
+        ("rows", Align::Right),
+        ("rejects", Align::Right),
+        ("remarks", Align::Left),
+    ]);
+    for (agent, status) in agents {
+        let remarks: Vec<String> = [
+            (status.error, "with errors (devlog sources --state error)"),
+            (status.pending, "pending"),
+            (status.torn, "ending in an unfinished line"),
+            (status.missing, "gone, rows kept"),
+        ]
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", units::count(*number)))
+        .collect();
+        table.row([
+            (*agent).to_owned(),
+            units::count(status.files),
+            units::bytes(status.bytes),
+            units::bytes(status.lag_bytes),
+            units::count(status.rows),
+            units::count(status.rejects),
+            remarks.join(", "),
+        ]);
+    }
+    table.write(streams.out, settings.terminal.columns).map_err(|source| CliError::Output { source })
+}

@@ -1,0 +1,105 @@
+//! `compact`, `fsck`, `snapshot`, `prune`: care for the lake.
+
+use super::super::args::{CompactArgs, FsckArgs, PruneArgs, SnapshotArgs};
+use super::super::progress::say;
+use super::super::wire::{self, PrunePlan};
+use super::super::{CliError, Outcome, Streams, units};
+use super::{answer, answer_json, tell, when};
+use crate::config::{Edge, Settings};
+
+/// Merges small files.
+pub(in super::super) fn compact(
+    settings: &Settings,
+    args: &CompactArgs,
+    quiet: bool,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let _unheard = say(streams.err, quiet, "merging small files ...");
+    let done = wire::compact(settings)?;
+    if args.json {
+        answer_json(streams, &done)?;
+    } else if done.parts_before == done.parts_after {
+        answer(streams, &format!("nothing to merge: {}", units::counted(done.parts_after, "file")))?;
+    } else {
+        let text = format!(
+            "{} of {} became {} of {}",
+            units::counted(done.parts_before, "file"),
+            units::bytes(done.bytes_before),
+            units::count(done.parts_after),
+            units::bytes(done.bytes_after),
+        );
+        answer(streams, &text)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Checks the lake.
+pub(in super::super) fn fsck(
+    settings: &Settings,
+    args: &FsckArgs,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let found = wire::fsck(settings, args.rebuild_from_footers)?;
+    if args.json {
+        answer_json(streams, &found)?;
+    } else {
+        for repaired in &found.repaired {
+            answer(streams, &format!("repaired: {repaired}"))?;
+        }
+        for fault in &found.faults {
+            answer(streams, &format!("fault: {fault}"))?;
+        }
+        let text = format!(
+            "{}, {}, {} checked",
+            units::counted(found.commits, "commit"),
+            units::counted(found.parts, "file"),
+            units::counted(found.rows, "row"),
+        );
+        answer(streams, &text)?;
+    }
+    if found.faults.is_empty() { Ok(Outcome::Done) } else { Err(CliError::Faults { faults: found.faults.len() }) }
+}
+
+/// Links the live files into a directory and prints its path, for use in other commands.
+pub(in super::super) fn snapshot(
+    settings: &Settings,
+    args: &SnapshotArgs,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let linked = wire::snapshot(settings)?;
+    if args.json {
+        answer_json(streams, &linked)?;
+    } else {
+        answer(streams, &linked.path.display().to_string())?;
+    }
+    Ok(if linked.files == 0 { Outcome::Nothing } else { Outcome::Done })
+}
+
+/// Deletes rows, or says how many it would delete.
+pub(in super::super) fn prune(
+    settings: &Settings,
+    args: &PruneArgs,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
+    let plan = PrunePlan {
+        before_us: when(settings, streams.now_us, "--before", Edge::Since, args.before.as_deref())?,
+        sessions: args.session.clone(),
+        projects: args.project.clone(),
+        dry_run: !args.yes,
+    };
+    let pruned = wire::prune(settings, &plan)?;
+    if args.json {
+        answer_json(
+            streams,
+            &serde_json::json!({"rows": pruned.rows, "parts": pruned.parts, "dry_run": plan.dry_run}),
+        )?;
+    } else {
+        let verb = if plan.dry_run { "would be deleted from" } else { "deleted from" };
+        let text = format!("{} {verb} {}", units::counted(pruned.rows, "row"), units::counted(pruned.parts, "file"));
+        answer(streams, &text)?;
+    }
+    if plan.dry_run && pruned.rows > 0 {
+        tell(streams, "nothing was changed; --yes deletes them for good")?;
+    }
+    Ok(if pruned.rows == 0 { Outcome::Nothing } else { Outcome::Done })
+}

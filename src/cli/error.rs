@@ -1,0 +1,135 @@
+//! Why a command failed, and how that is said.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::config::{ConfigError, ParseWhenError};
+
+/// Why a command failed. The exit code is 2, except when the reader of stdout went away.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// Settings cannot be resolved.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A point in time cannot be read.
+    #[error("{flag}: {source}")]
+    When {
+        /// The flag it was given to.
+        flag: &'static str,
+        /// What is wrong with it.
+        source: ParseWhenError,
+    },
+    /// The answer cannot be written to stdout.
+    #[error("cannot write the answer to stdout")]
+    Output {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that the user named cannot be read.
+    #[error("cannot read {path:?}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file or directory cannot be written; what stood there before is unchanged.
+    #[error("cannot write {path:?}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The place for the output is taken.
+    #[error("{path:?} exists; remove it, choose another place, or pass --force to overwrite it")]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// A binary format would go to a screen.
+    #[error("{format} is no text for a terminal; name a file with -o, or redirect stdout")]
+    BinaryToTerminal {
+        /// The format.
+        format: &'static str,
+    },
+    /// No query was given.
+    #[error("no query: pass SQL, -f FILE, or pipe it in; devlog schema lists the tables")]
+    NoQuery,
+    /// A table that does not exist.
+    #[error("there is no table {name:?}{}; tables are {}", hint(.nearest), .known.join(", "))]
+    UnknownTable {
+        /// What was asked for.
+        name: String,
+        /// The table that was perhaps meant.
+        nearest: Option<&'static str>,
+        /// All tables.
+        known: Vec<&'static str>,
+    },
+    /// The lake has faults.
+    #[error("{faults} faults found; see the list above")]
+    Faults {
+        /// How many.
+        faults: usize,
+    },
+    /// Another room failed.
+    #[error("{doing} failed")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// This build cannot do it.
+    #[error("{what} is not part of this build")]
+    Unavailable {
+        /// What was asked for.
+        what: &'static str,
+    },
+}
+
+fn hint(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+}
+
+impl CliError {
+    /// Wraps the error of another room.
+    pub fn failed(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed { doing, source: source.into() }
+    }
+
+    /// True when the reader of stdout went away: it has seen enough.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+                return matches!(self, Self::Output { .. } | Self::Failed { .. });
+            }
+            cause = error.source();
+        }
+        false
+    }
+
+    /// Writes the error and its causes, one per line; a cause that repeats its effect is left out.
+    pub(super) fn print(&self, err: &mut dyn Write) -> io::Result<()> {
+        let mut said = self.to_string();
+        writeln!(err, "devlog: {said}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                writeln!(err, "  because {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        err.flush()
+    }
+}

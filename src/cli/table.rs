@@ -1,0 +1,176 @@
+//! Aligned columns of text, without the query engine.
+//!
+//! The last column takes what width is left; what does not fit is cut with `…`. Control characters
+//! become `�`: logs must not drive the terminal.
+
+use std::io::{self, Write};
+
+/// How a column is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// A table being filled.
+#[derive(Debug)]
+pub(super) struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+    /// The last row is a sum: a rule comes before it.
+    total: bool,
+}
+
+impl Table {
+    pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
+        Self { columns: columns.to_vec(), rows: Vec::new(), total: false }
+    }
+
+    /// Appends a row; missing cells are empty.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let mut row: Vec<String> = cells.into_iter().map(|cell| plain(&cell)).collect();
+        row.resize(self.columns.len(), String::new());
+        self.rows.push(row);
+    }
+
+    /// Appends the row that sums up the others.
+    #[cfg(feature = "query")]
+    pub(super) fn total(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.row(cells);
+        self.total = true;
+    }
+
+    /// Writes it, at most `columns` wide when that is known.
+    pub(super) fn write(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
+        let widths = self.widths(columns.map(usize::from));
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        self.line(out, &header, &widths)?;
+        let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+        self.line(out, &rule, &widths)?;
+        for (i, row) in self.rows.iter().enumerate() {
+            if self.total && i + 1 == self.rows.len() {
+                self.line(out, &rule, &widths)?;
+            }
+            self.line(out, row, &widths)?;
+        }
+        Ok(())
+    }
+
+    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
+        for row in &self.rows {
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = (*widest).max(width(cell));
+            }
+        }
+        let Some(limit) = limit else { return widths };
+        // The widest left-aligned column gives way first, down to a width that still says something.
+        let gaps = 2 * widths.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > limit {
+            let shrinkable =
+                self.columns.iter().zip(&mut widths).filter(|((_, align), width)| *align == Align::Left && **width > 8);
+            match shrinkable.map(|(_, width)| width).max() {
+                Some(widest) => *widest -= 1,
+                None => break,
+            }
+        }
+        widths
+    }
+
+    fn line(&self, out: &mut dyn Write, cells: &[String], widths: &[usize]) -> io::Result<()> {
+        let mut line = String::new();
+        for (i, ((cell, limit), (_, align))) in cells.iter().zip(widths).zip(&self.columns).enumerate() {
+            if i > 0 {
+                line.push_str("  ");
+            }
+            let text = cut(cell, *limit);
+            let padding = " ".repeat(limit.saturating_sub(width(&text)));
+            match align {
+                Align::Left => line.extend([text.as_str(), &padding]),
+                Align::Right => line.extend([padding.as_str(), &text]),
+            }
+        }
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// `text` in at most `limit` terminal columns.
+fn cut(text: &str, limit: usize) -> String {
+    if width(text) <= limit {
+        return text.to_owned();
+    }
+    let mut used = 0;
+    let mut out: String = text
+        .chars()
+        .take_while(|c| {
+            used += char_width(*c);
+            used < limit
+        })
+        .collect();
+    out.push('…');
+    out
+}
+
+/// `text` on one line and without control characters.
+pub(super) fn plain(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(plain).collect()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// Terminal columns of a character, after the wide and the empty ranges of Unicode that occur in
+/// paths and prose: East Asian scripts and emoji take two, combining marks none.
+const fn char_width(c: char) -> usize {
+    match c as u32 {
+        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0x303e
+        | 0x3041..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(table: &Table, columns: Option<u16>) -> String {
+        let mut out = Vec::new();
+        table.write(&mut out, columns).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn sample() -> Table {
+        let mut table = Table::new(&[("agent", Align::Left), ("rows", Align::Right), ("path", Align::Left)]);
+        table.row(["claude".into(), "1,234".into(), "/home/ann/数据/a-long-name.jsonl".into()]);
+        table.row(["codex".into(), "5".into(), "bad\u{1b}[2Jname\nx".into()]);
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_do_nothing() {
+        insta::assert_snapshot!(printed(&sample(), None), @r"
+        ");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut() {
+        let text = printed(&sample(), Some(30));
+        assert!(text.lines().all(|line| width(line) <= 30), "{text}");
+        assert!(text.contains("/home/ann/数…"), "{text}");
+    }
+}

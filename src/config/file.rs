@@ -1,0 +1,187 @@
+//! `<home>/config.toml`: all keys optional, unknown keys warned about.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{ConfigError, parse_duration, parse_size};
+
+/// Keys that the file may have.
+const KEYS: [&str; 5] = ["keep_blobs", "lake", "memory", "retention", "timezone"];
+
+/// What the configuration file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct File {
+    pub(super) timezone: Option<String>,
+    pub(super) memory_bytes: Option<u64>,
+    pub(super) retention: Option<Duration>,
+    pub(super) keep_blobs: Option<bool>,
+    pub(super) lake: Option<PathBuf>,
+}
+
+/// Reads the file at `path`; a missing one says nothing.
+pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Result<File, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text, warnings),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(File::default())
+        }
+        Err(source) => Err(ConfigError::ReadFile { path: path.to_owned(), source }),
+    }
+}
+
+fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<File, ConfigError> {
+    let table = DeTable::parse(text).map_err(|error| ConfigError::NotToml {
+        path: path.to_owned(),
+        line: line_of(text, error.span()),
+        message: error.message().to_owned(),
+    })?;
+    let mut file = File::default();
+    for (key, value) in table.get_ref() {
+        let place = Place { path, line: line_of(text, Some(value.span())) };
+        match key.get_ref().as_ref() {
+            "timezone" => file.timezone = Some(place.text("timezone", value, TIMEZONE)?.to_owned()),
+            "lake" => file.lake = Some(place.text("lake", value, "a path such as \"/data/lake\"")?.into()),
+            "memory" => {
+                let text = place.text("memory", value, "a size such as \"256MB\"")?;
+                file.memory_bytes = Some(parse_size(text).map_err(|source| place.quantity("memory", source))?);
+            }
+            "retention" => {
+                let text = place.text("retention", value, "a duration such as \"400d\"")?;
+                file.retention = Some(parse_duration(text).map_err(|source| place.quantity("retention", source))?);
+            }
+            "keep_blobs" => match value.get_ref() {
+                DeValue::Boolean(keep) => file.keep_blobs = Some(*keep),
+                _ => return Err(place.wrong("keep_blobs", "true or false")),
+            },
+            unknown => warnings.push(unknown_key(path, line_of(text, Some(key.span())), unknown)),
+        }
+    }
+    Ok(file)
+}
+
+const TIMEZONE: &str = "an IANA name such as \"Europe/Berlin\"";
+
+/// Where a value stands.
+struct Place<'a> {
+    path: &'a Path,
+    line: usize,
+}
+
+impl Place<'_> {
+    fn text<'v>(
+        &self,
+        key: &'static str,
+        value: &'v Spanned<DeValue<'_>>,
+        expected: &'static str,
+    ) -> Result<&'v str, ConfigError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.wrong(key, expected)),
+        }
+    }
+
+    fn wrong(&self, key: &'static str, expected: &'static str) -> ConfigError {
+        ConfigError::WrongType { path: self.path.to_owned(), line: self.line, key, expected }
+    }
+
+    fn quantity(&self, key: &'static str, source: super::ParseQuantityError) -> ConfigError {
+        ConfigError::Quantity { path: self.path.to_owned(), line: self.line, key, source }
+    }
+}
+
+fn unknown_key(path: &Path, line: usize, key: &str) -> String {
+    let hint = nearest(key, KEYS.iter().copied())
+        .map_or_else(|| format!("known keys are {}", KEYS.join(", ")), |known| format!("did you mean `{known}`?"));
+    format!("{path:?} line {line}: unknown key `{key}` is ignored; {hint}")
+}
+
+fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+    let start = span.map_or(0, |span| span.start).min(text.len());
+    text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The candidate that `word` was probably meant to be, if any is close enough.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let scored = candidates.into_iter().map(|candidate| {
+        let lower = candidate.to_lowercase();
+        // A word that contains the other is a good guess even when much is missing.
+        let part = word.len() >= 3 && (lower.contains(&word) || (lower.len() >= 3 && word.contains(&lower)));
+        let score = strsim::jaro_winkler(&word, &lower) + if part { 0.2 } else { 0.0 };
+        (score, candidate)
+    });
+    let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
+    (best.0 >= 0.8).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> (Result<File, ConfigError>, Vec<String>) {
+        let mut warnings = Vec::new();
+        let file = parse(Path::new("/h/config.toml"), text, &mut warnings);
+        (file, warnings)
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let (file, warnings) = parsed(
+            "timezone = \"Asia/Tokyo\"\nmemory = \"1GiB\"\nretention = \"400d\"\nkeep_blobs = true\nlake = \"/l\"\n",
+        );
+        assert_eq!(
+            file.unwrap(),
+            File {
+                timezone: Some("Asia/Tokyo".into()),
+                memory_bytes: Some(1 << 30),
+                retention: Some(Duration::from_secs(400 * 86_400)),
+                keep_blobs: Some(true),
+                lake: Some("/l".into()),
+            }
+        );
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_warning_with_the_nearest_right_one() {
+        let (file, warnings) = parsed("\ntime_zone = \"UTC\"\nzzz = 1\n");
+        assert_eq!(file.unwrap(), File::default());
+        assert_eq!(
+            warnings,
+            [
+                "\"/h/config.toml\" line 2: unknown key `time_zone` is ignored; did you mean `timezone`?",
+                "\"/h/config.toml\" line 3: unknown key `zzz` is ignored; known keys are keep_blobs, lake, memory, \
+                 retention, timezone",
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_name_file_line_and_remedy() {
+        let message = |text: &str| parsed(text).0.unwrap_err().to_string();
+        assert_eq!(
+            message("keep_blobs = true\nmemory = 5\n"),
+            "\"/h/config.toml\" line 2: `memory` must be a size such as \"256MB\""
+        );
+        assert_eq!(
+            message("\n\nretention = \"soon\"\n"),
+            "\"/h/config.toml\" line 3: `retention`: \"soon\" is not a duration; write a number and a unit, such as \
+             500ms, 30s, 5m, 2h, 7d or 4w"
+        );
+        assert!(message("a = 1\nb = = 2\n").starts_with("\"/h/config.toml\" line 2 is not TOML: "));
+        assert!(message("keep_blobs = \"yes\"").ends_with("line 1: `keep_blobs` must be true or false"));
+    }
+
+    #[test]
+    fn the_nearest_word_is_found_and_nonsense_has_none() {
+        assert_eq!(nearest("evnts", ["events", "rejects", "sources"]), Some("events"));
+        assert_eq!(nearest("Source", ["events", "rejects", "sources"]), Some("sources"));
+        assert_eq!(nearest("qqqq", ["events", "rejects", "sources"]), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! Which time zone days and weeks are formed in.
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use super::{ConfigError, Env, nearest};
+
+/// The zone called `name`; capitals do not matter.
+#[must_use]
+pub fn parse_zone(name: &str) -> Option<Tz> {
+    name.parse().ok().or_else(|| TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(name)))
+}
+
+/// Chooses the zone. A wrong name that the user gave us is an error; a wrong `TZ`, which was set for
+/// other programs, is a warning.
+pub(super) fn resolve(
+    flag: Option<&str>,
+    file: Option<&str>,
+    env: &Env,
+    warnings: &mut Vec<String>,
+) -> Result<String, ConfigError> {
+    for (name, place) in [(flag, "--timezone"), (file, "config.toml")] {
+        if let Some(name) = name {
+            return known(name, place);
+        }
+    }
+    // POSIX allows a colon before the name.
+    if let Some(name) = env.text("TZ").map(|name| name.trim_start_matches(':')) {
+        match parse_zone(name) {
+            Some(zone) => return Ok(zone.name().to_owned()),
+            None => warnings.push(format!("TZ={name:?} is no IANA time zone and is ignored; --timezone names one")),
+        }
+    }
+    let system = env.system_timezone.as_deref().and_then(parse_zone);
+    Ok(system.map_or_else(|| "UTC".to_owned(), |zone| zone.name().to_owned()))
+}
+
+fn known(name: &str, place: &'static str) -> Result<String, ConfigError> {
+    parse_zone(name).map(|zone| zone.name().to_owned()).ok_or_else(|| ConfigError::UnknownZone {
+        name: name.to_owned(),
+        place,
+        nearest: nearest(name, TZ_VARIANTS.iter().map(|zone| zone.name())).map(str::to_owned),
+    })
+}
