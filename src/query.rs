@@ -20,14 +20,18 @@ mod error;
 mod functions;
 mod guard;
 mod nearest;
+mod output;
 mod params;
 mod parts;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod views;
 mod zone;
 
 pub use engine::{Answer, Engine, EngineOptions, Runtime};
 pub use error::{Place, QueryError};
+pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
 pub use views::View;
 pub use zone::Zone;
 

@@ -73,7 +73,9 @@ impl Names {
     pub(super) fn check(&self, references: &[TableReference], surroundings: &Surroundings) -> Result<(), QueryError> {
         for reference in references {
             let name = reference.table();
-            if self.knows(name) && reference.schema().is_none_or(|s| s == SCHEMA) {
+            let function =
+                || self.session.get().and_then(Weak::upgrade).is_some_and(|s| s.table_functions().contains_key(name));
+            if (self.knows(name) || function()) && reference.schema().is_none_or(|s| s == SCHEMA) {
                 continue;
             }
             let (tables, views) = (self.tables(), self.views.keys().cloned().collect::<Vec<_>>());

@@ -67,7 +67,6 @@ pub struct Runtime {
 struct Shared {
     options: EngineOptions,
     zone: Zone,
-    env: Arc<RuntimeEnv>,
     threads: Threads,
     template: SessionState,
     functions: Arc<Vec<String>>,
@@ -108,6 +107,8 @@ fn config(threads: usize) -> SessionConfig {
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
     options.explain.show_sizes = false;
+    // `x IS TRUE` is planned as never null and executed as perhaps null; the check would refuse it.
+    options.execution.skip_physical_aggregate_schema_check = true;
     config
 }
 
@@ -137,11 +138,11 @@ impl Runtime {
         if let Some(known) = state.scalar_functions() {
             functions::install(known, zone);
         }
-        let mut template = state.with_config(config(count)).with_runtime_env(Arc::clone(&env)).build();
+        let mut template = state.with_config(config(count)).with_runtime_env(env).build();
         datafusion_functions_json::register_all(&mut template).map_err(|e| failed(&e))?;
         let functions = Arc::new(function_names(&template));
         let threads = Threads(Some(threads));
-        Ok(Self { shared: Arc::new(Shared { options, zone, env, threads, template, functions }) })
+        Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions }) })
     }
 
     /// An engine that sees `cut`.

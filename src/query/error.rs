@@ -43,7 +43,9 @@ pub enum QueryError {
         place: Option<Place>,
     },
     /// The text is longer than a query may be.
-    #[error("the query is {bytes} bytes long, more than the limit of {limit}; put long lists into a file and join them")]
+    #[error(
+        "the query is {bytes} bytes long, more than the limit of {limit}; put long lists into a file and join them"
+    )]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -166,7 +168,9 @@ pub enum QueryError {
         seconds: f64,
     },
     /// The memory limit passed.
-    #[error("the query needs more memory than it may use ({limit_bytes} bytes); select fewer or shorter columns, narrow it, or raise --memory")]
+    #[error(
+        "the query needs more memory than it may use ({limit_bytes} bytes); select fewer or shorter columns, narrow it, or raise --memory"
+    )]
     Memory {
         /// The limit.
         limit_bytes: u64,
@@ -309,7 +313,9 @@ impl Surroundings {
         }) {
             return QueryError::MissingParameter { name: name.to_owned(), place: place_of(&self.tokens, name) };
         }
-        for (start, what) in [("DDL not supported: ", "ddl"), ("DML not supported: ", "dml"), ("Statement not supported: ", "s")] {
+        for (start, what) in
+            [("DDL not supported: ", "ddl"), ("DML not supported: ", "dml"), ("Statement not supported: ", "s")]
+        {
             if let Some((_, rest)) = text.split_once(start) {
                 let what = rest.split_whitespace().next().unwrap_or(what);
                 return QueryError::ReadOnly { what: what.to_owned() };
@@ -334,7 +340,7 @@ pub(super) fn syntax(error: &ParserError) -> QueryError {
         None => (text, None),
     };
     let message = message.replacen("Expected: ", "expected ", 1).replace("found: EOF", "found the end");
-    QueryError::Syntax { message: message.replacen("found: ", "found ", 1), place }
+    QueryError::Syntax { message: lower_first(&message.replacen("found: ", "found ", 1)), place }
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -361,10 +367,15 @@ fn plain(text: &str) -> String {
     }
     let text = text.split("\ncaused by\n").last().unwrap_or(text);
     let mut out = text.replace("datafusion.", "").replace("DataFusion", "the engine");
-    for (from, to) in [("LargeUtf8", "text"), ("Utf8View", "text"), ("Utf8", "text"), ("Int64", "integer"), ("Int32", "integer")] {
+    for (from, to) in
+        [("LargeUtf8", "text"), ("Utf8View", "text"), ("Utf8", "text"), ("Int64", "integer"), ("Int32", "integer")]
+    {
         out = out.replace(from, to);
     }
-    let out = out.trim_end_matches(['.', '\n', ' ']).replace('\n', " ");
-    let mut letters = out.chars();
+    lower_first(&out.trim_end_matches(['.', '\n', ' ']).replace('\n', " "))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

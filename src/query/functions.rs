@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_err};
@@ -83,7 +83,11 @@ impl ScalarUDFImpl for Local {
                 Arc::new(TimestampMicrosecondArray::new(local.into(), times.nulls().cloned()))
             }
         };
-        if scalar { ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar) } else { Ok(ColumnarValue::Array(array)) }
+        if scalar {
+            ScalarValue::try_from_array(&array, 0).map(ColumnarValue::Scalar)
+        } else {
+            Ok(ColumnarValue::Array(array))
+        }
     }
 
     fn preimage(&self, args: &[Expr], literal: &Expr, _: &SimplifyContext) -> Result<PreimageResult> {
@@ -163,7 +167,8 @@ fn numbers(args: &ScalarFunctionArgs, index: usize) -> Result<Option<Vec<Option<
 }
 
 fn made(measure: Measure, args: &ScalarFunctionArgs) -> Result<i64> {
-    let sum = |values: Vec<Option<i64>>| values.into_iter().flatten().filter(|n| *n > 0).fold(0i64, i64::saturating_add);
+    let sum =
+        |values: Vec<Option<i64>>| values.into_iter().flatten().filter(|n| *n > 0).fold(0i64, i64::saturating_add);
     match measure {
         Measure::Length | Measure::Copies => Ok(numbers(args, 1)?.map_or(0, sum)),
         Measure::Repeat => {

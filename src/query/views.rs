@@ -32,8 +32,21 @@ macro_rules! built_in {
 }
 
 built_in!(
-    "activity", "commands", "daily", "errors", "files", "messages", "models", "monthly", "projects_usage", "sessions",
-    "tool_calls", "tools", "turns", "usage", "weekly",
+    "activity",
+    "commands",
+    "daily",
+    "errors",
+    "files",
+    "messages",
+    "models",
+    "monthly",
+    "projects_usage",
+    "sessions",
+    "tool_calls",
+    "tools",
+    "turns",
+    "usage",
+    "weekly",
 );
 
 impl View {

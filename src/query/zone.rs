@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
+use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 /// Microseconds of one second.
@@ -173,18 +173,16 @@ impl Offsets {
     }
 }
 
-/// Days from 1970-01-01 to `date`.
-#[must_use]
-pub(super) fn days_since_epoch(date: NaiveDate) -> i32 {
-    date.num_days_from_ce() - EPOCH_FROM_CE
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(text: &str) -> i64 {
         DateTime::parse_from_rfc3339(text).unwrap().timestamp_micros()
+    }
+
+    fn days_since_epoch(date: NaiveDate) -> i32 {
+        i32::try_from((date - NaiveDate::default()).num_days()).unwrap()
     }
 
     fn day(text: &str) -> NaiveDate {
