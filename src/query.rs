@@ -1,4 +1,10 @@
 //! What is true now?
+//!
+//! - a [`Cut`] is what one query sees: rows in memory and durable parts, each row once
+//! - an [`Engine`] answers SQL over a cut; tables `events`, `rejects`, `sources` and the views of
+//!   `queries/*.sql`, which are planned when first named
+//! - days and weeks are formed in one explicit time zone, with `local_date(ts)`
+//! - queries only read, stream their answers, and are bounded in text, memory and time
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,6 +13,27 @@ use arrow::array::RecordBatch;
 
 use crate::lake::Snapshot;
 use crate::schema::EventId;
+
+mod catalog;
+mod engine;
+mod error;
+mod functions;
+mod guard;
+mod nearest;
+mod output;
+mod params;
+mod parts;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod views;
+mod zone;
+
+pub use engine::{Answer, Engine, EngineOptions, Runtime};
+pub use error::{Place, QueryError};
+pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
+pub use views::View;
+pub use zone::Zone;
 
 /// What a query sees: the newest rows and the durable ones, each row once.
 #[derive(Debug, Clone)]

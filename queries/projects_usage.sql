@@ -1,0 +1,32 @@
+-- Usage per project.
+--
+-- One row per project; a null project is work whose log names no folder.
+-- sessions: sessions with any event in it. models: models with usage. Counts and token columns as in
+-- the view activity; estimates are in no token sum.
+SELECT
+  project,
+  string_agg(DISTINCT agent, ', ' ORDER BY agent) AS agents,
+  min(first_at) AS first_at,
+  max(last_at) AS last_at,
+  count(DISTINCT session_id) AS sessions,
+  count(DISTINCT day) AS days,
+  sum(prompts) AS prompts,
+  sum(calls) AS calls,
+  sum(tool_calls) AS tool_calls,
+  sum(errors) AS errors,
+  sum(lines_added) AS lines_added,
+  sum(lines_removed) AS lines_removed,
+  sum(input_tokens) AS input_tokens,
+  sum(cache_read_tokens) AS cache_read_tokens,
+  sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
+  sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
+  sum(output_tokens) AS output_tokens,
+  sum(reasoning_tokens) AS reasoning_tokens,
+  sum(total_tokens) AS total_tokens,
+  sum(partial_calls) AS partial_calls,
+  sum(partial_output_tokens) AS partial_output_tokens,
+  sum(estimated_calls) AS estimated_calls,
+  string_agg(DISTINCT model, ', ' ORDER BY model) AS models
+FROM activity
+GROUP BY 1
+ORDER BY total_tokens DESC NULLS LAST, 1

@@ -1,0 +1,381 @@
+//! What was wrong with a query, in words of the person who asked.
+//!
+//! The engine's own errors are taken apart here and nowhere else; no message of it reaches a person
+//! with its prefixes.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
+
+use super::guard::place_of;
+use super::nearest::nearest;
+
+/// Line and column in the query's text, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// Why a query has no answer. Nothing is changed by a query, so nothing needs to be undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The text is no SQL.
+    #[error("cannot read the query{}: {message}", at(place))]
+    Syntax {
+        /// What the parser expected.
+        message: String,
+        /// Where it stopped.
+        place: Option<Place>,
+    },
+    /// The text is longer than a query may be.
+    #[error(
+        "the query is {bytes} bytes long, more than the limit of {limit}; put long lists into a file and join them"
+    )]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        limit: usize,
+    },
+    /// An expression nests or chains too far.
+    #[error("an expression at {place} has too many parts; use IN (...) instead of long chains of OR")]
+    TooDeep {
+        /// Where the limit was passed.
+        place: Place,
+    },
+    /// No statement, or more than one.
+    #[error("expected one statement, found {found}; run them one by one")]
+    NotOneStatement {
+        /// Number of statements.
+        found: usize,
+    },
+    /// A statement that would change or reveal something.
+    #[error("{what} is not possible: queries only read; use SELECT, WITH, EXPLAIN or DESCRIBE")]
+    ReadOnly {
+        /// The statement's first word.
+        what: String,
+    },
+    /// No such table or view.
+    #[error("no table or view `{name}`{}{}; there are the tables {} and the views {}", at(place), hint(nearest), tables.join(", "), views.join(", "))]
+    UnknownTable {
+        /// What was asked for.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// All tables.
+        tables: Vec<String>,
+        /// All views.
+        views: Vec<String>,
+        /// Where it stands.
+        place: Option<Place>,
+    },
+    /// No such column.
+    #[error("no column `{name}`{}{}{}{}", of(table), at(place), hint(nearest), listed(nearest, columns))]
+    UnknownColumn {
+        /// What was asked for.
+        name: String,
+        /// The table it was looked for in, when the query has only one.
+        table: Option<String>,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// The columns there are.
+        columns: Vec<String>,
+        /// Where it stands.
+        place: Option<Place>,
+    },
+    /// A column name that several tables of the query have.
+    #[error("column `{name}`{} is in more than one table of the query; write the table's name before it", at(place))]
+    AmbiguousColumn {
+        /// The column.
+        name: String,
+        /// Where it stands.
+        place: Option<Place>,
+    },
+    /// No such function.
+    #[error("no function `{name}`{}{}", at(place), hint(nearest))]
+    UnknownFunction {
+        /// What was asked for.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// Where it stands.
+        place: Option<Place>,
+    },
+    /// The query names a parameter that was not given.
+    #[error("no value for the parameter ${name}{}; give it with --param {name}=VALUE", at(place))]
+    MissingParameter {
+        /// Its name without `$`.
+        name: String,
+        /// Where it stands.
+        place: Option<Place>,
+    },
+    /// A parameter that the query does not name.
+    #[error("the query has no parameter ${name}{}", hint(nearest))]
+    UnusedParameter {
+        /// Its name without `$`.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A parameter's text is no value of the type that is needed.
+    #[error("the value {value:?} of the parameter ${name} is no {kind}")]
+    ParameterType {
+        /// Its name without `$`.
+        name: String,
+        /// The text given.
+        value: String,
+        /// The type needed.
+        kind: String,
+    },
+    /// A view's own query is wrong.
+    #[error("the view `{name}` in {path:?} is broken: {source}")]
+    View {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<QueryError>,
+    },
+    /// A view needs itself.
+    #[error("the view `{name}` is defined by itself, through {}", through.join(" → "))]
+    Circular {
+        /// Its name.
+        name: String,
+        /// The views on the way.
+        through: Vec<String>,
+    },
+    /// The time limit passed.
+    #[error("no answer within {seconds} s; narrow the query (a range of ts is fastest) or raise --timeout")]
+    Timeout {
+        /// The limit.
+        seconds: f64,
+    },
+    /// The memory limit passed.
+    #[error(
+        "the query needs more memory than it may use ({limit_bytes} bytes); select fewer or shorter columns, narrow it, or raise --memory"
+    )]
+    Memory {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// No such time zone.
+    #[error("no time zone `{name}`{}; use a name of the IANA database such as Europe/Berlin", hint(nearest))]
+    UnknownZone {
+        /// What was asked for.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A directory or file the engine needs is not usable.
+    #[error("cannot use {path:?}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The query is wrong in another way (types do not fit, an aggregate is misplaced, ...).
+    #[error("the query is wrong: {message}")]
+    Wrong {
+        /// What is wrong.
+        message: String,
+    },
+    /// A value could not be computed (a cast, a division, a damaged file).
+    #[error("the query failed: {message}")]
+    Failed {
+        /// What happened.
+        message: String,
+    },
+}
+
+fn at(place: &Option<Place>) -> String {
+    place.map_or_else(String::new, |p| format!(" ({p})"))
+}
+
+fn hint(word: &Option<String>) -> String {
+    word.as_ref().map_or_else(String::new, |w| format!("; did you mean `{w}`?"))
+}
+
+fn of(table: &Option<String>) -> String {
+    table.as_ref().map_or_else(String::new, |t| format!(" in {t}"))
+}
+
+fn listed(nearest: &Option<String>, columns: &[String]) -> String {
+    if nearest.is_some() || columns.is_empty() { String::new() } else { format!("; there are {}", columns.join(", ")) }
+}
+
+/// What a translation needs to know about the query and its surroundings.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub(super) tokens: Arc<Vec<TokenWithSpan>>,
+    pub(super) functions: Arc<Vec<String>>,
+    pub(super) memory_bytes: u64,
+}
+
+impl Surroundings {
+    /// Says `error` in words of the query.
+    pub(super) fn explain(&self, error: DataFusionError) -> QueryError {
+        match error {
+            DataFusionError::External(inner) => match inner.downcast::<QueryError>() {
+                Ok(own) => *own,
+                Err(other) => QueryError::Failed { message: other.to_string() },
+            },
+            DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => self.explain(*inner),
+            DataFusionError::Collection(errors) => match errors.into_iter().next() {
+                Some(first) => self.explain(first),
+                None => QueryError::Failed { message: "no reason given".to_owned() },
+            },
+            DataFusionError::Shared(shared) => match Arc::try_unwrap(shared) {
+                Ok(inner) => self.explain(inner),
+                Err(shared) => self.explain_shared(&shared),
+            },
+            DataFusionError::SchemaError(inner, _) => self.explain_schema(*inner),
+            DataFusionError::SQL(inner, _) => syntax(&inner),
+            DataFusionError::ResourcesExhausted(_) => QueryError::Memory { limit_bytes: self.memory_bytes },
+            DataFusionError::Plan(text) => self.explain_plan(&text),
+            DataFusionError::NotImplemented(text) => QueryError::Wrong { message: plain(&text) },
+            DataFusionError::ArrowError(inner, _) => QueryError::Failed { message: plain(&inner.to_string()) },
+            DataFusionError::Execution(text) | DataFusionError::Configuration(text) => {
+                QueryError::Failed { message: plain(&text) }
+            }
+            other => QueryError::Failed { message: plain(&other.strip_backtrace()) },
+        }
+    }
+
+    fn explain_shared(&self, shared: &DataFusionError) -> QueryError {
+        match shared.find_root() {
+            DataFusionError::ResourcesExhausted(_) => QueryError::Memory { limit_bytes: self.memory_bytes },
+            DataFusionError::Plan(text) => self.explain_plan(text),
+            other => QueryError::Failed { message: plain(&other.strip_backtrace()) },
+        }
+    }
+
+    fn explain_schema(&self, error: SchemaError) -> QueryError {
+        match error {
+            SchemaError::FieldNotFound { field, valid_fields } => {
+                let mut tables: Vec<&str> =
+                    valid_fields.iter().filter_map(|c| c.relation.as_ref()).map(|t| t.table()).collect();
+                tables.sort_unstable();
+                tables.dedup();
+                let table = field.relation.as_ref().map(|t| t.table().to_owned());
+                let in_table = |c: &&datafusion::common::Column| {
+                    table.is_none() || c.relation.as_ref().map(|t| t.table()) == table.as_deref()
+                };
+                let mut columns: Vec<String> = valid_fields.iter().filter(in_table).map(|c| c.name.clone()).collect();
+                if columns.is_empty() {
+                    columns = valid_fields.iter().map(|c| c.name.clone()).collect();
+                }
+                columns.dedup();
+                let nearest = nearest(&field.name, columns.iter().map(String::as_str)).map(str::to_owned);
+                let only = (tables.len() == 1).then(|| tables[0].to_owned());
+                let place = place_of(&self.tokens, &field.name);
+                QueryError::UnknownColumn { name: field.name, table: table.or(only), nearest, columns, place }
+            }
+            SchemaError::AmbiguousReference { field } => {
+                QueryError::AmbiguousColumn { place: place_of(&self.tokens, &field.name), name: field.name }
+            }
+            SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+                QueryError::Wrong { message: format!("two columns are called `{name}`; rename one with AS") }
+            }
+        }
+    }
+
+    fn explain_plan(&self, text: &str) -> QueryError {
+        if let Some(name) = between(text, "Invalid function '", "'") {
+            let known = self.functions.iter().map(String::as_str);
+            return QueryError::UnknownFunction {
+                nearest: nearest(name, known).map(str::to_owned),
+                place: place_of(&self.tokens, name),
+                name: name.to_owned(),
+            };
+        }
+        if let Some(name) = between(text, "No value found for placeholder with name $", " ").or_else(|| {
+            let rest = text.split_once("No value found for placeholder with name $")?.1;
+            Some(rest)
+        }) {
+            return QueryError::MissingParameter { name: name.to_owned(), place: place_of(&self.tokens, name) };
+        }
+        for (start, what) in
+            [("DDL not supported: ", "ddl"), ("DML not supported: ", "dml"), ("Statement not supported: ", "s")]
+        {
+            if let Some((_, rest)) = text.split_once(start) {
+                let what = rest.split_whitespace().next().unwrap_or(what);
+                return QueryError::ReadOnly { what: what.to_owned() };
+            }
+        }
+        QueryError::Wrong { message: plain(text) }
+    }
+}
+
+/// Says a parser's error in words of the query.
+pub(super) fn syntax(error: &ParserError) -> QueryError {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
+        ParserError::RecursionLimitExceeded => "brackets or subqueries nest too deep",
+    };
+    let (message, place) = match text.rsplit_once(" at Line: ") {
+        Some((message, rest)) => {
+            let mut numbers = rest.split(", Column: ").map(|n| n.trim().parse::<u64>().ok());
+            let place = numbers.next().flatten().zip(numbers.next().flatten());
+            (message, place.map(|(line, column)| Place { line, column }))
+        }
+        None => (text, None),
+    };
+    let message = message.replacen("Expected: ", "expected ", 1).replace("found: EOF", "found the end");
+    QueryError::Syntax { message: lower_first(&message.replacen("found: ", "found ", 1)), place }
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    text.split_once(start)?.1.split_once(end).map(|(word, _)| word)
+}
+
+/// Takes the engine's prefixes and type names out of `text`.
+fn plain(text: &str) -> String {
+    let mut text = text.trim();
+    for prefix in [
+        "Error during planning: ",
+        "This feature is not implemented: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "Optimizer rule 'simplify_expressions' failed",
+        "Cast error: ",
+        "Invalid argument error: ",
+        "Parquet error: ",
+        "Compute error: ",
+        "External error: ",
+        "type_coercion\ncaused by\n",
+    ] {
+        text = text.strip_prefix(prefix).unwrap_or(text).trim_start();
+    }
+    let text = text.split("\ncaused by\n").last().unwrap_or(text);
+    let mut out = text.replace("datafusion.", "").replace("DataFusion", "the engine");
+    for (from, to) in
+        [("LargeUtf8", "text"), ("Utf8View", "text"), ("Utf8", "text"), ("Int64", "integer"), ("Int32", "integer")]
+    {
+        out = out.replace(from, to);
+    }
+    lower_first(&out.trim_end_matches(['.', '\n', ' ']).replace('\n', " "))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}

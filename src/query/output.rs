@@ -1,0 +1,326 @@
+//! Answers as text and files.
+//!
+//! - every format but the table streams: one batch is held at a time
+//! - the table holds at most [`OutputOptions::max_rows`] rows and then wants no more
+//! - times are RFC 3339 in UTC in formats for programs, local in formats for people
+//! - text from logs cannot drive a terminal: tables and Markdown show control characters as symbols,
+//!   and so does every other text format when [`OutputOptions::terminal`] is set
+
+mod cell;
+mod delimited;
+mod grid;
+mod markdown;
+mod safe;
+mod table;
+
+use std::io::{self, BufWriter, Write};
+use std::str::FromStr;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
+use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::nearest::nearest;
+use super::zone::Zone;
+pub(super) use cell::{Cells, clean, is_number};
+use delimited::{Delimited, Kind};
+pub(super) use grid::Grid;
+use markdown::Markdown;
+use safe::TerminalSafe;
+use table::Table;
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// Aligned columns for people.
+    Table,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// Comma-separated values with a header; nulls are empty, empty texts are `""`.
+    Csv,
+    /// Tab-separated values with a header; tabs, line ends and backslashes are written as in PostgreSQL's COPY.
+    Tsv,
+    /// A Markdown table.
+    Markdown,
+    /// A Parquet file.
+    Parquet,
+    /// An Arrow IPC file (Feather 2).
+    Arrow,
+    /// An Arrow IPC stream.
+    ArrowStream,
+}
+
+/// All formats by name.
+const FORMATS: [(&str, OutputFormat); 9] = [
+    ("table", OutputFormat::Table),
+    ("json", OutputFormat::Json),
+    ("ndjson", OutputFormat::Ndjson),
+    ("csv", OutputFormat::Csv),
+    ("tsv", OutputFormat::Tsv),
+    ("markdown", OutputFormat::Markdown),
+    ("parquet", OutputFormat::Parquet),
+    ("arrow", OutputFormat::Arrow),
+    ("arrow-stream", OutputFormat::ArrowStream),
+];
+
+impl OutputFormat {
+    /// Names of all formats.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FORMATS.iter().map(|(name, _)| *name)
+    }
+
+    /// The format that a file name ends in: `.csv`, `.parquet`, `.jsonl`, ...
+    #[must_use]
+    pub fn of_path(path: &std::path::Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_lowercase();
+        match ending.as_str() {
+            "jsonl" => Some(Self::Ndjson),
+            "md" => Some(Self::Markdown),
+            "feather" | "ipc" => Some(Self::Arrow),
+            "txt" => Some(Self::Table),
+            other => other.parse().ok(),
+        }
+    }
+
+    /// True when the format is bytes that do not belong on a terminal.
+    #[must_use]
+    pub const fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream)
+    }
+}
+
+impl FromStr for OutputFormat {
+    type Err = OutputError;
+
+    fn from_str(text: &str) -> Result<Self, OutputError> {
+        let found = FORMATS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        found.map(|(_, format)| *format).ok_or_else(|| OutputError::UnknownFormat {
+            name: text.to_owned(),
+            nearest: nearest(text, Self::names()).unwrap_or("table"),
+        })
+    }
+}
+
+/// Why an answer could not be written. What was written before is valid as far as it goes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// No such format.
+    #[error("no output format `{name}`; did you mean `{nearest}`?")]
+    UnknownFormat {
+        /// What was asked for.
+        name: String,
+        /// What was probably meant.
+        nearest: &'static str,
+    },
+    /// The reader has gone away, as `head` does: no failure.
+    #[error("the reader of the output has gone away")]
+    BrokenPipe,
+    /// The output cannot be written.
+    #[error("cannot write the output")]
+    Io {
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The format cannot hold a value.
+    #[error("the output format cannot hold this answer: {message}")]
+    Unfit {
+        /// What does not fit.
+        message: String,
+    },
+}
+
+impl From<io::Error> for OutputError {
+    fn from(source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe { Self::BrokenPipe } else { Self::Io { source } }
+    }
+}
+
+impl From<ArrowError> for OutputError {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, source) => source.into(),
+            other => Self::Unfit { message: other.to_string() },
+        }
+    }
+}
+
+impl From<ParquetError> for OutputError {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(source) => (*source).into(),
+                Err(other) => Self::Unfit { message: other.to_string() },
+            },
+            other => Self::Unfit { message: other.to_string() },
+        }
+    }
+}
+
+/// How an answer is shown.
+#[derive(Debug, Clone)]
+pub struct OutputOptions {
+    /// Columns of the terminal; `None` when there is no terminal.
+    pub width: Option<usize>,
+    /// Zone of times in tables.
+    pub zone: Zone,
+    /// Rows of a table.
+    pub max_rows: usize,
+    /// The output goes straight to a terminal.
+    pub terminal: bool,
+}
+
+impl Default for OutputOptions {
+    fn default() -> Self {
+        Self { width: None, zone: Zone::UTC, max_rows: 10_000, terminal: false }
+    }
+}
+
+/// Whether more rows are of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// Go on.
+    Wanted,
+    /// The table is full: stop the query and call [`Output::finish`].
+    Enough,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows in the output.
+    pub rows: u64,
+    /// True when there may be more rows than are in the output.
+    pub cut: bool,
+}
+
+type Sink<W> = TerminalSafe<BufWriter<W>>;
+
+enum Writer<W: Write + Send> {
+    Table(Table<Sink<W>>),
+    Json(arrow::json::Writer<Sink<W>, JsonArray>),
+    Ndjson(arrow::json::Writer<Sink<W>, LineDelimited>),
+    Delimited(Delimited<Sink<W>>),
+    Markdown(Markdown<Sink<W>>),
+    Parquet(Box<ArrowWriter<BufWriter<W>>>),
+    Arrow(FileWriter<BufWriter<W>>),
+    ArrowStream(StreamWriter<BufWriter<W>>),
+}
+
+/// Writes one answer.
+pub struct Output<W: Write + Send> {
+    writer: Writer<W>,
+    rows: u64,
+    cut: bool,
+}
+
+impl<W: Write + Send> std::fmt::Debug for Output<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("rows", &self.rows).field("cut", &self.cut).finish_non_exhaustive()
+    }
+}
+
+impl<W: Write + Send> Output<W> {
+    /// Starts an answer with the columns of `schema`.
+    ///
+    /// # Errors
+    ///
+    /// The output cannot be written, or the format has no such columns.
+    pub fn new(format: OutputFormat, schema: &SchemaRef, out: W, options: &OutputOptions) -> Result<Self, OutputError> {
+        let out = BufWriter::with_capacity(64 * 1024, out);
+        let safe = |out| TerminalSafe::new(out, options.terminal);
+        let json = WriterBuilder::new().with_explicit_nulls(true);
+        let ipc = || IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+        let writer = match format {
+            OutputFormat::Table => Writer::Table(Table::new(schema, safe(out), options)),
+            OutputFormat::Json => Writer::Json(json.build(safe(out))),
+            OutputFormat::Ndjson => Writer::Ndjson(json.build(safe(out))),
+            OutputFormat::Csv => Writer::Delimited(Delimited::new(Kind::Csv, schema, safe(out))?),
+            OutputFormat::Tsv => Writer::Delimited(Delimited::new(Kind::Tsv, schema, safe(out))?),
+            OutputFormat::Markdown => Writer::Markdown(Markdown::new(schema, safe(out), options.zone)?),
+            OutputFormat::Parquet => {
+                let compression = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(compression).build();
+                Writer::Parquet(Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?))
+            }
+            OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, schema, ipc()?)?),
+            OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, schema, ipc()?)?),
+        };
+        Ok(Self { writer, rows: 0, cut: false })
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    ///
+    /// The output cannot be written; [`OutputError::BrokenPipe`] when its reader has gone away.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<More, OutputError> {
+        if let Writer::Table(table) = &mut self.writer {
+            let taken = table.take(batch)?;
+            self.rows += taken as u64;
+            self.cut |= taken < batch.num_rows();
+            return Ok(if table.is_full() { More::Enough } else { More::Wanted });
+        }
+        self.rows += batch.num_rows() as u64;
+        match &mut self.writer {
+            Writer::Table(_) => {}
+            Writer::Json(writer) => writer.write(batch)?,
+            Writer::Ndjson(writer) => {
+                writer.write(batch)?;
+                writer.get_mut().flush()?;
+            }
+            Writer::Delimited(writer) => writer.write(batch)?,
+            Writer::Markdown(writer) => writer.write(batch)?,
+            Writer::Parquet(writer) => writer.write(batch)?,
+            Writer::Arrow(writer) => writer.write(batch)?,
+            Writer::ArrowStream(writer) => writer.write(batch)?,
+        }
+        Ok(More::Wanted)
+    }
+
+    /// Ends the answer. Without this call the output is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// The output cannot be written; [`OutputError::BrokenPipe`] when its reader has gone away.
+    pub fn finish(self) -> Result<Written, OutputError> {
+        let cut = self.cut || matches!(&self.writer, Writer::Table(table) if table.is_full());
+        match self.writer {
+            Writer::Table(table) => table.finish()?,
+            Writer::Json(mut writer) => {
+                writer.finish()?;
+                let out = writer.get_mut();
+                out.write_all(b"\n")?;
+                out.flush()?;
+            }
+            Writer::Ndjson(mut writer) => {
+                writer.finish()?;
+                writer.get_mut().flush()?;
+            }
+            Writer::Delimited(writer) => writer.finish()?,
+            Writer::Markdown(writer) => writer.finish()?,
+            Writer::Parquet(writer) => flush(writer.into_inner()?)?,
+            Writer::Arrow(writer) => flush(writer.into_inner()?)?,
+            Writer::ArrowStream(writer) => flush(writer.into_inner()?)?,
+        }
+        Ok(Written { rows: self.rows, cut })
+    }
+}
+
+fn flush<W: Write>(mut out: BufWriter<W>) -> Result<(), OutputError> {
+    out.flush()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

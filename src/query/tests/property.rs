@@ -1,0 +1,1 @@
+//! Any split of rows between memory and parts gives the same answers.

@@ -1,0 +1,1 @@
+//! Each view against numbers counted by hand.
