@@ -1,0 +1,212 @@
+//! `ingest` and `backfill` as one process runs them.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{BackfillPlan, IngestPlan, OnProgress};
+use crate::backfill;
+use crate::cli::{CliError, Progress};
+use crate::config::Settings;
+use crate::lake::LakeError;
+use crate::pipeline::{
+    self, Core, Flusher, Follower, FollowerOptions, PipelineError, Scope, Tally, limits_for, now_us,
+};
+
+/// How often progress is shown.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Time between scans beside the notifications.
+const BACKSTOP: Duration = Duration::from_secs(5);
+
+impl From<Tally> for Progress {
+    fn from(tally: Tally) -> Self {
+        Self {
+            files_done: tally.files,
+            files: tally.files_total,
+            bytes_done: tally.bytes,
+            bytes: tally.bytes_total,
+            events: tally.events,
+            rejects: tally.rejects,
+        }
+    }
+}
+
+/// Runs `work` on a thread of its own and shows its progress until it is done.
+pub(super) fn watched<T: Send>(
+    progress: &pipeline::Progress,
+    on: OnProgress<'_>,
+    work: impl FnOnce() -> Result<T, CliError> + Send,
+) -> Result<T, CliError> {
+    std::thread::scope(|scope| {
+        let (done, finished) = channel();
+        let thread = scope.spawn(move || {
+            let result = work();
+            // The other side waits for this message or for the channel's end.
+            drop(done.send(()));
+            result
+        });
+        while matches!(finished.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
+            on(progress.tally().into());
+        }
+        let result = thread.join().unwrap_or_else(|_| Err(CliError::failed("reading the logs", PipelineError::Worker)));
+        on(progress.tally().into());
+        result
+    })
+}
+
+/// Sets `stop` at the first SIGINT or SIGTERM; the second one ends the process at once.
+fn on_signal(stop: Arc<AtomicBool>, progress: Arc<pipeline::Progress>) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| CliError::failed("listening for signals", source))?;
+    let listen = move || {
+        runtime.block_on(async {
+            if wait_for_signal().await.is_err() {
+                return;
+            }
+            stop.store(true, Ordering::Relaxed);
+            progress.stop();
+            if wait_for_signal().await.is_ok() {
+                #[expect(clippy::exit, reason = "the user asked twice: nothing durable can be harmed")]
+                std::process::exit(130);
+            }
+        });
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
+    thread.map(drop).map_err(|source| CliError::failed("listening for signals", source))
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+fn writer(settings: &Settings) -> Result<Core, CliError> {
+    backfill::open_writer(settings).map_err(|source| CliError::failed("opening the lake for writing", source))
+}
+
+fn workers(jobs: Option<u16>) -> usize {
+    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+/// Reads history; returns what was read, or with `dry_run` what would be.
+pub(in crate::cli) fn backfill(
+    settings: &Settings,
+    plan: &BackfillPlan,
+    on: OnProgress<'_>,
+) -> Result<super::Backfilled, CliError> {
+    let scope = Scope {
+        agents: plan.agents.clone(),
+        paths: plan.path.iter().cloned().collect(),
+        since_us: plan.since_us,
+        until_us: plan.until_us,
+    };
+    if plan.dry_run {
+        let core = backfill::open_reader(settings).map_err(|e| CliError::failed("reading the lake", e))?;
+        let found = backfill::look_around(settings, &scope, &core);
+        let progress = Progress { files: found.files() as u64, bytes: found.bytes, ..Progress::default() };
+        let notes = found.notes.iter().map(ToString::to_string).collect();
+        return Ok(super::Backfilled { progress, found: found.found, failed: 0, stopped: false, notes });
+    }
+    let core = writer(settings)?;
+    let progress = Arc::new(pipeline::Progress::default());
+    on_signal(Arc::default(), Arc::clone(&progress))?;
+    let report = watched(&progress, on, || {
+        backfill::run(settings, &core, &scope, workers(plan.jobs), &progress)
+            .map_err(|source| CliError::failed("reading the logs", source))
+    })?;
+    Ok(super::Backfilled {
+        progress: progress.tally().into(),
+        found: report.found,
+        failed: report.caught_up.failed,
+        stopped: progress.stopped(),
+        notes: report.notes.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Catches up, then follows the logs until a signal; returns what was read.
+pub(in crate::cli) fn ingest(
+    settings: &Settings,
+    plan: IngestPlan,
+    on: OnProgress<'_>,
+) -> Result<Progress, CliError> {
+    let core = Arc::new(writer(settings)?);
+    let progress = Arc::new(pipeline::Progress::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    on_signal(Arc::clone(&stop), Arc::clone(&progress))?;
+    let watch = Arc::new(Mutex::new("starting".to_owned()));
+    #[cfg(unix)]
+    let _server = start_server(settings, &core, &watch);
+    watched(&progress, on, || {
+        backfill::run(settings, &core, &Scope::default(), workers(None), &progress)
+            .map_err(|source| CliError::failed("reading the logs", source))
+    })?;
+    if !plan.once && !stop.load(Ordering::Relaxed) {
+        let follow = pipeline::Progress::default();
+        let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, tell)
+            .map_err(|source| CliError::failed("following the logs", source))?;
+        follow_until(settings, &core, &stop, &watch, follow)?;
+        flusher.stop();
+    }
+    core.flush().map_err(|source| CliError::failed("writing the last rows", source))?;
+    Ok(progress.tally().into())
+}
+
+fn follow_until(
+    settings: &Settings,
+    core: &Arc<Core>,
+    stop: &AtomicBool,
+    watch: &Mutex<String>,
+    progress: pipeline::Progress,
+) -> Result<(), CliError> {
+    let options = FollowerOptions {
+        places: settings.places.clone(),
+        scope: Scope::default(),
+        stamp: backfill::stamp(settings),
+        limits: limits_for(settings.memory_bytes),
+        backstop: BACKSTOP,
+    };
+    let follower = Follower::start(Arc::clone(core), options, Arc::new(progress));
+    let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
+    let scanning = follower.status().iter().any(|root| matches!(root.mode, crate::watch::WatchMode::Scan { .. }));
+    *watch.lock().unwrap_or_else(PoisonError::into_inner) = if scanning { "scan" } else { "notify" }.to_owned();
+    follower.run(stop, tell).map_err(|source| CliError::failed("following the logs", source))
+}
+
+/// Failures that pass: they are told, and tried again.
+fn tell(error: &PipelineError) {
+    match error {
+        PipelineError::Lake(LakeError::DiskFull { .. }) => tracing::warn!("{error}"),
+        _ => tracing::error!("{error}"),
+    }
+}
+
+#[cfg(unix)]
+fn start_server(
+    settings: &Settings,
+    core: &Arc<Core>,
+    watch: &Arc<Mutex<String>>,
+) -> Option<crate::serve::Server> {
+    let service = super::service::Answering::new(settings.clone(), Arc::clone(core), Arc::clone(watch), now_us());
+    match crate::serve::Server::start(&settings.home, Arc::new(service)) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            let path = crate::serve::socket_path(&settings.home);
+            tracing::warn!(%error, ?path, "no socket: queries will see durable rows only; a shorter --home may help");
+            None
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What a running `ingest` answers over its socket.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::Settings;
+use crate::pipeline::Core;
+use crate::serve::{Request, Service, Status};
+
+/// Answers from a core.
+pub(super) struct Answering {
+    settings: Settings,
+    core: Arc<Core>,
+    watch: Arc<Mutex<String>>,
+    started_us: i64,
+    #[cfg(feature = "query")]
+    runtimes: Mutex<Vec<(String, Option<u64>, crate::query::Runtime)>>,
+}
+
+impl Answering {
+    pub(super) fn new(settings: Settings, core: Arc<Core>, watch: Arc<Mutex<String>>, started_us: i64) -> Self {
+        Self {
+            settings,
+            core,
+            watch,
+            started_us,
+            #[cfg(feature = "query")]
+            runtimes: Mutex::default(),
+        }
+    }
+}
+
+impl Service for Answering {
+    fn status(&self) -> Status {
+        Status {
+            pid: std::process::id(),
+            started_us: self.started_us,
+            watch_mode: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            ring_rows: self.core.ring_rows() as u64,
+            ring_bytes: self.core.ring_bytes() as u64,
+        }
+    }
+
+    #[cfg(not(feature = "query"))]
+    fn answer(&self, _: &Request, _: &mut dyn Write) -> Result<(), String> {
+        let _ = &self.settings;
+        Err("the running devlog was built without SQL; stop it, or query with --no-sync".to_owned())
+    }
+
+    #[cfg(feature = "query")]
+    fn answer(&self, request: &Request, out: &mut dyn Write) -> Result<(), String> {
+        let Request::Query { sql, params, timezone, timeout_ms } = request else {
+            return Err("this is no query".to_owned());
+        };
+        let runtime = self.runtime(timezone, *timeout_ms)?;
+        let engine = runtime.engine(super::answer::query_cut(&self.core)).map_err(|e| e.to_string())?;
+        let mut answer = engine.run_blocking(sql, params).map_err(|e| e.to_string())?;
+        let failed = |e: arrow::error::ArrowError| e.to_string();
+        let buffered = std::io::BufWriter::with_capacity(64 << 10, out);
+        let mut stream = arrow::ipc::writer::StreamWriter::try_new(buffered, &answer.schema()).map_err(failed)?;
+        while let Some(batch) = answer.next_blocking() {
+            stream.write(&batch.map_err(|e| e.to_string())?).map_err(failed)?;
+            stream.flush().map_err(failed)?;
+        }
+        stream.finish().map_err(failed)?;
+        stream.flush().map_err(failed)
+    }
+}
+
+#[cfg(feature = "query")]
+impl Answering {
+    /// Threads and functions for a zone and a timeout; the last few are kept.
+    fn runtime(&self, timezone: &str, timeout_ms: Option<u64>) -> Result<crate::query::Runtime, String> {
+        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, runtime)) = known.iter().find(|(zone, limit, _)| zone == timezone && *limit == timeout_ms) {
+            return Ok(runtime.clone());
+        }
+        let timeout = timeout_ms.map(std::time::Duration::from_millis);
+        let options = super::answer::engine_options(&self.settings, timezone, timeout);
+        let runtime = crate::query::Runtime::new(options).map_err(|e| e.to_string())?;
+        known.truncate(3);
+        known.insert(0, (timezone.to_owned(), timeout_ms, runtime.clone()));
+        Ok(runtime)
+    }
+}
