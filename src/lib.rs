@@ -4,7 +4,9 @@
 
 pub mod adapters;
 pub mod config;
+pub mod discover;
 pub mod lake;
 #[cfg(feature = "query")]
 pub mod query;
 pub mod schema;
+pub mod watch;
