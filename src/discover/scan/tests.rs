@@ -1,0 +1,173 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+fn claude(path: &Path) -> Root {
+    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false }
+}
+
+fn write(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, "{}\n").unwrap();
+}
+
+/// Files (relative) and notes of a scan, sorted.
+fn seen(root: &Root) -> (Vec<String>, Vec<String>) {
+    let (mut files, mut notes) = (Vec::new(), Vec::new());
+    scan(root, |seen| match seen {
+        Seen::File(file) => {
+            files.push(file.path.strip_prefix(&root.path).unwrap().to_string_lossy().into_owned());
+        }
+        Seen::Note(note) => notes.push(note.to_string()),
+    });
+    files.sort();
+    notes.sort();
+    (files, notes)
+}
+
+#[test]
+fn a_scan_finds_the_logs_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = claude(folder.path());
+    for name in [
+        "history.jsonl",
+        "projects/p/a.jsonl",
+        "projects/p/s/subagents/agent-1.jsonl",
+        "projects/p/s/subagents/agent-1.meta.json",
+        "projects/p/s/tool-results/x.jsonl",
+        "projects/p/.hidden.jsonl",
+        "todos/x.jsonl",
+        "settings.json",
+    ] {
+        write(&folder.path().join(name));
+    }
+    fs::create_dir(folder.path().join("projects/p/dir.jsonl")).unwrap();
+    let (files, notes) = seen(&root);
+    assert_eq!(files, ["history.jsonl", "projects/p/a.jsonl", "projects/p/s/subagents/agent-1.jsonl"]);
+    assert!(notes.is_empty(), "{notes:?}");
+}
+
+#[test]
+fn a_root_that_does_not_exist_is_nothing_to_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(seen(&claude(&folder.path().join("none"))), (vec![], vec![]));
+}
+
+#[test]
+fn a_pattern_stands_for_the_folders_that_fit_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["Claude_b/x", "Claude_a/x", "Other/x", "Claude/x"] {
+        fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let root = Root { wildcard: true, ..claude(&folder.path().join("Claude_*").join("x")) };
+    let found: Vec<_> = expand(&root).into_iter().map(|r| r.path).collect();
+    assert_eq!(found, [folder.path().join("Claude_a/x"), folder.path().join("Claude_b/x")]);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_are_followed_inside_the_root_only_and_never_in_circles() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        write(&base.join("projects/p/a.jsonl"));
+        write(&base.join("old/q/b.jsonl"));
+        write(&elsewhere.path().join("c.jsonl"));
+        symlink(base.join("projects"), base.join("projects/p/up")).unwrap();
+        symlink(base, base.join("projects/p/root")).unwrap();
+        symlink("/", base.join("projects/p/everything")).unwrap();
+        symlink(base.join("old"), base.join("projects/old")).unwrap();
+        symlink(base.join("old"), base.join("projects/again")).unwrap();
+        symlink(base.join("projects/p"), base.join("projects/same")).unwrap();
+        symlink(elsewhere.path(), base.join("projects/out")).unwrap();
+        symlink(elsewhere.path().join("c.jsonl"), base.join("projects/p/c.jsonl")).unwrap();
+        symlink("nowhere", base.join("projects/p/dangling.jsonl")).unwrap();
+        let (files, notes) = seen(&claude(base));
+        assert_eq!(files.len(), 2, "{files:?}");
+        assert_eq!(files.iter().filter(|f| f.ends_with("q/b.jsonl")).count(), 1);
+        assert!(files.contains(&"projects/p/a.jsonl".to_owned()));
+        assert_eq!(notes.iter().filter(|n| n.contains("contains it")).count(), 3, "{notes:#?}");
+        assert_eq!(notes.iter().filter(|n| n.contains("outside")).count(), 2, "{notes:#?}");
+    }
+
+    #[test]
+    fn a_root_and_its_own_folders_may_be_links_to_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        write(&elsewhere.path().join("logs/p/a.jsonl"));
+        write(&elsewhere.path().join("h.jsonl"));
+        fs::create_dir(folder.path().join("real")).unwrap();
+        symlink(elsewhere.path().join("logs"), folder.path().join("real/projects")).unwrap();
+        symlink(elsewhere.path().join("h.jsonl"), folder.path().join("real/history.jsonl")).unwrap();
+        symlink(folder.path().join("real"), folder.path().join("linked")).unwrap();
+        let (files, notes) = seen(&claude(&folder.path().join("linked")));
+        assert_eq!(files, ["history.jsonl", "projects/p/a.jsonl"]);
+        assert!(notes.is_empty(), "{notes:?}");
+    }
+
+    #[test]
+    fn special_files_are_named_and_never_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("projects/p/a.jsonl"));
+        let fifo = folder.path().join("projects/p/fifo.jsonl");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        symlink("/dev/zero", folder.path().join("projects/p/zero.jsonl")).unwrap();
+        let (files, notes) = seen(&claude(folder.path()));
+        assert_eq!(files, ["projects/p/a.jsonl"]);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes.iter().all(|n| n.contains("not a regular file")), "{notes:?}");
+    }
+
+    #[test]
+    fn a_folder_nested_too_deeply_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = (0..40).fold(folder.path().join("projects"), |path, _| path.join("d"));
+        write(&deep.join("a.jsonl"));
+        let (files, notes) = seen(&claude(folder.path()));
+        assert!(files.is_empty());
+        assert!(notes[0].contains("nested deeper"), "{notes:?}");
+    }
+
+    #[test]
+    fn an_unreadable_folder_is_reported_and_the_walk_goes_on() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        write(&folder.path().join("projects/p/a.jsonl"));
+        write(&folder.path().join("projects/q/b.jsonl"));
+        let closed = folder.path().join("projects/q");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        let refused = fs::read_dir(&closed).is_err();
+        let (files, notes) = seen(&claude(folder.path()));
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        // The superuser is refused nothing; then both files are found.
+        assert_eq!(files.len(), if refused { 1 } else { 2 });
+        assert_eq!(notes.len(), usize::from(refused), "{notes:?}");
+    }
+}
+
+/// `cargo test --release --lib discover::scan -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, not a check"]
+fn twenty_thousand_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for project in 0..1000 {
+        for session in 0..20 {
+            write(&folder.path().join(format!("projects/-home-u-project-{project}/0a1b2c3d-{session}.jsonl")));
+        }
+    }
+    let root = claude(folder.path());
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        let mut files = 0;
+        scan(&root, |seen| files += usize::from(matches!(seen, Seen::File(_))));
+        let took = start.elapsed();
+        assert_eq!(files, 20_000);
+        std::io::Write::write_all(&mut std::io::stderr(), format!("{files} files in {took:?}\n").as_bytes()).unwrap();
+    }
+}

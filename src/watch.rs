@@ -1,0 +1,32 @@
+//! Which bytes are new?
+//!
+//! - a position is never trusted by name, inode or size alone: the bytes just before it, and the
+//!   first bytes of the file, must hash to what was seen ([`look`])
+//! - only whole lines are handed out; a torn last line stays unread until its newline comes
+//!   ([`Reader`])
+//! - nothing but regular files is opened, and never in a way that can block
+//! - moved, archived and compressed files keep their source; copies get one of their own
+//!   ([`Registry`])
+//! - notifications are hints; a scan at an interval finds what they miss ([`Watcher`])
+//!
+//! A change that keeps size, first 4096 bytes and the 256 bytes before the position cannot be seen
+//! by content; agents append, so it is not looked for.
+
+mod document;
+mod fingerprint;
+mod hints;
+mod look;
+mod opened;
+mod reader;
+mod registry;
+mod unwatchable;
+mod watcher;
+
+pub use document::{Document, read_document};
+pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint};
+pub use hints::{Hint, Hints};
+pub use look::{Look, Rewrite, look};
+pub use opened::Opened;
+pub use reader::{Frame, Limits, Reader, Standing};
+pub use registry::{Decision, Disk, Eyes, Presence, Registry};
+pub use watcher::{RootStatus, WatchMode, Watcher, WatcherConfig};

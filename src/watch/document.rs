@@ -1,0 +1,92 @@
+//! Documents that their agent rewrites as a whole.
+
+use std::io::{self, Read};
+
+use crate::discover::Stat;
+use crate::watch::opened::Opened;
+
+/// What reading a document came to.
+#[derive(Debug)]
+pub enum Document {
+    /// All its bytes, the same before and after the read.
+    Whole {
+        /// The (uncompressed) content.
+        bytes: Vec<u8>,
+        /// What the file system said of it.
+        stat: Stat,
+    },
+    /// It changed a moment ago, and its writer may not be done: look again at this time.
+    Settling {
+        /// Microseconds since 1970.
+        until_us: i64,
+    },
+    /// It changed while it was read: look again later.
+    Moving,
+    /// It is larger than `max_bytes`; nothing of it is held.
+    TooLong {
+        /// Its first 4 KiB.
+        head: Vec<u8>,
+        /// Its size on disk in bytes.
+        size: u64,
+    },
+}
+
+/// Reads a document that has been left alone for `settle_us`.
+///
+/// A modification time in the future by more than `settle_us` says nothing, and is not waited for.
+///
+/// # Errors
+///
+/// Returns what the system says.
+pub fn read_document(opened: &Opened, max_bytes: usize, settle_us: i64, now_us: i64) -> io::Result<Document> {
+    let before = opened.restat()?;
+    let age_us = now_us - before.modified_ns / 1000;
+    if age_us.abs() < settle_us {
+        return Ok(Document::Settling { until_us: now_us + settle_us - age_us });
+    }
+    let mut bytes = Vec::new();
+    let limit = max_bytes as u64 + 1;
+    if opened.is_packed() {
+        opened.unpack()?.take(limit).read_to_end(&mut bytes)?;
+    } else {
+        let size = usize::try_from(before.size.min(limit)).unwrap_or(usize::MAX);
+        // One byte more than the size shows growth.
+        bytes.resize(size.saturating_add(1).min(max_bytes + 1), 0);
+        let got = opened.read_at(&mut bytes, 0)?;
+        bytes.truncate(got);
+    }
+    if bytes.len() > max_bytes {
+        bytes.truncate(super::reader::LONG_HEAD);
+        return Ok(Document::TooLong { head: bytes, size: before.size });
+    }
+    let after = opened.restat()?;
+    if after != before || (!opened.is_packed() && bytes.len() as u64 != before.size) {
+        return Ok(Document::Moving);
+    }
+    Ok(Document::Whole { bytes, stat: after })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_read_whole_once_it_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        fs::write(&path, "{\"a\":1}").unwrap();
+        let opened = Opened::open(&path).unwrap();
+        let changed_us = opened.stat().modified_ns / 1000;
+        let read = |max, now_us| read_document(&opened, max, 2_000_000, now_us).unwrap();
+        assert!(
+            matches!(read(100, changed_us + 10), Document::Settling { until_us } if until_us == changed_us + 2_000_000)
+        );
+        assert!(matches!(read(100, changed_us + 2_000_000), Document::Whole { bytes, .. } if bytes == b"{\"a\":1}"));
+        assert!(matches!(read(7, changed_us + 2_000_000), Document::Whole { .. }));
+        assert!(matches!(read(6, changed_us + 2_000_000), Document::TooLong { size: 7, .. }));
+        // A clock that was set back does not keep a document waiting for years.
+        assert!(matches!(read(100, changed_us - 60_000_000), Document::Whole { .. }));
+    }
+}

@@ -1,0 +1,293 @@
+//! Which source is the file at this path?
+//!
+//! Pure: the known sources are in memory, and what must be asked of the disk is asked through
+//! [`Eyes`]. The answer does not depend on the order of what was learnt before.
+//!
+//! - the same path is the same source; whether its bytes still stand is [`crate::watch::look`]'s question
+//! - another path whose old path is gone is a move, when inode or first bytes lead to the source and
+//!   its content stands up to the position
+//! - another path whose old path is still there is a copy, a source of its own; but another *name* of
+//!   the same file (hard link, other spelling) is an alias and is not read
+//! - `x.jsonl.zst` beside or instead of `x.jsonl` is the same source when its content says so
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::discover::{FoundFile, Stat};
+use crate::schema::{Fingerprint, SourceId, SourcePosition};
+use crate::watch::fingerprint::{HEAD_BYTES, anchor};
+use crate::watch::look::{compare, is_absent};
+use crate::watch::opened::Opened;
+
+/// Whether a path leads somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// To this file.
+    Here(Stat),
+    /// Nowhere.
+    Gone,
+    /// The system does not say; nothing is concluded.
+    Unknown,
+}
+
+/// What the registry asks of the disk.
+pub trait Eyes {
+    /// Whether there is a file at `path`.
+    fn presence(&self, path: &Path) -> Presence;
+
+    /// Hash of the first `length` bytes of the (uncompressed) file, if it has that many.
+    fn head(&self, path: &Path, length: u32) -> Option<u64>;
+
+    /// True when the file at `path` begins with what was read up to `position`.
+    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> bool;
+}
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Eyes for Disk {
+    fn presence(&self, path: &Path) -> Presence {
+        match fs::metadata(path) {
+            Ok(metadata) => Presence::Here(Stat::of(&metadata)),
+            Err(error) if is_absent(&error) => Presence::Gone,
+            Err(_) => Presence::Unknown,
+        }
+    }
+
+    fn head(&self, path: &Path, length: u32) -> Option<u64> {
+        let marks = Opened::open(path).and_then(|opened| opened.marks(length as usize, 0, 0));
+        marks.ok().flatten().map(|marks| marks.head)
+    }
+
+    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> bool {
+        Opened::open(path).and_then(|opened| compare(&opened, fingerprint, position)).is_ok_and(|found| found.is_ok())
+    }
+}
+
+/// Whose bytes a found file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// The source known at this path.
+    Known(SourceId),
+    /// A known source that was elsewhere before.
+    Moved {
+        /// The source.
+        id: SourceId,
+        /// Its old path.
+        from: PathBuf,
+    },
+    /// Another name or a compressed twin of a file that is read under its first name: not read.
+    Alias {
+        /// The source.
+        of: SourceId,
+    },
+    /// A source of its own.
+    New,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    path: PathBuf,
+    fingerprint: Fingerprint,
+    position: u64,
+    gone: bool,
+}
+
+/// The known sources, found by path, by inode and by first bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    sources: HashMap<SourceId, Known>,
+    by_path: HashMap<PathBuf, SourceId>,
+    by_inode: HashMap<(u64, u64), SourceId>,
+    by_head: BTreeMap<(u32, u64), BTreeSet<SourceId>>,
+    /// Lengths below the full head of sources that are gone, and how many have each.
+    short_heads: BTreeMap<u32, usize>,
+}
+
+impl Registry {
+    /// Number of known sources.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// True when none is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// The source at `path`, if one is known there.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> Option<SourceId> {
+        self.by_path.get(path).copied()
+    }
+
+    /// Sources and where they were last seen, but for those known to be gone.
+    pub fn present(&self) -> impl Iterator<Item = (SourceId, &Path)> {
+        self.sources.iter().filter(|(_, known)| !known.gone).map(|(id, known)| (*id, known.path.as_path()))
+    }
+
+    /// Takes over a source's position, new or changed; its path is `path` from now on.
+    pub fn put(&mut self, position: &SourcePosition, path: &Path) {
+        self.take_out(position.id);
+        let known = Known {
+            path: path.to_owned(),
+            fingerprint: position.fingerprint,
+            position: anchor(&position.checkpoint),
+            gone: position.missing,
+        };
+        self.put_in(position.id, known);
+    }
+
+    /// Remembers that a source's file is at `path` now.
+    pub fn moved(&mut self, id: SourceId, path: &Path) {
+        if let Some(known) = self.take_out(id) {
+            self.put_in(id, Known { path: path.to_owned(), gone: false, ..known });
+        }
+    }
+
+    /// Remembers that a source's file is gone; its content may turn up elsewhere.
+    pub fn gone(&mut self, id: SourceId) {
+        if let Some(known) = self.take_out(id) {
+            self.put_in(id, Known { gone: true, ..known });
+        }
+    }
+
+    /// Puts what a scan found into the order of deciding: files that another name was known for come
+    /// first, so that a name that was freed and given to a new file is not mistaken for a rewrite.
+    pub fn order(&self, found: &mut [FoundFile]) {
+        found.sort_by(|a, b| (!self.may_be_move(a), &a.path).cmp(&(!self.may_be_move(b), &b.path)));
+    }
+
+    fn may_be_move(&self, found: &FoundFile) -> bool {
+        let key = (found.stat.device, found.stat.inode);
+        self.by_inode.get(&key).and_then(|id| self.sources.get(id)).is_some_and(|known| known.path != found.path)
+    }
+
+    /// Decides whose bytes the file at `path` holds. Changes nothing: the caller says what it made of
+    /// the answer ([`Registry::put`], [`Registry::moved`]).
+    #[must_use]
+    pub fn decide(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Decision {
+        if let Some(id) = self.by_path.get(path) {
+            return Decision::Known(*id);
+        }
+        self.by_inode(path, stat, eyes)
+            .or_else(|| self.by_twin(path, eyes))
+            .or_else(|| self.by_content(path, stat, eyes))
+            .unwrap_or(Decision::New)
+    }
+
+    fn by_inode(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
+        let id = *self.by_inode.get(&(stat.device, stat.inode))?;
+        let known = self.sources.get(&id)?;
+        let same = |old: &Stat| stat.identifies() && (old.device, old.inode) == (stat.device, stat.inode);
+        match eyes.presence(&known.path) {
+            Presence::Unknown => None,
+            Presence::Here(old) if same(&old) => Some(Decision::Alias { of: id }),
+            // Without true inodes a file that is still there is a different one.
+            Presence::Here(_) if !stat.identifies() => None,
+            _ => eyes
+                .continues(path, &known.fingerprint, known.position)
+                .then(|| Decision::Moved { id, from: known.path.clone() }),
+        }
+    }
+
+    fn by_twin(&self, path: &Path, eyes: &impl Eyes) -> Option<Decision> {
+        let twin = twin(path)?;
+        let id = *self.by_path.get(&twin)?;
+        let known = self.sources.get(&id)?;
+        if known.position == 0 || !eyes.continues(path, &known.fingerprint, known.position) {
+            return None;
+        }
+        Some(match eyes.presence(&twin) {
+            Presence::Gone => Decision::Moved { id, from: twin },
+            _ => Decision::Alias { of: id },
+        })
+    }
+
+    fn by_content(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
+        let full = HEAD_BYTES as u32;
+        let lengths = std::iter::once(full).chain(self.short_heads.keys().rev().copied());
+        for length in lengths {
+            let packed = super::opened::is_packed(path);
+            if self.by_head.is_empty() || (!packed && stat.size < u64::from(length)) {
+                continue;
+            }
+            let Some(hash) = eyes.head(path, length) else { continue };
+            let mut candidates: Vec<(SourceId, &Known)> = self
+                .by_head
+                .get(&(length, hash))
+                .into_iter()
+                .flatten()
+                .filter_map(|id| self.sources.get(id).map(|known| (*id, known)))
+                .collect();
+            // Of several that fit, the one that was read furthest; ids break ties.
+            candidates.sort_by_key(|(id, known)| (std::cmp::Reverse(known.position), *id));
+            let fits = |known: &Known| {
+                eyes.presence(&known.path) == Presence::Gone && eyes.continues(path, &known.fingerprint, known.position)
+            };
+            if let Some((id, known)) = candidates.into_iter().find(|(_, known)| fits(known)) {
+                return Some(Decision::Moved { id, from: known.path.clone() });
+            }
+        }
+        None
+    }
+
+    fn put_in(&mut self, id: SourceId, known: Known) {
+        let print = &known.fingerprint;
+        self.by_path.insert(known.path.clone(), id);
+        if print.inode != 0 {
+            self.by_inode.insert((print.device, print.inode), id);
+        }
+        if print.head_len > 0 {
+            self.by_head.entry((print.head_len, print.head)).or_default().insert(id);
+            if known.gone && (print.head_len as usize) < HEAD_BYTES {
+                *self.short_heads.entry(print.head_len).or_default() += 1;
+            }
+        }
+        self.sources.insert(id, known);
+    }
+
+    fn take_out(&mut self, id: SourceId) -> Option<Known> {
+        let known = self.sources.remove(&id)?;
+        let print = &known.fingerprint;
+        if self.by_path.get(&known.path) == Some(&id) {
+            self.by_path.remove(&known.path);
+        }
+        let inode = (print.device, print.inode);
+        if self.by_inode.get(&inode) == Some(&id) {
+            self.by_inode.remove(&inode);
+        }
+        let head = (print.head_len, print.head);
+        if let Some(ids) = self.by_head.get_mut(&head) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.by_head.remove(&head);
+            }
+        }
+        if known.gone && print.head_len > 0 && (print.head_len as usize) < HEAD_BYTES {
+            if let Some(count) = self.short_heads.get_mut(&print.head_len) {
+                *count -= 1;
+                if *count == 0 {
+                    self.short_heads.remove(&print.head_len);
+                }
+            }
+        }
+        Some(known)
+    }
+}
+
+/// `x.jsonl` for `x.jsonl.zst`, and the other way round.
+fn twin(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    Some(path.with_file_name(match name.strip_suffix(".zst") {
+        Some(plain) => plain.to_owned(),
+        None => format!("{name}.zst"),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

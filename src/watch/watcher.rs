@@ -1,0 +1,390 @@
+//! Hints about change: notifications where they work, scans everywhere.
+//!
+//! - a hint is raised on the notification's own thread, with no delay; the second thread here only
+//!   keeps the set of watched folders right and beats the time of the backstop scan
+//! - a folder that appears is watched first and listed after that, so that no file made in between
+//!   is missed
+//! - links are not followed below a root's own folders: a link to `/` would watch the whole disk
+//! - reading the logs raises notifications too (opened, closed); they are dropped unread
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use notify::event::{Event, EventKind, Flag, ModifyKind};
+use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::discover::{Root, Seen, classify, expand, scan_below};
+use crate::watch::hints::{Hint, Hints};
+use crate::watch::unwatchable::unwatchable;
+
+/// What to watch, and how often to scan beside it.
+#[derive(Debug, Clone)]
+pub struct WatcherConfig {
+    /// The places; they need not exist.
+    pub roots: Vec<Root>,
+    /// Time between backstop scans when every root is watched.
+    pub backstop: Duration,
+    /// Time between scans while a root exists that cannot be watched.
+    pub unwatched: Duration,
+}
+
+impl WatcherConfig {
+    /// These roots with the usual times: 5 s, and 1 s while notifications are missing.
+    #[must_use]
+    pub fn new(roots: Vec<Root>) -> Self {
+        Self { roots, backstop: Duration::from_secs(5), unwatched: Duration::from_secs(1) }
+    }
+}
+
+/// How changes below a root are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchMode {
+    /// The root does not exist yet; its appearance is noticed.
+    Absent,
+    /// At once, by notification; the scan is a backstop.
+    Notify,
+    /// By scanning.
+    Scan {
+        /// Why there are no notifications.
+        reason: String,
+    },
+}
+
+/// One root's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootStatus {
+    /// Agent id.
+    pub agent: &'static str,
+    /// The folder.
+    pub path: PathBuf,
+    /// How changes below it are noticed.
+    pub mode: WatchMode,
+}
+
+/// Watches roots until it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    hints: Hints,
+    status: Arc<Mutex<Vec<RootStatus>>>,
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the keeper is told.
+#[derive(Debug)]
+enum Order {
+    /// Something that is no log appeared or moved here; it may be a folder.
+    Appeared(PathBuf),
+    /// The system's limit of watches is reached.
+    Full,
+    Stop,
+}
+
+impl Watcher {
+    /// Starts watching. The first hint is [`Hint::Rescan`], raised when the watches stand: what
+    /// changed before is found by that scan, what changes later raises hints.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error when no thread can be started.
+    pub fn start(config: WatcherConfig) -> std::io::Result<Self> {
+        let hints = Hints::default();
+        let status = Arc::new(Mutex::new(Vec::new()));
+        let (orders, received) = channel();
+        let mut keeper = Keeper::new(config, hints.clone(), Arc::clone(&status), orders.clone());
+        let thread = std::thread::Builder::new().name("devlog-watch".into()).spawn(move || keeper.run(&received))?;
+        Ok(Self { hints, status, orders, thread: Some(thread) })
+    }
+
+    /// Where hints come out; clones share one queue.
+    #[must_use]
+    pub fn hints(&self) -> Hints {
+        self.hints.clone()
+    }
+
+    /// How each root is watched at the moment; empty until the first [`Hint::Rescan`].
+    #[must_use]
+    pub fn status(&self) -> Vec<RootStatus> {
+        lock(&self.status).clone()
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        // An error means that the thread has ended already.
+        drop(self.orders.send(Order::Stop));
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+        self.hints.close();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A watched folder as notifications name it, and as the logs' paths do.
+#[derive(Debug, Clone)]
+struct Named {
+    real: PathBuf,
+    shown: PathBuf,
+    root: Root,
+}
+
+/// What the notification thread needs to turn an event into a hint.
+#[derive(Debug, Default)]
+struct Names {
+    table: Vec<Named>,
+    absent: HashSet<PathBuf>,
+}
+
+impl Names {
+    /// The path as a scan would name it, and its root.
+    fn shown(&self, path: &Path) -> Option<(PathBuf, &Root)> {
+        self.table.iter().find_map(|named| {
+            let below = path.strip_prefix(&named.real).ok()?;
+            let shown = if below.as_os_str().is_empty() { named.shown.clone() } else { named.shown.join(below) };
+            Some((shown, &named.root))
+        })
+    }
+}
+
+fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, orders: &Sender<Order>) {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) => {
+            if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+                // An error means that the keeper has ended.
+                drop(orders.send(Order::Full));
+            }
+            return hints.push(Hint::Rescan);
+        }
+    };
+    if event.attrs.flag() == Some(Flag::Rescan) {
+        return hints.push(Hint::Rescan);
+    }
+    let may_be_folder = match event.kind {
+        EventKind::Access(_) => return,
+        EventKind::Modify(ModifyKind::Data(_)) => false,
+        _ => true,
+    };
+    let names = lock(names);
+    for path in &event.paths {
+        match names.shown(path) {
+            Some((shown, root)) => {
+                let is_log = shown.strip_prefix(&root.path).is_ok_and(|relative| classify(root, relative).is_some());
+                if is_log {
+                    hints.push_path(&shown);
+                } else if may_be_folder {
+                    drop(orders.send(Order::Appeared(path.clone())));
+                }
+            }
+            None if may_be_folder && names.absent.iter().any(|absent| absent.starts_with(path)) => {
+                drop(orders.send(Order::Appeared(path.clone())));
+            }
+            None => {}
+        }
+    }
+}
+
+struct Keeper {
+    config: WatcherConfig,
+    hints: Hints,
+    status: Arc<Mutex<Vec<RootStatus>>>,
+    names: Arc<Mutex<Names>>,
+    watcher: Option<RecommendedWatcher>,
+    /// Why `watcher` is missing.
+    broken: String,
+    /// Watched paths and the mode that came of it.
+    watched: HashMap<PathBuf, WatchMode>,
+    existing: HashSet<PathBuf>,
+    full: bool,
+}
+
+impl Keeper {
+    fn new(config: WatcherConfig, hints: Hints, status: Arc<Mutex<Vec<RootStatus>>>, orders: Sender<Order>) -> Self {
+        let names = Arc::new(Mutex::new(Names::default()));
+        let (for_names, for_hints) = (Arc::clone(&names), hints.clone());
+        let handler = move |event| on_event(event, &for_names, &for_hints, &orders);
+        let (watcher, broken) = match RecommendedWatcher::new(handler, Config::default().with_follow_symlinks(false)) {
+            Ok(watcher) => (Some(watcher), String::new()),
+            Err(error) => (None, format!("notifications cannot be had: {error}")),
+        };
+        let (watched, existing) = (HashMap::new(), HashSet::new());
+        Self { config, hints, status, names, watcher, broken, watched, existing, full: false }
+    }
+
+    fn run(&mut self, orders: &Receiver<Order>) {
+        self.refresh(true);
+        self.hints.push(Hint::Rescan);
+        loop {
+            match orders.recv_timeout(self.interval()) {
+                Ok(Order::Appeared(path)) => self.appeared(&path),
+                Ok(Order::Full) => {
+                    self.full = true;
+                    self.refresh(false);
+                }
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.refresh(false);
+                    self.hints.push(Hint::Rescan);
+                }
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        let scans = lock(&self.status).iter().any(|root| matches!(root.mode, WatchMode::Scan { .. }));
+        if scans { self.config.unwatched } else { self.config.backstop }
+    }
+
+    /// Watches what exists by now, and says what appeared.
+    fn refresh(&mut self, first: bool) {
+        let mut status = Vec::new();
+        let mut appeared = Vec::new();
+        let mut absent = HashSet::new();
+        for root in self.config.roots.clone() {
+            for root in expand(&root) {
+                let mode = self.root(&root, &mut absent);
+                if mode != WatchMode::Absent && self.existing.insert(root.path.clone()) && !first {
+                    appeared.push(root.path.clone());
+                }
+                if mode == WatchMode::Absent {
+                    self.existing.remove(&root.path);
+                }
+                status.push(RootStatus { agent: root.agent, path: root.path, mode });
+            }
+        }
+        lock(&self.names).absent = absent;
+        *lock(&self.status) = status;
+        for path in appeared {
+            self.hints.push(Hint::RootAppeared(path));
+        }
+    }
+
+    /// Watches one root: itself for its single files and for folders to come, its folders with all
+    /// that is below.
+    fn root(&mut self, root: &Root, absent: &mut HashSet<PathBuf>) -> WatchMode {
+        if !root.path.is_dir() {
+            self.forget(&root.path);
+            self.ancestor(&root.path);
+            absent.insert(root.path.clone());
+            return WatchMode::Absent;
+        }
+        let mut mode = self.watch(&root.path, root, RecursiveMode::NonRecursive);
+        for folder in root.folders() {
+            if folder.is_dir() {
+                let found = self.watch(&folder, root, RecursiveMode::Recursive);
+                if mode == WatchMode::Notify {
+                    mode = found;
+                }
+            } else {
+                self.forget(&folder);
+            }
+        }
+        if self.full && mode == WatchMode::Notify {
+            mode = WatchMode::Scan { reason: FULL.to_owned() };
+        }
+        mode
+    }
+
+    /// Watches the nearest folder that exists above a root to come. On macOS a watch always takes in
+    /// all that is below, so there the next backstop scan finds the root instead.
+    fn ancestor(&mut self, path: &Path) {
+        if cfg!(target_os = "macos") {
+            return;
+        }
+        let Some(above) = path.ancestors().skip(1).find(|above| above.is_dir()) else { return };
+        if above.parent().is_some() && !self.watched.contains_key(above) {
+            if let Some(watcher) = &mut self.watcher {
+                if watcher.watch(above, RecursiveMode::NonRecursive).is_ok() {
+                    self.watched.insert(above.to_owned(), WatchMode::Notify);
+                }
+            }
+        }
+    }
+
+    fn watch(&mut self, path: &Path, root: &Root, recursive: RecursiveMode) -> WatchMode {
+        let key = match recursive {
+            RecursiveMode::Recursive => path.join("**"),
+            RecursiveMode::NonRecursive => path.to_owned(),
+        };
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let known = lock(&self.names).table.iter().any(|named| named.real == real && named.shown == path);
+        if let Some(mode) = self.watched.get(&key).filter(|_| known) {
+            return mode.clone();
+        }
+        {
+            let mut names = lock(&self.names);
+            names.table.retain(|named| named.shown != path);
+            names.table.push(Named { real: real.clone(), shown: path.to_owned(), root: root.clone() });
+            // The longest prefix is asked first: a linked folder has a name of its own.
+            names.table.sort_by_key(|named| std::cmp::Reverse(named.real.components().count()));
+        }
+        let mode = match &mut self.watcher {
+            None => WatchMode::Scan { reason: self.broken.clone() },
+            Some(watcher) => match (watcher.watch(&real, recursive), unwatchable(&real)) {
+                (Ok(()), None) => WatchMode::Notify,
+                (Ok(()), Some(name)) => {
+                    WatchMode::Scan { reason: format!("changes made elsewhere raise no notification on {name}") }
+                }
+                (Err(error), _) if matches!(error.kind, ErrorKind::MaxFilesWatch) => {
+                    WatchMode::Scan { reason: FULL.to_owned() }
+                }
+                (Err(error), _) => WatchMode::Scan { reason: error.to_string() },
+            },
+        };
+        self.watched.insert(key, mode.clone());
+        mode
+    }
+
+    /// A watch dies with its folder; a new folder of that name needs a new one.
+    fn forget(&mut self, path: &Path) {
+        self.watched.retain(|watched, _| !watched.starts_with(path));
+        lock(&self.names).table.retain(|named| !named.shown.starts_with(path));
+    }
+
+    /// A folder that appeared below a root is watched, then listed; one above a root may have brought
+    /// the root with it.
+    fn appeared(&mut self, path: &Path) {
+        let named = lock(&self.names).shown(path).map(|(shown, root)| (shown, root.clone()));
+        let Some((shown, root)) = named else {
+            return self.refresh(false);
+        };
+        if shown == root.path || root.folders().any(|folder| folder == shown) {
+            // Removed, or removed and made again: either way the old watch is of no use.
+            self.forget(&shown);
+            self.refresh(false);
+            self.hints.push(Hint::Rescan);
+            return;
+        }
+        let walked = root.folders().any(|folder| shown.starts_with(folder));
+        if !walked || !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+            return;
+        }
+        if let Some(watcher) = &mut self.watcher {
+            // notify watches new folders by itself, but says nothing of files made before it did.
+            if let Err(error) = watcher.watch(path, RecursiveMode::Recursive) {
+                if matches!(error.kind, ErrorKind::MaxFilesWatch) {
+                    self.full = true;
+                    self.refresh(false);
+                }
+            }
+        }
+        scan_below(&root, &shown, |seen| {
+            if let Seen::File(file) = seen {
+                self.hints.push(Hint::Path(file.path));
+            }
+        });
+    }
+}
+
+const FULL: &str = "the system's limit of watches is reached; raise fs.inotify.max_user_watches";
+
+#[cfg(test)]
+mod tests;
