@@ -38,13 +38,8 @@ impl DocumentDecoder {
 fn document(core: &mut Core, json: Json<'_, '_>, offset: u64, rows: &mut Rows) -> Outcome {
     let Some(session) = json.get("session").filter(|s| s.is_object()) else { return Outcome::Wrong };
     let ts_us = session.str_at("timestamp").and_then(time::rfc3339_us);
-    let stamp = Stamp {
-        offset,
-        ts_us: ts_us.unwrap_or(core.origin.modified_us),
-        inferred: true,
-        ordinal: None,
-        bare: true,
-    };
+    let stamp =
+        Stamp { offset, ts_us: ts_us.unwrap_or(core.origin.modified_us), inferred: true, ordinal: None, bare: true };
     core.state.born_us = ts_us;
     let outcome = core.session_meta(session, &Stamp { inferred: ts_us.is_none(), ..stamp }, rows);
     for item in json.get("items").into_iter().flat_map(Json::items).filter(|i| i.is_object()) {

@@ -297,8 +297,17 @@ impl Core {
     /// A finished command: beside its call, or the only record of it.
     fn command_end(&mut self, event: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         const USED: [&str; 11] = [
-            "call_id", "command", "cwd", "aggregated_output", "formatted_output", "stdout", "stderr", "exit_code",
-            "duration", "status", "turn_id",
+            "call_id",
+            "command",
+            "cwd",
+            "aggregated_output",
+            "formatted_output",
+            "stdout",
+            "stderr",
+            "exit_code",
+            "duration",
+            "status",
+            "turn_id",
         ];
         self.item_extra(event, &USED);
         self.extra.end();
@@ -321,7 +330,8 @@ impl Core {
         if !known {
             self.state.calls.note_answered(call_id);
         }
-        let id = self.state.natural_id(&self.origin, "end", &[call_id.as_bytes(), b"command"]);
+        let ended = content_hash("command", &[call_id]);
+        let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let open = self.state.calls.find(call_id);
         let row = EventRow {
             tool_call_id: filled(call_id),
@@ -365,7 +375,8 @@ impl Core {
             ["stdout", "stderr"].iter().filter_map(|k| event.str_at(k)).for_each(|t| self.text.push_str(t));
             self.state.calls.note_answered(call_id);
         }
-        let id = self.state.natural_id(&self.origin, "end", &[call_id.as_bytes(), b"patch"]);
+        let ended = content_hash("patch", &[call_id]);
+        let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let row = EventRow {
             tool_call_id: filled(call_id),
             tool_name: Some("apply_patch"),
@@ -386,8 +397,17 @@ impl Core {
     /// A finished MCP or dynamic tool: beside its call, or the only record of it.
     fn tool_end(&mut self, event: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         const USED: [&str; 11] = [
-            "call_id", "invocation", "result", "duration", "arguments", "content_items", "success", "error", "tool",
-            "turn_id", "namespace",
+            "call_id",
+            "invocation",
+            "result",
+            "duration",
+            "arguments",
+            "content_items",
+            "success",
+            "error",
+            "tool",
+            "turn_id",
+            "namespace",
         ];
         self.item_extra(event, &USED);
         let invocation = event.get("invocation").unwrap_or(event);
@@ -420,7 +440,8 @@ impl Core {
         }
         let refused = answer.and_then(|a| a.get("isError")).and_then(Json::as_bool);
         let success = event.get("success").and_then(Json::as_bool);
-        let id = self.state.natural_id(&self.origin, "end", &[call_id.as_bytes(), b"tool"]);
+        let ended = content_hash("tool", &[call_id]);
+        let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let row = EventRow {
             tool_call_id: filled(call_id),
             tool_name: invocation.str_at("tool"),

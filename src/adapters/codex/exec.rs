@@ -1,7 +1,7 @@
 //! Saved output of `codex exec --json`: thread, turns and items without times.
 
-use super::items::filled;
 use super::extra::write_scrubbed;
+use super::items::filled;
 use super::ledger::{Stream, content_hash};
 use super::replay::{Mode, Thread};
 use super::rollout::{Core, Outcome};
@@ -98,8 +98,18 @@ impl Core {
     /// Fills `command`, `path`, `input` and `extra`.
     fn exec_texts(&mut self, item: Json<'_, '_>) {
         const USED: [&str; 12] = [
-            "type", "item_type", "id", "text", "message", "command", "aggregated_output", "exit_code", "status",
-            "arguments", "tool", "query",
+            "type",
+            "item_type",
+            "id",
+            "text",
+            "message",
+            "command",
+            "aggregated_output",
+            "exit_code",
+            "status",
+            "arguments",
+            "tool",
+            "query",
         ];
         self.command.clear();
         self.path.clear();

@@ -22,8 +22,13 @@ impl Core {
             "reasoning" => self.reasoning(item, stamp, rows),
             "function_call" | "custom_tool_call" | "local_shell_call" | "tool_search_call" | "tool_call"
             | "mcp_tool_call" => self.call(item, stamp, rows),
-            "function_call_output" | "custom_tool_call_output" | "tool_search_output" | "mcp_tool_call_output"
-            | "local_shell_call_output" | "tool_result" | "function_result" => self.output(item, stamp, rows),
+            "function_call_output"
+            | "custom_tool_call_output"
+            | "tool_search_output"
+            | "mcp_tool_call_output"
+            | "local_shell_call_output"
+            | "tool_result"
+            | "function_result" => self.output(item, stamp, rows),
             "web_search_call" => self.web_search(item, Stream::Item, stamp, rows),
             "image_generation_call" => self.image(item, Stream::Item, stamp, rows),
             "agent_message" => self.agent_item(item, stamp, rows),
@@ -194,7 +199,16 @@ impl Core {
     /// A tool call.
     pub(super) fn call(&mut self, item: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         const USED: [&str; 11] = [
-            "name", "function", "call_id", "arguments", "input", "action", "id", "status", "timestamp", "created_at",
+            "name",
+            "function",
+            "call_id",
+            "arguments",
+            "input",
+            "action",
+            "id",
+            "status",
+            "timestamp",
+            "created_at",
             "callId",
         ];
         self.state.replay.answered = true;
@@ -208,11 +222,12 @@ impl Core {
         self.item_extra(item, &USED);
         let (deed, edit) = self.arguments(name, item);
         self.extra.end();
+        let again = call_id.is_some_and(|id| self.state.calls.knows(id));
         let id = match call_id {
-            Some(call_id) => {
+            Some(call_id) if !again => {
                 Some(self.state.natural_id(&self.origin, "call", &[call_id.as_bytes(), name.as_bytes()]))
             }
-            None => self.content_id("call", content_hash(name, &[&self.input]), Stream::Item),
+            _ => self.content_id("call", content_hash(name, &[&self.input]), Stream::Item),
         };
         let (command, path) = (filled(&self.command), filled(&self.path));
         if let Some(call_id) = call_id {
@@ -290,6 +305,7 @@ impl Core {
         const USED: [&str; 10] =
             ["call_id", "output", "result", "tools", "id", "name", "status", "timestamp", "created_at", "success"];
         let call_id = item.str_at("call_id");
+        let again = call_id.is_some_and(|id| self.state.calls.is_answered(id));
         let open = call_id.and_then(|id| self.state.calls.answer(id));
         let output = ["output", "result", "tools"].iter().find_map(|key| item.get(key)).unwrap_or(item);
         self.item_extra(item, &USED);
@@ -298,8 +314,8 @@ impl Core {
         self.extra.end();
         let name = open.as_ref().map(|o| o.tool.as_str()).or_else(|| item.str_at("name"));
         let id = match call_id {
-            Some(call_id) => Some(self.state.natural_id(&self.origin, "result", &[call_id.as_bytes()])),
-            None => self.content_id("result", content_hash(name.unwrap_or_default(), &[text]), Stream::Item),
+            Some(call_id) if !again => Some(self.state.natural_id(&self.origin, "result", &[call_id.as_bytes()])),
+            _ => self.content_id("result", content_hash(name.unwrap_or_default(), &[text]), Stream::Item),
         };
         let success = item.get("success").or_else(|| output.get("success")).and_then(Json::as_bool);
         if let Some(id) = id {

@@ -65,6 +65,7 @@ impl Core {
         self.state.facts = facts.clone();
         self.state.own_facts = facts.clone();
         self.state.replay.parent = facts.parent.clone();
+        self.state.replay.forked = meta.str_at("forked_from_id").is_some();
         self.state.replay.history_start = meta.i64_at("subagent_history_start_ordinal");
         self.state.replay.own(made_us, stamp);
     }
@@ -82,8 +83,7 @@ impl Core {
 
     fn is_copied_meta(&self, id: &str, made_us: i64) -> bool {
         let own_us = self.state.threads.first().map_or(i64::MAX, |own| own.made_us);
-        self.state.replay.mode != Mode::Native
-            && (self.state.replay.parent.as_deref() == Some(id) || made_us <= own_us)
+        self.state.replay.mode != Mode::Native && (self.state.replay.parent.as_deref() == Some(id) || made_us <= own_us)
     }
 
     fn session_start(&mut self, meta: Json<'_, '_>, written: Option<i64>, stamp: &Stamp, rows: &mut Rows) {
@@ -180,9 +180,8 @@ fn facts_of(meta: Json<'_, '_>) -> Facts {
     let spawned = |key: &str| spawn.and_then(|s| s.str_at(key)).map(str::to_owned);
     let repo_url = git("repository_url").and_then(https_url);
     let subagent = meta.path(&["source", "subagent"]);
-    let kind = subagent.map(|s| {
-        s.as_filled_str().or_else(|| s.str_at("other")).map_or_else(|| first_key(s), str::to_owned)
-    });
+    let kind =
+        subagent.map(|s| s.as_filled_str().or_else(|| s.str_at("other")).map_or_else(|| first_key(s), str::to_owned));
     Facts {
         cwd: text("cwd"),
         branch: git("branch").map(str::to_owned),

@@ -43,6 +43,8 @@ pub(super) struct Replay {
     pub(super) mode: Mode,
     /// The thread that the file's own meta record names as its origin.
     pub(super) parent: Option<String>,
+    /// True when the file says that it is a fork, not only whose sub-agent it is.
+    pub(super) forked: bool,
     /// First ordinal that is not copied.
     pub(super) history_start: Option<i64>,
     /// True once a turn with a known time has been seen in the copy.
@@ -165,7 +167,11 @@ impl State {
             let turn_us = exact.or_else(|| started.map(|s| time::unix_us(s) + SECOND_US - 1));
             match turn_us {
                 Some(turn_us) if turn_us >= self.replay.made_us => self.begin_own_turn(),
-                Some(turn_us) => self.mark_copied_turn(turn_us),
+                // Whole seconds alone are no proof: builds of other vendors write local time there.
+                Some(turn_us) if exact.is_some() || self.replay.forked || self.replay.is_replaying() => {
+                    self.mark_copied_turn(turn_us);
+                }
+                Some(_) => self.begin_own_turn(),
                 None if self.replay.mode == Mode::Fresh && !self.has_origin() => self.replay.mode = Mode::Native,
                 None => {}
             }

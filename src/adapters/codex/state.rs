@@ -102,9 +102,14 @@ impl Calls {
         self.answered.push_back(short_hash(id));
     }
 
+    /// True when the call with this id is answered, or has its own row.
+    pub(super) fn is_answered(&self, id: &str) -> bool {
+        self.answered.contains(&short_hash(id))
+    }
+
     /// True when the call with this id has, or had, a row of its own.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.find(id).is_some() || self.answered.contains(&short_hash(id))
+        self.find(id).is_some() || self.is_answered(id)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::schema::{Counts, RowBatch, RowContext, Rows};
 
 use super::RolloutDecoder;
 
-pub(super) const PATH: &str = "/h/sessions/2026/01/02/rollout-2026-01-02T03-04-05-019b7000-0000-7000-8000-000000000001.jsonl";
+pub(super) const PATH: &str =
+    "/h/sessions/2026/01/02/rollout-2026-01-02T03-04-05-019b7000-0000-7000-8000-000000000001.jsonl";
 
 /// Cuts `bytes` into lines as the watch room does; an unfinished last line counts as a line.
 pub(super) fn lines(bytes: &[u8]) -> Vec<Line<'_>> {

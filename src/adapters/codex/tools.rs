@@ -205,7 +205,9 @@ impl Verdict {
     pub(super) fn of_text(text: &str) -> Self {
         let mut verdict = Self::default();
         for (i, line) in text.lines().take(HEAD_LINES).enumerate() {
-            if let Some(code) = line.strip_prefix("Exit code: ").or_else(|| line.strip_prefix("Process exited with code ")) {
+            if let Some(code) =
+                line.strip_prefix("Exit code: ").or_else(|| line.strip_prefix("Process exited with code "))
+            {
                 verdict.exit_code = code.trim().parse().ok();
             } else if let Some(time) = line.strip_prefix("Wall time") {
                 verdict.duration_ms = seconds_ms(time.trim_start_matches(':').trim().split(' ').next());

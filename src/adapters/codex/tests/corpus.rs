@@ -54,13 +54,8 @@ fn decode_file(path: &Path, bytes: &[u8]) -> Decoded {
 type Tokens = [i64; 5];
 
 fn tokens(value: &Value) -> Option<Tokens> {
-    let keys = [
-        "input_tokens",
-        "cached_input_tokens",
-        "cache_write_input_tokens",
-        "output_tokens",
-        "reasoning_output_tokens",
-    ];
+    let keys =
+        ["input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens", "reasoning_output_tokens"];
     let object = value.as_object()?;
     keys.iter().any(|k| object.contains_key(*k)).then(|| keys.map(|k| value[k].as_i64().unwrap_or(0)))
 }
@@ -116,7 +111,11 @@ fn every_corpus_file_is_accounted_for_and_decodes_to_the_same_ids_twice() {
         let rows = ids.len();
         ids.dedup();
         let twice = rows - ids.len();
-        assert!(twice == 0, "{twice} rows of {} share an id", path.display());
+        let kinds: Vec<_> = (0..decoded.len())
+            .filter(|i| decoded.batch.ids[..*i].contains(&decoded.batch.ids[*i]))
+            .map(|i| (decoded.text(i, "event_type"), decoded.i64(i, "source_offset")))
+            .collect();
+        assert!(twice == 0, "{kinds:?}: {twice} rows of {} share an id", path.display());
     }
 }
 
