@@ -1,101 +1,37 @@
-//! Codex.
+//! Codex: CLI, Desktop and IDE extensions, all generations since April 2025.
+//!
+//! - one rollout file is one thread; [`RolloutDecoder`] reads every line format, [`DocumentDecoder`]
+//!   the JSON documents of the TypeScript CLI, [`HistoryDecoder`] and [`IndexDecoder`] the two small
+//!   files beside them
+//! - Codex writes prompts, answers and thoughts twice, as an event and as a response item: the first
+//!   sight makes the row, the second joins it (`ledger`)
+//! - usage stands on `llm_request` rows, one per model call, computed from the cumulative counters
+//!   (`usage`); the answers' text stands on `llm_response` rows without usage
+//! - history that a fork copied from its parent gives rows with the parent's thread id, the ids the
+//!   parent's own file gives, a lower completeness and no usage (`replay`)
+//! - `exec_command_end` and its kin are `progress` rows beside the call they belong to; without such
+//!   a call they are the only record of it and become the call's row
 
-/// Placeholder until the decoder lands.
-#[derive(Debug, Default)]
-pub struct RolloutDecoder;
-impl RolloutDecoder {
-    /// New.
-    #[must_use]
-    pub fn new(_info: super::SourceInfo<'_>, _checkpoint: Option<&crate::schema::Checkpoint>) -> Self {
-        Self
-    }
-}
-impl super::Decoder for RolloutDecoder {
-    fn line(&mut self, _line: super::Line<'_>, _rows: &mut crate::schema::Rows) {}
-    fn settle(&mut self, _rows: &mut crate::schema::Rows) {}
-    fn provisional(&self, _rows: &mut crate::schema::Rows) {}
-    fn is_open(&self) -> bool {
-        false
-    }
-    fn checkpoint(&self) -> crate::schema::Checkpoint {
-        crate::schema::Checkpoint::default()
-    }
-    fn born_us(&self) -> Option<i64> {
-        None
-    }
-}
+mod document;
+mod events;
+mod exec;
+mod extra;
+mod items;
+mod ledger;
+mod meta;
+mod replay;
+mod rollout;
+mod side;
+mod state;
+mod tools;
+mod usage;
 
-/// Placeholder until the decoder lands.
-#[derive(Debug, Default)]
-pub struct DocumentDecoder;
-impl DocumentDecoder {
-    /// New.
-    #[must_use]
-    pub fn new(_info: super::SourceInfo<'_>, _checkpoint: Option<&crate::schema::Checkpoint>) -> Self {
-        Self
-    }
-}
-impl super::Decoder for DocumentDecoder {
-    fn line(&mut self, _line: super::Line<'_>, _rows: &mut crate::schema::Rows) {}
-    fn settle(&mut self, _rows: &mut crate::schema::Rows) {}
-    fn provisional(&self, _rows: &mut crate::schema::Rows) {}
-    fn is_open(&self) -> bool {
-        false
-    }
-    fn checkpoint(&self) -> crate::schema::Checkpoint {
-        crate::schema::Checkpoint::default()
-    }
-    fn born_us(&self) -> Option<i64> {
-        None
-    }
-}
+#[cfg(test)]
+mod tests;
 
-/// Placeholder until the decoder lands.
-#[derive(Debug, Default)]
-pub struct HistoryDecoder;
-impl HistoryDecoder {
-    /// New.
-    #[must_use]
-    pub fn new(_info: super::SourceInfo<'_>, _checkpoint: Option<&crate::schema::Checkpoint>) -> Self {
-        Self
-    }
-}
-impl super::Decoder for HistoryDecoder {
-    fn line(&mut self, _line: super::Line<'_>, _rows: &mut crate::schema::Rows) {}
-    fn settle(&mut self, _rows: &mut crate::schema::Rows) {}
-    fn provisional(&self, _rows: &mut crate::schema::Rows) {}
-    fn is_open(&self) -> bool {
-        false
-    }
-    fn checkpoint(&self) -> crate::schema::Checkpoint {
-        crate::schema::Checkpoint::default()
-    }
-    fn born_us(&self) -> Option<i64> {
-        None
-    }
-}
+pub use document::DocumentDecoder;
+pub use rollout::RolloutDecoder;
+pub use side::{HistoryDecoder, IndexDecoder};
 
-/// Placeholder until the decoder lands.
-#[derive(Debug, Default)]
-pub struct IndexDecoder;
-impl IndexDecoder {
-    /// New.
-    #[must_use]
-    pub fn new(_info: super::SourceInfo<'_>, _checkpoint: Option<&crate::schema::Checkpoint>) -> Self {
-        Self
-    }
-}
-impl super::Decoder for IndexDecoder {
-    fn line(&mut self, _line: super::Line<'_>, _rows: &mut crate::schema::Rows) {}
-    fn settle(&mut self, _rows: &mut crate::schema::Rows) {}
-    fn provisional(&self, _rows: &mut crate::schema::Rows) {}
-    fn is_open(&self) -> bool {
-        false
-    }
-    fn checkpoint(&self) -> crate::schema::Checkpoint {
-        crate::schema::Checkpoint::default()
-    }
-    fn born_us(&self) -> Option<i64> {
-        None
-    }
-}
+/// Agent id of all ids made here.
+const AGENT: &str = "codex";

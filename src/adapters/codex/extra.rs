@@ -1,0 +1,180 @@
+//! The `extra` column, and texts out of content lists.
+//!
+//! - encrypted content is left out, base64 blobs become `{sha256, bytes, media_type}`
+//! - the buffers are reused from row to row
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::adapters::json::{Json, write_str};
+
+/// Shorter `data:` URLs stay as they are.
+const BLOB_BYTES: usize = 256;
+
+/// One JSON object under construction.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Extra {
+    buffer: String,
+}
+
+impl Extra {
+    /// Starts over.
+    pub(super) fn begin(&mut self) -> &mut Self {
+        self.buffer.clear();
+        self.buffer.push('{');
+        self
+    }
+
+    /// Adds the keys of `object`, an ended object or nothing, to this ended one.
+    pub(super) fn merge(&mut self, object: &str) {
+        let Some(inner) = object.strip_prefix('{') else { return };
+        if self.buffer.pop().is_some() {
+            self.buffer.push(',');
+        } else {
+            self.buffer.push('{');
+        }
+        self.buffer.push_str(inner);
+    }
+
+    fn key(&mut self, key: &str) {
+        if self.buffer.len() > 1 {
+            self.buffer.push(',');
+        }
+        write_str(key, &mut self.buffer);
+        self.buffer.push(':');
+    }
+
+    pub(super) fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        write_str(value, &mut self.buffer);
+    }
+
+    pub(super) fn number(&mut self, key: &str, value: i64) {
+        self.key(key);
+        let _: std::fmt::Result = write!(self.buffer, "{value}");
+    }
+
+    pub(super) fn value(&mut self, key: &str, value: Json<'_, '_>) {
+        self.key(key);
+        write_scrubbed(value, &mut self.buffer);
+    }
+
+    pub(super) fn blob(&mut self, key: &str, base64_text: &str, media_type: &str) {
+        self.key(key);
+        write_blob(base64_text, media_type, &mut self.buffer);
+    }
+
+    /// Appends every field of `object` that is not named in `used`, not null and not empty.
+    pub(super) fn rest(&mut self, object: Json<'_, '_>, used: &[&str]) {
+        for (key, value) in object.entries() {
+            let blank = value.is_null() || ((value.is_array() || value.is_object()) && value.is_empty());
+            if !blank && key != "encrypted_content" && !used.contains(&key) {
+                self.value(key, value);
+            }
+        }
+    }
+
+    /// Ends the object.
+    pub(super) fn end(&mut self) {
+        if self.buffer.len() > 1 {
+            self.buffer.push('}');
+        } else {
+            self.buffer.clear();
+        }
+    }
+
+    /// The ended object; `None` when it has no keys.
+    pub(super) fn get(&self) -> Option<&str> {
+        (!self.buffer.is_empty()).then_some(&*self.buffer)
+    }
+}
+
+/// Appends `value` as JSON without encrypted content and without blobs.
+pub(super) fn write_scrubbed(value: Json<'_, '_>, out: &mut String) {
+    if value.is_object() {
+        let mut separator = '{';
+        for (key, inner) in value.entries().filter(|(key, _)| *key != "encrypted_content") {
+            out.push(separator);
+            separator = ',';
+            write_str(key, out);
+            out.push(':');
+            write_scrubbed(inner, out);
+        }
+        out.push_str(if separator == '{' { "{}" } else { "}" });
+    } else if value.is_array() {
+        out.push('[');
+        for (i, inner) in value.items().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            write_scrubbed(inner, out);
+        }
+        out.push(']');
+    } else if let Some((media_type, base64_text)) = value.as_str().and_then(data_url) {
+        write_blob(base64_text, media_type, out);
+    } else {
+        value.write(out);
+    }
+}
+
+fn data_url(text: &str) -> Option<(&str, &str)> {
+    let (media_type, base64_text) = text.strip_prefix("data:")?.split_once(";base64,")?;
+    (base64_text.len() >= BLOB_BYTES).then_some((media_type, base64_text))
+}
+
+fn write_blob(base64_text: &str, media_type: &str, out: &mut String) {
+    let decoded = base64::engine::general_purpose::STANDARD.decode(base64_text);
+    let bytes = decoded.as_deref().unwrap_or(base64_text.as_bytes());
+    out.push_str("{\"sha256\":\"");
+    for byte in Sha256::digest(bytes) {
+        let _: std::fmt::Result = write!(out, "{byte:02x}");
+    }
+    let _: std::fmt::Result = write!(out, "\",\"bytes\":{},\"media_type\":", bytes.len());
+    write_str(media_type, out);
+    out.push('}');
+}
+
+/// Text of a string, of one content item, or of a list of them; several are joined by newlines in
+/// `buffer`. `None` when there is no text at all.
+pub(super) fn text_of<'a>(content: Json<'_, 'a>, buffer: &'a mut String) -> Option<&'a str> {
+    if let Some(text) = content.as_str() {
+        return Some(text);
+    }
+    if content.is_object() {
+        return item_text(content);
+    }
+    let mut texts = content.items().filter_map(item_text);
+    let first = texts.next()?;
+    let Some(second) = texts.next() else { return Some(first) };
+    buffer.clear();
+    buffer.push_str(first);
+    for text in std::iter::once(second).chain(texts) {
+        if !buffer.ends_with('\n') {
+            buffer.push('\n');
+        }
+        buffer.push_str(text);
+    }
+    Some(buffer)
+}
+
+fn item_text<'i>(item: Json<'_, 'i>) -> Option<&'i str> {
+    item.as_str().or_else(|| item.get("text").and_then(Json::as_str))
+}
+
+/// Appends what a content list holds beside text (images, audio, files) as `attachments`.
+pub(super) fn attachments(content: Json<'_, '_>, extra: &mut Extra) {
+    let is_text = |item: &Json<'_, '_>| item_text(*item).is_some() || item.get("encrypted_content").is_some();
+    if content.items().all(|item| is_text(&item)) {
+        return;
+    }
+    extra.key("attachments");
+    let mut separator = '[';
+    for item in content.items().filter(|item| !is_text(item)) {
+        extra.buffer.push(separator);
+        separator = ',';
+        write_scrubbed(item, &mut extra.buffer);
+    }
+    extra.buffer.push(']');
+}

@@ -1,0 +1,258 @@
+//! What a decoder remembers from line to line; small, and written into checkpoints.
+//!
+//! Bounded: ledger and open calls have fixed budgets, so the text of a checkpoint stays below 64 KiB
+//! however long the rollout is.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::AGENT;
+use super::ledger::{Ledger, Occurrence, Stream};
+use super::replay::{Replay, Thread};
+use super::usage::Counter;
+use crate::schema::{EventId, EventRow};
+
+/// Rises when [`State`] changes so that older text would be misread.
+pub(super) const STATE_VERSION: u8 = 1;
+/// Bytes of open calls that are kept.
+const CALL_BYTES: usize = 24 * 1024;
+/// Longest command or path that is repeated on the result's row.
+const REPEAT_BYTES: usize = 8 * 1024;
+/// Answered calls that are remembered.
+const ANSWERED: usize = 64;
+
+/// What is true of the thread now and goes to columns of every row.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Facts {
+    pub(super) cwd: Option<String>,
+    pub(super) branch: Option<String>,
+    pub(super) commit: Option<String>,
+    pub(super) repo_url: Option<String>,
+    pub(super) project: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) tier: Option<String>,
+    pub(super) parent: Option<String>,
+    pub(super) subagent: Option<String>,
+    pub(super) is_subagent: bool,
+}
+
+/// A call whose result has not come yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OpenCall {
+    pub(super) id: String,
+    pub(super) tool: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) command: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+}
+
+impl OpenCall {
+    fn bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        64 + self.id.len() + self.tool.len() + length(&self.command) + length(&self.path)
+    }
+}
+
+/// Calls waiting for their results, oldest first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Calls {
+    open: VecDeque<OpenCall>,
+    answered: VecDeque<u64>,
+    #[serde(skip)]
+    bytes: usize,
+}
+
+impl Calls {
+    /// Remembers a call; the oldest ones give way when the budget is used up.
+    pub(super) fn open(&mut self, id: &str, tool: &str, command: Option<&str>, path: Option<&str>) {
+        let keep = |text: Option<&str>| text.filter(|t| t.len() <= REPEAT_BYTES).map(str::to_owned);
+        let call = OpenCall { id: id.to_owned(), tool: tool.to_owned(), command: keep(command), path: keep(path) };
+        self.open.push_back(call);
+        self.bytes = self.open.iter().map(OpenCall::bytes).sum();
+        while self.bytes > CALL_BYTES
+            && let Some(oldest) = self.open.pop_front()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
+
+    /// The open call with this id.
+    pub(super) fn find(&self, id: &str) -> Option<&OpenCall> {
+        self.open.iter().rev().find(|call| call.id == id)
+    }
+
+    /// Takes the open call with this id; it is answered now.
+    pub(super) fn answer(&mut self, id: &str) -> Option<OpenCall> {
+        self.note_answered(id);
+        let at = self.open.iter().rposition(|call| call.id == id)?;
+        self.open.remove(at)
+    }
+
+    /// Remembers that the call with this id has its own row.
+    pub(super) fn note_answered(&mut self, id: &str) {
+        if self.answered.len() == ANSWERED {
+            self.answered.pop_front();
+        }
+        self.answered.push_back(short_hash(id));
+    }
+
+    /// True when the call with this id is answered, or has its own row.
+    pub(super) fn is_answered(&self, id: &str) -> bool {
+        self.answered.contains(&short_hash(id))
+    }
+
+    /// True when the call with this id has, or had, a row of its own.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        self.find(id).is_some() || self.is_answered(id)
+    }
+}
+
+/// FNV-1a: a short key for the handful of ids that are remembered.
+fn short_hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Everything that is remembered from line to line.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct State {
+    pub(super) version: u8,
+    /// The file's own thread, then those whose history it copied.
+    pub(super) threads: Vec<Thread>,
+    /// Which of `threads` the lines belong to now.
+    pub(super) owner: usize,
+    pub(super) facts: Facts,
+    /// Facts of the file's own thread, while a parent's history is read.
+    pub(super) own_facts: Facts,
+    pub(super) turn: i32,
+    pub(super) turn_id: Option<String>,
+    pub(super) ledger: Ledger,
+    pub(super) calls: Calls,
+    pub(super) counter: Counter,
+    pub(super) replay: Replay,
+    pub(super) context_hash: u64,
+    pub(super) instructions_hash: u64,
+    pub(super) limits_hash: u64,
+    /// `compacted` records whose event has not come yet.
+    pub(super) compactions: u32,
+    /// True once an event has told a prompt of the user: then no other record is one.
+    pub(super) user_events: bool,
+    pub(super) born_us: Option<i64>,
+    /// Time of the last meta record: what lines without a time get.
+    pub(super) meta_us: Option<i64>,
+}
+
+/// Where a record stands and when it was written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stamp {
+    pub(super) offset: u64,
+    pub(super) ts_us: i64,
+    pub(super) inferred: bool,
+    pub(super) ordinal: Option<i64>,
+    /// True for lines without an envelope.
+    pub(super) bare: bool,
+}
+
+/// What names the thread where the log does not: the file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    /// Thread id out of the file's name.
+    pub(super) thread: Option<String>,
+    pub(super) path: String,
+    pub(super) modified_us: i64,
+}
+
+impl State {
+    /// Id of the thread the lines belong to now.
+    pub(super) fn thread<'a>(&'a self, origin: &'a Origin) -> Option<&'a str> {
+        self.threads.get(self.owner).map(|t| t.id.as_str()).or(origin.thread.as_deref())
+    }
+
+    /// Starts the turn `turn_id`; the same id again changes nothing.
+    pub(super) fn begin_turn(&mut self, turn_id: &str) {
+        if self.turn_id.as_deref() != Some(turn_id) {
+            self.turn_id = Some(turn_id.to_owned());
+            self.ledger.reset();
+        }
+    }
+
+    /// Counts a prompt; without turn ids it starts a turn.
+    pub(super) fn begin_prompt(&mut self) {
+        self.turn = self.turn.saturating_add(1);
+        if self.turn_id.is_none() {
+            self.ledger.reset();
+        }
+    }
+
+    /// The lines belong to `owner` from now on.
+    pub(super) fn change_owner(&mut self, owner: usize) {
+        if self.owner != owner {
+            self.owner = owner;
+            self.start_over();
+        }
+    }
+
+    /// Forgets turn and ledger.
+    pub(super) fn start_over(&mut self) {
+        self.turn = 0;
+        self.turn_id = None;
+        self.ledger.reset();
+        self.context_hash = 0;
+        self.limits_hash = 0;
+    }
+
+    /// Id of a record that has an id of its own within the thread.
+    pub(super) fn natural_id(&self, origin: &Origin, kind: &str, parts: &[&[u8]]) -> EventId {
+        let thread = self.thread(origin).unwrap_or(&origin.path);
+        match parts {
+            [one] => EventId::of(AGENT, kind, &[thread.as_bytes(), one]),
+            [one, two] => EventId::of(AGENT, kind, &[thread.as_bytes(), one, two]),
+            [one, two, three, ..] => EventId::of(AGENT, kind, &[thread.as_bytes(), one, two, three]),
+            [] => EventId::of(AGENT, kind, &[thread.as_bytes()]),
+        }
+    }
+
+    /// Id of a record named by its content; `None` when the other stream has told it already.
+    pub(super) fn content_id(&mut self, origin: &Origin, kind: &str, content: u64, stream: Stream) -> Option<EventId> {
+        let Occurrence { segment, number } = self.ledger.note(content, stream)?;
+        let thread = self.thread(origin).unwrap_or(&origin.path).as_bytes();
+        let turn = self.turn.to_le_bytes();
+        let scope = self.turn_id.as_ref().map_or(&turn[..], |id| id.as_bytes());
+        let content = content.to_le_bytes();
+        let place = [segment.to_le_bytes(), u32::from(number).to_le_bytes()].concat();
+        Some(EventId::of(AGENT, kind, &[thread, scope, &content, &place]))
+    }
+
+    /// A row with everything that does not depend on the record.
+    pub(super) fn row<'a>(&'a self, origin: &'a Origin, stamp: &Stamp, event_type: &'a str) -> EventRow<'a> {
+        let facts = &self.facts;
+        let replayed = self.replay.is_replaying();
+        let (ts_us, ts_inferred) = self.replay.time(stamp);
+        EventRow {
+            ts_us,
+            ts_inferred,
+            event_type,
+            agent_version: facts.version.as_deref(),
+            provider: facts.provider.as_deref(),
+            project: facts.project.as_deref(),
+            repo_url: facts.repo_url.as_deref(),
+            cwd: facts.cwd.as_deref(),
+            git_branch: facts.branch.as_deref(),
+            git_commit: facts.commit.as_deref(),
+            session_id: self.thread(origin),
+            parent_session_id: facts.parent.as_deref(),
+            is_subagent: facts.is_subagent.then_some(true),
+            subagent_type: facts.subagent.as_deref(),
+            turn: Some(self.turn),
+            source_offset: stamp.offset,
+            completeness: i64::from(!replayed),
+            ..EventRow::default()
+        }
+    }
+}
