@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Rows as Answered};
 pub use server::{Server, Service};
 
 /// Connections answered at a time.

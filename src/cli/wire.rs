@@ -3,19 +3,21 @@
 //! A command builds one of the plans below from what the user typed, calls one function here, and
 //! renders what comes back.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+#[cfg(feature = "query")]
+mod answer;
+mod ingest;
+mod lake;
+#[cfg(unix)]
+mod service;
 
-use arrow::array::RecordBatch;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{CliError, Progress};
 use crate::config::Settings;
-use crate::lake::Snapshot;
 
 #[cfg(feature = "query")]
 use super::args::{ExportFormat, OutputFormat};
-#[cfg(feature = "query")]
-use std::{io::Write, time::Duration};
 
 /// A running `devlog ingest` with this home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Daemon {
 pub struct IngestPlan {
     /// End once everything present is durable.
     pub once: bool,
+    /// Time between commits while following.
+    pub flush_every: Duration,
 }
 
 /// What `backfill` is to do.
@@ -170,83 +174,22 @@ pub struct Pruned {
 /// Reports progress to the caller.
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
-/// The newest version of the lake, without a lock; an empty one when there is none yet.
-pub(super) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
-    let _ = settings;
-    Err(CliError::Unavailable { what: "reading the lake" })
+/// What `backfill` did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Backfilled {
+    /// What was read, or is to be read.
+    pub progress: Progress,
+    /// Log files found, changed or not.
+    pub found: u64,
+    /// Files that could not be read.
+    pub failed: u64,
+    /// A signal ended it early; a further run goes on there.
+    pub stopped: bool,
+    /// Places that were not read, and why.
+    pub notes: Vec<String>,
 }
 
-/// The `devlog ingest` that holds this home, if one runs.
-pub(super) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
-    let _ = settings;
-    Err(CliError::Unavailable { what: "asking the daemon" })
-}
-
-/// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
-pub(super) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
-    let _ = settings;
-    Err(CliError::Unavailable { what: "the table sources" })
-}
-
-/// Catches up, then follows the logs until a signal; returns what was read.
-pub(super) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
-    let _ = (settings, plan, on);
-    Err(CliError::Unavailable { what: "ingest" })
-}
-
-/// Reads history; returns what was read, or with `dry_run` what would be.
-pub(super) fn backfill(settings: &Settings, plan: &BackfillPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
-    let _ = (settings, plan, on);
-    Err(CliError::Unavailable { what: "backfill" })
-}
-
-/// Runs a query and writes its rows to `out` as they come; returns how many.
 #[cfg(feature = "query")]
-pub(super) fn query(
-    settings: &Settings,
-    plan: &QueryPlan,
-    layout: Layout,
-    on: OnProgress<'_>,
-    out: &mut dyn Write,
-) -> Result<u64, CliError> {
-    let _ = (settings, plan, layout, on, out);
-    Err(CliError::Unavailable { what: "query" })
-}
-
-/// Runs a query whose answer is small and returns its rows.
-#[cfg(feature = "query")]
-pub(super) fn collect(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Vec<RecordBatch>, CliError> {
-    let _ = (settings, plan, on);
-    Err(CliError::Unavailable { what: "query" })
-}
-
-/// Runs a query and writes its rows to files.
-#[cfg(feature = "query")]
-pub(super) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
-    let _ = (settings, plan, on);
-    Err(CliError::Unavailable { what: "export" })
-}
-
-/// Merges small files.
-pub(super) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
-    let _ = settings;
-    Err(CliError::Unavailable { what: "compact" })
-}
-
-/// Checks every commit and file; with `rebuild` writes the log anew from the files' footers.
-pub(super) fn fsck(settings: &Settings, rebuild: bool) -> Result<Checked, CliError> {
-    let _ = (settings, rebuild);
-    Err(CliError::Unavailable { what: "fsck" })
-}
-
-/// Links the live files into a new directory.
-pub(super) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
-    let _ = settings;
-    Err(CliError::Unavailable { what: "snapshot" })
-}
-
-/// Deletes rows for good, or counts them.
-pub(super) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
-    let _ = (settings, plan);
-    Err(CliError::Unavailable { what: "prune" })
-}
+pub(super) use answer::{export, query, rows};
+pub(super) use ingest::{backfill, ingest};
+pub(super) use lake::{compact, daemon, fsck, lake, prune, snapshot, sources};

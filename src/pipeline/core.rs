@@ -191,6 +191,12 @@ impl Core {
         self.lock().ring.bytes()
     }
 
+    /// Settled rows that are not durable.
+    #[must_use]
+    pub fn ring_rows(&self) -> usize {
+        self.lock().ring.rows()
+    }
+
     /// True when a flush would commit something.
     #[must_use]
     pub fn has_unwritten(&self) -> bool {

@@ -350,7 +350,7 @@ fn read_companion(path: &Path) -> Option<String> {
     Some(text)
 }
 
-fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
+pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
     let path = job.path.to_string_lossy().into_owned();
     let modified_us = stat.modified_ns / 1000;
     let created = fs::metadata(&job.path).and_then(|m| m.created()).ok();
@@ -368,7 +368,7 @@ fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
         generation: 0,
         born_us: created_us.map_or(modified_us, |c| c.min(modified_us)),
         checkpoint: Checkpoint::default(),
-        fingerprint: Fingerprint::default(),
+        fingerprint: Fingerprint { size: stat.size, modified_ns: stat.modified_ns, ..Fingerprint::default() },
         counts: Counts::default(),
         read_at_us: 0,
         missing: false,

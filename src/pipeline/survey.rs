@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::source::Job;
+use super::source::{Job, new_position};
 use crate::config::Places;
 use crate::discover::{FoundFile, Note, Root, Seen, explicit, roots, scan};
 use crate::schema::{SourceId, SourcePosition};
@@ -181,5 +181,29 @@ fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile>
 pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
     let mut all = roots(places);
     all.retain(|r| scope.wants_agent(r.agent));
+    all
+}
+
+/// The known positions as the survey saw their files: sizes are those of now, files never read are
+/// there with position 0, files not found are missing.
+#[must_use]
+pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Vec<SourcePosition> {
+    let mut all: HashMap<SourceId, SourcePosition> =
+        positions.iter().map(|(id, p)| (*id, SourcePosition::clone(p))).collect();
+    let mut fresh = Vec::new();
+    for job in &survey.jobs {
+        let known = job.previous.as_ref().and_then(|p| all.get_mut(&p.id));
+        match (known, &job.stat) {
+            (Some(position), Some(stat)) => {
+                position.path = job.path.to_string_lossy().into_owned();
+                position.fingerprint.size = stat.size;
+                position.fingerprint.modified_ns = stat.modified_ns;
+            }
+            (Some(position), None) => position.missing = true,
+            (None, stat) => fresh.push(new_position(job, &stat.unwrap_or_default())),
+        }
+    }
+    let mut all: Vec<SourcePosition> = all.into_values().collect();
+    all.extend(fresh);
     all
 }

@@ -1,0 +1,139 @@
+//! The state of the lake and its upkeep.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned};
+use crate::backfill;
+use crate::cli::CliError;
+use crate::config::Settings;
+use crate::lake::{self, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
+use crate::pipeline::{Core, Scope, now_us, outlook};
+use crate::schema::sources_batch;
+
+fn failed(doing: &'static str) -> impl Fn(LakeError) -> CliError {
+    move |source| CliError::failed(doing, source)
+}
+
+fn writer(settings: &Settings) -> Result<Core, CliError> {
+    backfill::open_writer(settings).map_err(failed("opening the lake for writing"))
+}
+
+/// The newest version of the lake, without a lock; an empty one when there is none yet.
+pub(in crate::cli) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
+    Lake::read(&settings.lake).map_err(failed("reading the lake"))
+}
+
+/// The `devlog ingest` that holds this home, if one runs.
+#[cfg(unix)]
+pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
+    let Some(client) = crate::serve::Client::connect(&settings.home) else { return Ok(None) };
+    let status = client.status().map_err(|source| CliError::failed("asking the running devlog", source))?;
+    Ok(Some(Daemon {
+        pid: status.pid,
+        started_us: status.started_us,
+        watch_mode: status.watch_mode,
+        ring_rows: status.ring_rows,
+        ring_bytes: status.ring_bytes,
+    }))
+}
+
+/// Without Unix sockets nobody can be asked.
+#[cfg(not(unix))]
+pub(in crate::cli) fn daemon(_: &Settings) -> Result<Option<Daemon>, CliError> {
+    Ok(None)
+}
+
+/// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
+pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
+    let core = backfill::open_reader(settings).map_err(failed("reading the lake"))?;
+    let survey = backfill::look_around(settings, &Scope::default(), &core);
+    let mut positions = outlook(&survey, &core.positions());
+    positions.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
+    Ok(sources_batch(&positions))
+}
+
+/// Merges small files.
+pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
+    let core = writer(settings)?;
+    let before = core.snapshot();
+    let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
+    let options = CompactOptions { min_parts: 2, ..CompactOptions::new(now_us()) };
+    core.upkeep(|lake| lake.compact(options)).map_err(failed("merging files"))?;
+    let after = core.snapshot();
+    Ok(Compacted {
+        parts_before: before.events.len() as u64,
+        parts_after: after.events.len() as u64,
+        bytes_before: size(&before),
+        bytes_after: size(&after),
+    })
+}
+
+/// Checks every commit and file; with `rebuild` writes the log anew from the files' footers.
+pub(in crate::cli) fn fsck(settings: &Settings, rebuild: bool) -> Result<Checked, CliError> {
+    let mut checked = Checked::default();
+    if rebuild {
+        let report = lake::rebuild_from_footers(&settings.lake, now_us()).map_err(failed("rebuilding the log"))?;
+        checked.repaired.push(format!("wrote the log anew from {} files with {} rows", report.parts, report.rows));
+        checked.repaired.extend(report.old_log.map(|path| format!("the old log is kept in {}", path.display())));
+        let damaged = report.damaged.iter().map(|path| format!("{} is damaged and left out", path.display()));
+        checked.faults.extend(damaged);
+    }
+    let report = lake::fsck(&settings.lake).map_err(failed("checking the lake"))?;
+    checked.commits = report.entries;
+    checked.parts = report.parts;
+    checked.rows = report.rows;
+    for finding in &report.findings {
+        let text = format!("{}: {}; {}", finding.path.display(), finding.what, finding.mend);
+        if finding.harmful {
+            checked.faults.push(text);
+        } else {
+            tracing::info!("{text}");
+        }
+    }
+    Ok(checked)
+}
+
+/// Links the live files into a new directory.
+pub(in crate::cli) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
+    let path = lake::snapshot_dir(&settings.lake, None).map_err(failed("linking the files"))?;
+    let snapshot = lake(settings)?;
+    let parts = || snapshot.events.iter().chain(snapshot.rejects.iter());
+    Ok(Linked { path, files: parts().count() as u64, bytes: parts().map(|p| p.bytes).sum() })
+}
+
+/// Deletes rows for good, or counts them.
+pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
+    let filters = filters(plan);
+    let mut done = Pruned::default();
+    if plan.dry_run {
+        for filter in &filters {
+            let report = lake::count_prunable(&settings.lake, filter).map_err(failed("counting"))?;
+            done.rows += report.events + report.rejects;
+            done.parts += report.parts;
+        }
+        return Ok(done);
+    }
+    let core = writer(settings)?;
+    for filter in &filters {
+        let report = core.upkeep(|lake| lake.prune(filter, now_us())).map_err(failed("deleting"))?.unwrap_or_default();
+        done.rows += report.events + report.rejects;
+        done.parts += report.parts;
+    }
+    Ok(done)
+}
+
+/// One filter for each pair of a session and a project that the plan names.
+fn filters(plan: &PrunePlan) -> Vec<PruneFilter> {
+    let any = |names: &[String]| -> Vec<Option<String>> {
+        if names.is_empty() { vec![None] } else { names.iter().cloned().map(Some).collect() }
+    };
+    let mut all = Vec::new();
+    for session in any(&plan.sessions) {
+        for project in any(&plan.projects) {
+            all.push(PruneFilter { before_us: plan.before_us, session: session.clone(), project });
+        }
+    }
+    all
+}
