@@ -16,6 +16,8 @@ mod document;
 mod fingerprint;
 mod hints;
 mod look;
+#[cfg(test)]
+mod model;
 mod opened;
 mod reader;
 mod registry;

@@ -49,8 +49,7 @@ pub fn sniff(bytes: &[u8]) -> Result<Format, Unknown> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let blank = |b: &u8| b.is_ascii_whitespace() || *b == 0;
     let mut rest = bytes;
-    loop {
-        let Some(start) = rest.iter().position(|b| !blank(b)) else { break };
+    while let Some(start) = rest.iter().position(|b| !blank(b)) {
         rest = &rest[start..];
         if rest[0] == b'{' {
             objects += 1;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::discover::Stat;
 use crate::schema::{Fingerprint, Format, Framing, SourcePosition};
-use crate::watch::fingerprint::{anchor, is_untouched};
+use crate::watch::fingerprint::{UNTRUSTED, anchor, is_untouched};
 use crate::watch::opened::{Opened, is_packed, not_regular};
 
 /// What a look found.
@@ -134,7 +134,7 @@ fn is_same_file(path: &Path, opened: &Opened, previous: &SourcePosition, positio
     let old = Path::new(&previous.path);
     stat.inode == known.inode
         || position <= u64::from(known.head_len)
-        || (stat.size == known.size && stat.modified_ns == known.modified_ns)
+        || (known.changed_ns != UNTRUSTED && stat.size == known.size && stat.modified_ns == known.modified_ns)
         || old != path
         || is_packed(old) != opened.is_packed()
 }
@@ -143,3 +143,6 @@ fn is_same_file(path: &Path, opened: &Opened, previous: &SourcePosition, positio
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
+
+#[cfg(test)]
+mod tests;

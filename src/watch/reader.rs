@@ -377,10 +377,12 @@ impl Reader {
             }
         };
         let Some(head) = self.head.get(..head_len) else { return Ok(None) };
-        let read_all = match self.unpacked {
-            Some(_) => self.at_end,
-            None => stat.size == self.offset + self.waiting(),
-        };
+        let all_framed = memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_none();
+        let read_all = all_framed
+            && match self.unpacked {
+                Some(_) => self.at_end,
+                None => stat.size == self.offset + self.waiting(),
+            };
         let trusted = position == self.offset && read_all && !is_racy(&stat, now_us);
         let changed_ns = if trusted { stat.changed_ns } else { UNTRUSTED };
         Ok(Some(of(&stat, position, hash(head), tail, changed_ns)))

@@ -18,7 +18,7 @@ use crate::discover::{FoundFile, Stat};
 use crate::schema::{Fingerprint, SourceId, SourcePosition};
 use crate::watch::fingerprint::{HEAD_BYTES, anchor};
 use crate::watch::look::{compare, is_absent};
-use crate::watch::opened::Opened;
+use crate::watch::opened::{Opened, is_packed};
 
 /// Whether a path leads somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,17 +202,16 @@ impl Registry {
         if known.position == 0 || !eyes.continues(path, &known.fingerprint, known.position) {
             return None;
         }
-        Some(match eyes.presence(&twin) {
-            Presence::Gone => Decision::Moved { id, from: twin },
-            _ => Decision::Alias { of: id },
-        })
+        // The plain one of the two is the one that grows.
+        let takes_over = !is_packed(path) || eyes.presence(&twin) == Presence::Gone;
+        Some(if takes_over { Decision::Moved { id, from: twin } } else { Decision::Alias { of: id } })
     }
 
     fn by_content(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
-        let full = HEAD_BYTES as u32;
+        let full = u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX);
         let lengths = std::iter::once(full).chain(self.short_heads.keys().rev().copied());
         for length in lengths {
-            let packed = super::opened::is_packed(path);
+            let packed = is_packed(path);
             if self.by_head.is_empty() || (!packed && stat.size < u64::from(length)) {
                 continue;
             }

@@ -300,12 +300,12 @@ impl Keeper {
             return;
         }
         let Some(above) = path.ancestors().skip(1).find(|above| above.is_dir()) else { return };
-        if above.parent().is_some() && !self.watched.contains_key(above) {
-            if let Some(watcher) = &mut self.watcher {
-                if watcher.watch(above, RecursiveMode::NonRecursive).is_ok() {
-                    self.watched.insert(above.to_owned(), WatchMode::Notify);
-                }
-            }
+        if above.parent().is_some()
+            && !self.watched.contains_key(above)
+            && let Some(watcher) = &mut self.watcher
+            && watcher.watch(above, RecursiveMode::NonRecursive).is_ok()
+        {
+            self.watched.insert(above.to_owned(), WatchMode::Notify);
         }
     }
 
@@ -367,14 +367,13 @@ impl Keeper {
         if !walked || !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             return;
         }
-        if let Some(watcher) = &mut self.watcher {
-            // notify watches new folders by itself, but says nothing of files made before it did.
-            if let Err(error) = watcher.watch(path, RecursiveMode::Recursive) {
-                if matches!(error.kind, ErrorKind::MaxFilesWatch) {
-                    self.full = true;
-                    self.refresh(false);
-                }
-            }
+        // notify watches new folders by itself, but says nothing of files made before it did.
+        if let Some(watcher) = &mut self.watcher
+            && let Err(error) = watcher.watch(path, RecursiveMode::Recursive)
+            && matches!(error.kind, ErrorKind::MaxFilesWatch)
+        {
+            self.full = true;
+            self.refresh(false);
         }
         scan_below(&root, &shown, |seen| {
             if let Seen::File(file) = seen {

@@ -238,8 +238,14 @@ fn times_are_trusted_only_when_everything_was_read_and_some_time_has_passed() {
 #[test]
 #[ignore = "a measurement, not a check"]
 fn throughput() {
-    let line = format!("{}\n", "x".repeat(3_300));
-    let (folder, path) = file(line.repeat(120_000).as_bytes());
+    let mut seed = 1_u32;
+    let mut letter = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b'a' + (seed >> 28) as u8
+    };
+    let lines: Vec<u8> =
+        (0..12_000).flat_map(|_| (0..3_300).map(|_| letter()).chain([b'\n']).collect::<Vec<_>>()).collect();
+    let (folder, path) = file(&lines.repeat(10));
     let packed = folder.path().join("a.jsonl.zst");
     fs::write(&packed, zstd::encode_all(fs::File::open(&path).unwrap(), 3).unwrap()).unwrap();
     for path in [&path, &path, &path, &packed] {
