@@ -23,15 +23,17 @@ mod nearest;
 mod output;
 mod params;
 mod parts;
+mod report;
 mod scan;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod views;
 mod zone;
 
 pub use engine::{Answer, Engine, EngineOptions, Runtime};
 pub use error::{Place, QueryError};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
+pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions, WhenError, since, until};
 pub use views::View;
 pub use zone::Zone;
 

@@ -1,0 +1,25 @@
+-- Report: usage per week, named by its Monday.
+--
+-- The views it selects from are put before it with the filters inside. The row with is_total is the
+-- total over all others; its sessions are counted, not added up.
+SELECT
+  week,
+  count(DISTINCT session_id) AS sessions,
+  sum(prompts) AS prompts,
+  sum(calls) AS calls,
+  sum(tool_calls) AS tool_calls,
+  sum(errors) AS errors,
+  sum(input_tokens) AS input_tokens,
+  sum(cache_read_tokens) AS cache_read_tokens,
+  coalesce(sum(cache_write_5m_tokens), sum(cache_write_1h_tokens) * 0)
+    + coalesce(sum(cache_write_1h_tokens), 0) AS cache_write_tokens,
+  sum(output_tokens) AS output_tokens,
+  sum(total_tokens) AS total_tokens,
+  string_agg(DISTINCT model, ', ' ORDER BY model) AS models,
+  sum(partial_calls) AS partial_calls,
+  sum(partial_output_tokens) AS partial_output_tokens,
+  sum(estimated_calls) AS estimated_calls,
+  grouping(week) = 1 AS is_total
+FROM (SELECT *, CAST(date_trunc('week', day) AS DATE) AS week FROM activity)
+GROUP BY GROUPING SETS ((week), ())
+ORDER BY is_total, week

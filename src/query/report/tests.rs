@@ -1,0 +1,146 @@
+//! Reports over a small lake.
+
+use super::*;
+use crate::query::tests::{Bench, at, events};
+use crate::schema::EventRow;
+
+fn bench() -> Bench {
+    let row = |ts: &str, session: &'static str, source: &'static str, output: i64| EventRow {
+        ts_us: at(ts),
+        event_type: "llm_response",
+        session_id: Some(session),
+        project: Some("me/app"),
+        model: Some("claude-opus-4-6"),
+        provider: Some("anthropic"),
+        usage_source: Some(source),
+        input_tokens: Some(1_000),
+        cache_read_tokens: Some(1_200_000),
+        output_tokens: Some(output),
+        ..EventRow::default()
+    };
+    let prompt = EventRow {
+        event_type: "user_interaction",
+        total_tokens: None,
+        input_tokens: None,
+        cache_read_tokens: None,
+        output_tokens: None,
+        text: Some("hi"),
+        ..row("2026-03-28T22:30:00Z", "night", "", 0)
+    };
+    let claude = events(
+        "claude",
+        &[
+            prompt,
+            row("2026-03-28T22:50:00Z", "night", "reported", 4_000),
+            row("2026-03-28T23:10:00Z", "night", "partial", 17),
+            EventRow {
+                event_type: "title",
+                text: Some("A \u{1b}[31mlong title | with <html>"),
+                total_tokens: None,
+                input_tokens: None,
+                cache_read_tokens: None,
+                output_tokens: None,
+                ..row("2026-03-28T23:11:00Z", "night", "", 0)
+            },
+            EventRow {
+                event_type: "command_execution",
+                tool_name: Some("Bash"),
+                tool_call_id: Some("t"),
+                command: Some("ls"),
+                ..prompt
+            },
+        ],
+    );
+    let codex = events(
+        "codex",
+        &[
+            EventRow {
+                project: Some("me/other"),
+                model: Some("gpt-5"),
+                ..row("2026-03-30T08:00:00Z", "day", "reported", 50)
+            },
+            EventRow { model: Some("gpt-5"), ..row("2026-03-30T09:00:00Z", "day", "estimated", 60) },
+        ],
+    );
+    Bench::new(vec![codex], &[claude])
+}
+
+fn show(bench: &Bench, kind: ReportKind, filter: ReportFilter, json: bool) -> String {
+    let mut out = Vec::new();
+    let options = ReportOptions { width: Some(120), json };
+    Report { kind, filter }.write(&bench.engine, &mut out, &options).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn all(bench: &Bench, kind: ReportKind) -> String {
+    show(bench, kind, ReportFilter::default(), false)
+}
+
+#[test]
+fn daily_has_a_total_its_zone_and_what_is_partial() {
+    insta::assert_snapshot!(all(&bench(), ReportKind::Daily), @"");
+}
+
+#[test]
+fn sessions_models_projects_and_tools_are_tables_too() {
+    let bench = bench();
+    insta::assert_snapshot!(all(&bench, ReportKind::Sessions), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Models), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Projects), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Tools), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Weekly), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @"");
+}
+
+#[test]
+fn json_keeps_total_apart_and_counts_a_session_once() {
+    let shown: serde_json::Value =
+        serde_json::from_str(&show(&bench(), ReportKind::Daily, ReportFilter::default(), true)).unwrap();
+    assert_eq!(shown["timezone"], "Europe/Berlin");
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 3);
+    assert_eq!(shown["rows"][1]["day"], "2026-03-29");
+    assert_eq!(shown["rows"][1]["partial_calls"], 1);
+    // `night` is a session of two days.
+    assert_eq!(shown["total"]["sessions"], 2);
+    assert_eq!(shown["total"]["calls"], 3);
+    assert_eq!(shown["total"]["total_tokens"], 3 * 1_201_000 + 4_000 + 17 + 50);
+    assert_eq!(shown["total"]["estimated_calls"], 1);
+}
+
+#[test]
+fn filters_reach_the_rows_and_never_become_sql() {
+    let bench = bench();
+    let calls = |filter: ReportFilter| {
+        let shown: serde_json::Value = serde_json::from_str(&show(&bench, ReportKind::Daily, filter, true)).unwrap();
+        shown["total"]["calls"].as_i64().unwrap_or_default()
+    };
+    let none = ReportFilter::default();
+    assert_eq!(calls(ReportFilter { agent: Some("codex".into()), ..none.clone() }), 1);
+    assert_eq!(calls(ReportFilter { project: Some("me/app".into()), ..none.clone() }), 2);
+    assert_eq!(calls(ReportFilter { project: Some("x' OR '1'='1".into()), ..none.clone() }), 0);
+    // Half a day: the filter is finer than the rows of the report.
+    let since_us = Some(at("2026-03-28T23:00:00Z"));
+    assert_eq!(calls(ReportFilter { since_us, ..none.clone() }), 2);
+    let until_us = Some(at("2026-03-30T00:00:00Z"));
+    assert_eq!(calls(ReportFilter { since_us, until_us, ..none.clone() }), 1);
+    let (sql, _) = Report { kind: ReportKind::Daily, filter: ReportFilter { agent: Some("x'".into()), ..none } }.sql();
+    assert!(!sql.contains("x'"));
+}
+
+#[test]
+fn all_filters_fit_all_reports() {
+    let bench = bench();
+    let filter = ReportFilter {
+        since_us: Some(at("2026-03-28T23:00:00+01:00")),
+        until_us: Some(at("2026-03-30T00:00:00+02:00")),
+        agent: Some("claude".into()),
+        project: Some("me/app".into()),
+    };
+    for (name, kind) in KINDS {
+        let shown = show(&bench, kind, filter.clone(), false);
+        assert!(shown.contains("2026-03-28 23:00 to 2026-03-29 · claude · me/app · Europe/Berlin"), "{name}: {shown}");
+        assert!(shown.contains("\ntotal"), "{name}: {shown}");
+        let nothing = ReportFilter { agent: Some("nobody".into()), ..filter.clone() };
+        assert!(show(&bench, kind, nothing, false).ends_with("Nothing found.\n"), "{name}");
+    }
+}
