@@ -47,7 +47,7 @@ pub struct Streams<'a> {
     /// Standard input.
     pub input: &'a mut dyn Read,
     /// Answers.
-    pub out: &'a mut dyn Write,
+    pub out: &'a mut (dyn Write + Send),
     /// Messages, progress, errors.
     pub err: &'a mut dyn Write,
     /// The instant that `7d` and `today` count from, microseconds since 1970.

@@ -25,7 +25,7 @@ mod unwatchable;
 mod watcher;
 
 pub use document::{Document, read_document};
-pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint};
+pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint, is_untouched};
 pub use hints::{Hint, Hints};
 pub use look::{Look, Rewrite, look};
 pub use opened::Opened;

@@ -1,14 +1,13 @@
 //! The command line as typed. Values are checked for their form here, for their sense by the commands.
 
 use std::path::PathBuf;
-#[cfg(feature = "query")]
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::config::{Overrides, ParseQuantityError, parse_duration, parse_size};
 #[cfg(feature = "query")]
-use crate::config::parse_duration;
-use crate::config::{Overrides, ParseQuantityError, parse_size};
+use crate::query::ReportKind;
 use crate::schema::Format;
 
 /// Reads the logs that AI coding agents leave on this machine into a Parquet lake and answers SQL.
@@ -134,6 +133,9 @@ pub(super) struct IngestArgs {
     /// End as soon as all present logs are read
     #[arg(long)]
     pub(super) once: bool,
+    /// Time between commits to disk while following; rows are visible at once in any case
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(super) flush_interval: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -230,26 +232,6 @@ pub(super) struct QueryArgs {
     pub(super) timeout: Option<Duration>,
 }
 
-/// What a report is about.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ReportKind {
-    /// By day.
-    Daily,
-    /// By week, from Monday.
-    Weekly,
-    /// By month.
-    Monthly,
-    /// By session, newest last.
-    Sessions,
-    /// By model.
-    Models,
-    /// By tool.
-    Tools,
-    /// By project.
-    Projects,
-}
-
 #[cfg(feature = "query")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -261,7 +243,7 @@ Examples:
 Token parts are disjoint: input is fresh input, and total is the four input parts plus output.")]
 pub(super) struct ReportArgs {
     /// What to sum up by
-    #[arg(value_name = "REPORT", value_enum)]
+    #[arg(value_name = "REPORT", value_parser = report_kind())]
     pub(super) kind: ReportKind,
     /// Only what happened at or after this: 2026-11-01, 2026-11, 7d, yesterday
     #[arg(long, value_name = "WHEN")]
@@ -269,12 +251,12 @@ pub(super) struct ReportArgs {
     /// Only what happened before the end of this
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
-    /// Only this agent; may be given several times
+    /// Only this agent
     #[arg(short, long, value_name = "AGENT")]
-    pub(super) agent: Vec<String>,
-    /// Only this project; may be given several times
+    pub(super) agent: Option<String>,
+    /// Only this project
     #[arg(short, long, value_name = "PROJECT")]
-    pub(super) project: Vec<String>,
+    pub(super) project: Option<String>,
     /// Print rows as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -479,7 +461,6 @@ fn size(text: &str) -> Result<u64, ParseQuantityError> {
     parse_size(text)
 }
 
-#[cfg(feature = "query")]
 fn duration(text: &str) -> Result<Duration, ParseQuantityError> {
     parse_duration(text)
 }
@@ -505,4 +486,11 @@ fn parameter(text: &str) -> Result<(String, String), ParameterError> {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if plain { Ok((name.to_owned(), value.to_owned())) } else { Err(ParameterError) }
+}
+
+/// Names of the reports, as the query room knows them.
+#[cfg(feature = "query")]
+fn report_kind() -> impl clap::builder::TypedValueParser<Value = ReportKind> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(ReportKind::names()).try_map(|name| name.parse::<ReportKind>())
 }

@@ -13,7 +13,7 @@ mod service;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{CliError, Progress};
+use super::Progress;
 use crate::config::Settings;
 
 #[cfg(feature = "query")]

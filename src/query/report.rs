@@ -18,6 +18,8 @@ use chrono::DateTime;
 use super::engine::Engine;
 use super::error::QueryError;
 use super::nearest::nearest;
+use arrow::array::RecordBatch;
+
 use super::output::OutputError;
 use super::views::{BUILT_IN, under};
 use super::zone::Zone;
@@ -170,22 +172,21 @@ impl Report {
         (sql, params)
     }
 
-    /// Runs the report on `engine` and writes it to `out`.
+    /// Writes the answer to [`Report::sql`], all of its rows in `answer`, to `out`.
     ///
     /// Returns the number of its rows, the total not counted.
     ///
     /// # Errors
     ///
-    /// The query fails, or the output cannot be written ([`OutputError::BrokenPipe`] is no failure).
+    /// The output cannot be written ([`OutputError::BrokenPipe`] is no failure).
     pub fn write(
         &self,
-        engine: &Engine,
+        zone: Zone,
+        answer: &RecordBatch,
         out: &mut dyn std::io::Write,
         options: &ReportOptions,
-    ) -> Result<usize, ReportError> {
-        let (sql, params) = self.sql();
-        let answer = engine.run_blocking(&sql, &params)?;
-        render::write(self, engine.zone(), answer, out, options)
+    ) -> Result<usize, OutputError> {
+        render::write(self, zone, answer, out, options)
     }
 
     /// What the filter leaves, in words: `2026-03-01 to 2026-03-31 · claude`.

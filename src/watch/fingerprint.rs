@@ -81,7 +81,8 @@ pub(super) fn is_racy(stat: &Stat, now_us: i64) -> bool {
 }
 
 /// True when nothing that the file system tells has changed since the fingerprint was taken.
-pub(super) fn is_untouched(fingerprint: &Fingerprint, stat: &Stat) -> bool {
+#[must_use]
+pub fn is_untouched(fingerprint: &Fingerprint, stat: &Stat) -> bool {
     fingerprint.changed_ns != UNTRUSTED
         && fingerprint.device == stat.device
         && fingerprint.inode == stat.inode

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::super::args::{BackfillArgs, IngestArgs};
 use super::super::progress::{self, View, say, summary};
 use super::super::wire::{self, BackfillPlan, IngestPlan};
-use super::super::{CliError, Outcome, Progress, Streams, units};
-use super::{answer, answer_json, when};
+use super::super::{CliError, Outcome, Streams, units};
+use super::{answer, answer_json, tell, when};
 use crate::config::{Edge, Settings};
 
 /// Catches up and follows.
@@ -17,7 +17,7 @@ pub(in super::super) fn ingest(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let mut view = View::new("reading", settings.terminal.stderr, quiet);
-    let plan = IngestPlan { once: args.once };
+    let plan = IngestPlan { once: args.once, flush_every: args.flush_interval };
     let done = progress::shown(&mut view, streams.err, |on| wire::ingest(settings, plan, on))?;
     let _unheard = say(streams.err, quiet, &summary(done, view.elapsed()));
     Ok(Outcome::Done)
@@ -40,26 +40,41 @@ pub(in super::super) fn backfill(
     };
     let mut view = View::new("reading", settings.terminal.stderr, quiet);
     let done = progress::shown(&mut view, streams.err, |on| wire::backfill(settings, &plan, on))?;
+    for note in &done.notes {
+        tell(streams, &format!("note: {note}"))?;
+    }
     if args.json {
-        answer_json(streams, &as_json(done, args.dry_run, view.elapsed().as_secs_f64()))?;
+        answer_json(streams, &as_json(&done, args.dry_run, view.elapsed().as_secs_f64()))?;
     } else if args.dry_run {
-        let text = format!("{} with {} would be read", units::counted(done.files, "file"), units::bytes(done.bytes));
+        let read = done.progress;
+        let text = format!("{} with {} would be read", units::counted(read.files, "file"), units::bytes(read.bytes));
         answer(streams, &text)?;
     } else {
-        answer(streams, &summary(done, view.elapsed()))?;
+        answer(streams, &summary(done.progress, view.elapsed()))?;
+        if done.failed > 0 {
+            let text = units::counted(done.failed, "file");
+            tell(streams, &format!("{text} could not be read; devlog sources --state error says why"))?;
+        }
+        if done.stopped {
+            tell(streams, "stopped; what was read is durable, and the next run goes on there")?;
+        }
     }
-    Ok(if done.files == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(if done.found == 0 { Outcome::Nothing } else { Outcome::Done })
 }
 
-fn as_json(done: Progress, dry_run: bool, seconds: f64) -> serde_json::Value {
+fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {
+    let read = done.progress;
     json!({
         "dry_run": dry_run,
-        "files": done.files,
-        "files_done": done.files_done,
-        "bytes": done.bytes,
-        "bytes_done": done.bytes_done,
-        "events": done.events,
-        "rejects": done.rejects,
+        "found": done.found,
+        "files": read.files,
+        "files_done": read.files_done,
+        "failed": done.failed,
+        "stopped": done.stopped,
+        "bytes": read.bytes,
+        "bytes_done": read.bytes_done,
+        "events": read.events,
+        "rejects": read.rejects,
         "seconds": seconds,
     })
 }

@@ -63,7 +63,7 @@ fn one(
     plan: &QueryPlan,
     layout: Layout,
     quiet: bool,
-    out: &mut dyn Write,
+    out: &mut (dyn Write + Send),
     err: &mut dyn Write,
 ) -> Result<u64, CliError> {
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
@@ -102,7 +102,7 @@ fn by_ending(path: Option<&Path>) -> Option<OutputFormat> {
 }
 
 /// Writes beside `path` and renames at the end: a query that fails leaves what was there.
-fn to_file(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<u64, CliError>) -> Result<u64, CliError> {
+fn to_file(path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, CliError>) -> Result<u64, CliError> {
     let failed = |source| CliError::Write { path: path.to_owned(), source };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.part", std::process::id()));

@@ -19,9 +19,7 @@ use crate::cli::CliError;
 use crate::cli::args::{ExportFormat, OutputFormat as Wanted};
 use crate::config::Settings;
 use crate::pipeline::{self, Core};
-use crate::query::{
-    Answer, Cut, EngineOptions, More, Output, OutputError, OutputFormat, OutputOptions, Runtime, Zone,
-};
+use crate::query::{Answer, Cut, EngineOptions, More, Output, OutputError, OutputFormat, OutputOptions, Runtime, Zone};
 use crate::schema::sources_batch;
 
 /// Folder names of more distinct values than this are not made.
@@ -243,11 +241,7 @@ fn create(path: &Path) -> Result<File, CliError> {
 }
 
 /// Runs a query and writes its rows to files.
-pub(in crate::cli) fn export(
-    settings: &Settings,
-    plan: &ExportPlan,
-    on: OnProgress<'_>,
-) -> Result<Exported, CliError> {
+pub(in crate::cli) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
     let rows = rows(settings, &plan.query, on)?;
     let schema = rows.schema();
     let columns: Vec<usize> = plan.partition_by.iter().map(|name| column(&schema, name)).collect::<Result<_, _>>()?;
@@ -278,15 +272,21 @@ pub(in crate::cli) fn export(
 fn column(schema: &SchemaRef, name: &str) -> Result<usize, CliError> {
     schema.index_of(name).map_err(|_| {
         let known: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        CliError::failed("the export", format!("there is no column {name} to partition by; there are {}", known.join(", ")))
+        CliError::failed(
+            "the export",
+            format!("there is no column {name} to partition by; there are {}", known.join(", ")),
+        )
     })
 }
 
 /// Rows by the folder they belong to.
 fn partitions(names: &[String], keys: &[ArrayRef]) -> Result<BTreeMap<PathBuf, Vec<u32>>, CliError> {
     let options = FormatOptions::default();
-    let formatters: Vec<ArrayFormatter<'_>> =
-        keys.iter().map(|k| ArrayFormatter::try_new(k.as_ref(), &options)).collect::<Result<_, _>>().map_err(refused)?;
+    let formatters: Vec<ArrayFormatter<'_>> = keys
+        .iter()
+        .map(|k| ArrayFormatter::try_new(k.as_ref(), &options))
+        .collect::<Result<_, _>>()
+        .map_err(refused)?;
     let rows = keys.first().map_or(0, |k| k.len());
     let mut folders: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
     for row in 0..rows {

@@ -138,11 +138,7 @@ pub(in crate::cli) fn backfill(
 }
 
 /// Catches up, then follows the logs until a signal; returns what was read.
-pub(in crate::cli) fn ingest(
-    settings: &Settings,
-    plan: IngestPlan,
-    on: OnProgress<'_>,
-) -> Result<Progress, CliError> {
+pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
     let core = Arc::new(writer(settings)?);
     let progress = Arc::new(pipeline::Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
@@ -195,11 +191,7 @@ fn tell(error: &PipelineError) {
 }
 
 #[cfg(unix)]
-fn start_server(
-    settings: &Settings,
-    core: &Arc<Core>,
-    watch: &Arc<Mutex<String>>,
-) -> Option<crate::serve::Server> {
+fn start_server(settings: &Settings, core: &Arc<Core>, watch: &Arc<Mutex<String>>) -> Option<crate::serve::Server> {
     let service = super::service::Answering::new(settings.clone(), Arc::clone(core), Arc::clone(watch), now_us());
     match crate::serve::Server::start(&settings.home, Arc::new(service)) {
         Ok(server) => Some(server),

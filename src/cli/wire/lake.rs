@@ -109,7 +109,7 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
     let mut done = Pruned::default();
     if plan.dry_run {
         for filter in &filters {
-            let report = lake::count_prunable(&settings.lake, filter).map_err(failed("counting"))?;
+            let report = Lake::prunable(&settings.lake, filter).map_err(failed("counting"))?;
             done.rows += report.events + report.rejects;
             done.parts += report.parts;
         }

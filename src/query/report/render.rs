@@ -48,20 +48,16 @@ const HEADS: [(&str, &str); 13] = [
 pub(super) fn write(
     report: &Report,
     zone: Zone,
-    mut answer: Answer,
+    all: &RecordBatch,
     out: &mut dyn Write,
     options: &ReportOptions,
-) -> Result<usize, ReportError> {
-    let mut batches = Vec::new();
-    while let Some(batch) = answer.next_blocking() {
-        batches.push(batch?);
-    }
-    // A report is one row per day, session, model, ...: small whatever the lake's size.
-    let all = concat_batches(&answer.schema(), &batches).map_err(OutputError::from)?;
+) -> Result<usize, OutputError> {
     let rows = all.num_rows().saturating_sub(1);
-    let written =
-        if options.json { as_json(report, zone, &all, out) } else { as_table(report, zone, &all, out, options) };
-    written?;
+    if options.json {
+        as_json(report, zone, all, out)?
+    } else {
+        as_table(report, zone, all, out, options)?
+    }
     Ok(rows)
 }
 
