@@ -13,6 +13,7 @@
 //!   a call they are the only record of it and become the call's row
 
 mod document;
+mod ends;
 mod events;
 mod exec;
 mod extra;

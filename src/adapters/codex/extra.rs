@@ -1,7 +1,7 @@
 //! The `extra` column, and texts out of content lists.
 //!
 //! - encrypted content is left out, base64 blobs become `{sha256, bytes, media_type}`
-//! - the buffers are reused from row to row
+//! - the buffers are reused from row to row; writing to them cannot fail
 
 use std::fmt::Write as _;
 
@@ -53,7 +53,7 @@ impl Extra {
 
     pub(super) fn number(&mut self, key: &str, value: i64) {
         self.key(key);
-        let _: std::fmt::Result = write!(self.buffer, "{value}");
+        write!(self.buffer, "{value}").unwrap_or_default();
     }
 
     pub(super) fn value(&mut self, key: &str, value: Json<'_, '_>) {
@@ -83,6 +83,11 @@ impl Extra {
         } else {
             self.buffer.clear();
         }
+    }
+
+    /// What has been written of an object that is not ended.
+    pub(super) fn so_far(&self) -> &str {
+        &self.buffer
     }
 
     /// The ended object; `None` when it has no keys.
@@ -129,9 +134,9 @@ fn write_blob(base64_text: &str, media_type: &str, out: &mut String) {
     let bytes = decoded.as_deref().unwrap_or(base64_text.as_bytes());
     out.push_str("{\"sha256\":\"");
     for byte in Sha256::digest(bytes) {
-        let _: std::fmt::Result = write!(out, "{byte:02x}");
+        write!(out, "{byte:02x}").unwrap_or_default();
     }
-    let _: std::fmt::Result = write!(out, "\",\"bytes\":{},\"media_type\":", bytes.len());
+    write!(out, "\",\"bytes\":{},\"media_type\":", bytes.len()).unwrap_or_default();
     write_str(media_type, out);
     out.push('}');
 }

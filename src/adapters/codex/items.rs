@@ -104,11 +104,12 @@ impl Core {
             self.state.facts.cwd = tag_content(&held.text, "cwd").map(str::to_owned);
             self.state.own_facts.cwd.clone_from(&self.state.facts.cwd);
         }
-        let human = !injected && (self.last_call || !self.state.user_events);
+        let content = content_hash("user", &[&held.text, if held.text.is_empty() { &held.extra } else { "" }]);
+        let told = self.state.ledger.owes_item(content);
+        let human = !told && !injected && !self.state.user_events;
         if human {
             self.state.begin_prompt();
         }
-        let content = content_hash("user", &[&held.text, if held.text.is_empty() { &held.extra } else { "" }]);
         let Some(id) = self.content_id("user", content, Stream::Item) else { return };
         let row = EventRow {
             role: Some("user"),

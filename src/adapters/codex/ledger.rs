@@ -68,6 +68,11 @@ impl Ledger {
         self.seen.iter().any(|(seen, events, items)| *seen == content && items > events)
     }
 
+    /// True when `content` has been an event more often than an item.
+    pub(super) fn owes_item(&self, content: u64) -> bool {
+        self.seen.iter().any(|(seen, events, items)| *seen == content && events > items)
+    }
+
     /// True when `content` has been seen in either stream.
     pub(super) fn knows(&self, content: u64) -> bool {
         self.seen.iter().any(|(seen, ..)| *seen == content)

@@ -62,6 +62,7 @@ impl Core {
 
     fn own_meta(&mut self, meta: Json<'_, '_>, id: &str, made_us: i64, stamp: &Stamp, facts: &Facts) {
         self.state.threads.push(Thread { id: id.to_owned(), made_us });
+        self.state.scope = None;
         self.state.facts = facts.clone();
         self.state.own_facts = facts.clone();
         self.state.replay.parent = facts.parent.clone();
@@ -121,14 +122,17 @@ impl Core {
             ],
         );
         let repeated = std::mem::replace(&mut self.state.instructions_hash, instructions) == instructions;
-        let long: &[&str] =
-            if repeated { &["turn_id", "user_instructions", "developer_instructions"] } else { &["turn_id"] };
-        self.extra.begin().rest(context, long);
-        self.extra.end();
-        let content = content_hash("turn_context", &[self.extra.get().unwrap_or_default()]);
-        if std::mem::replace(&mut self.state.context_hash, content) == content {
+        self.extra.begin().rest(context, &["turn_id", "user_instructions", "developer_instructions"]);
+        let content = content_hash("turn_context", &[self.extra.so_far()]);
+        if std::mem::replace(&mut self.state.context_hash, content) == content && repeated {
             return Outcome::Ignored;
         }
+        for key in ["user_instructions", "developer_instructions"] {
+            if let Some(text) = context.str_at(key).filter(|_| !repeated) {
+                self.extra.text(key, text);
+            }
+        }
+        self.extra.end();
         let Some(id) = self.note_id("turn_context", "") else { return Outcome::Row };
         let row = EventRow {
             model: self.state.facts.model.as_deref(),

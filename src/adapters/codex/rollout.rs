@@ -63,8 +63,6 @@ pub(super) struct Core {
     /// Parses JSON that stands inside strings.
     pub(super) inner: Parser,
     preview: bool,
-    /// True while the agent has been silent: what is held will find no double.
-    pub(super) last_call: bool,
 }
 
 impl Core {
@@ -193,11 +191,11 @@ impl Core {
     fn settle_before(&mut self, kind: Option<&str>, payload: Option<Json<'_, '_>>, rows: &mut Rows) {
         let Some(held) = &self.held else { return };
         let payload_type = payload.and_then(|p| p.str_at("type"));
-        let may_join = match (held.user, kind, payload_type) {
-            (true, Some("event_msg"), Some("user_message" | "item_completed")) => true,
-            (false, Some("response_item"), Some("message")) => true,
-            _ => false,
-        };
+        let may_join = matches!(
+            (held.user, kind, payload_type),
+            (true, Some("event_msg"), Some("user_message" | "item_completed"))
+                | (false, Some("response_item"), Some("message"))
+        );
         if may_join {
             let stamp = held.stamp;
             self.state.pass(&stamp, false);
@@ -328,10 +326,7 @@ impl Decoder for RolloutDecoder {
     }
 
     fn settle(&mut self, rows: &mut Rows) {
-        // Silence means that no event will tell this prompt.
-        self.core.last_call = true;
         self.core.flush_held(rows);
-        self.core.last_call = false;
     }
 
     fn provisional(&self, rows: &mut Rows) {
@@ -342,7 +337,6 @@ impl Decoder for RolloutDecoder {
             origin: self.core.origin.clone(),
             held: Some(held.clone()),
             preview: true,
-            last_call: true,
             ..Core::default()
         };
         preview.flush_held(rows);

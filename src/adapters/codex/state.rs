@@ -146,6 +146,9 @@ pub(super) struct State {
     pub(super) born_us: Option<i64>,
     /// Time of the last meta record: what lines without a time get.
     pub(super) meta_us: Option<i64>,
+    /// Digest of thread and turn; `None` after either has changed.
+    #[serde(skip)]
+    pub(super) scope: Option<[u8; 16]>,
 }
 
 /// Where a record stands and when it was written.
@@ -178,6 +181,7 @@ impl State {
     pub(super) fn begin_turn(&mut self, turn_id: &str) {
         if self.turn_id.as_deref() != Some(turn_id) {
             self.turn_id = Some(turn_id.to_owned());
+            self.scope = None;
             self.ledger.reset();
         }
     }
@@ -186,6 +190,7 @@ impl State {
     pub(super) fn begin_prompt(&mut self) {
         self.turn = self.turn.saturating_add(1);
         if self.turn_id.is_none() {
+            self.scope = None;
             self.ledger.reset();
         }
     }
@@ -202,6 +207,7 @@ impl State {
     pub(super) fn start_over(&mut self) {
         self.turn = 0;
         self.turn_id = None;
+        self.scope = None;
         self.ledger.reset();
         self.context_hash = 0;
         self.limits_hash = 0;
@@ -221,12 +227,26 @@ impl State {
     /// Id of a record named by its content; `None` when the other stream has told it already.
     pub(super) fn content_id(&mut self, origin: &Origin, kind: &str, content: u64, stream: Stream) -> Option<EventId> {
         let Occurrence { segment, number } = self.ledger.note(content, stream)?;
+        let scope = self.scope(origin);
+        // Agent, kind and these 30 bytes fill one block of the hash for most kinds.
+        let mut place = [0; 14];
+        place[..8].copy_from_slice(&content.to_le_bytes());
+        place[8..12].copy_from_slice(&segment.to_le_bytes());
+        place[12..].copy_from_slice(&number.to_le_bytes());
+        Some(EventId::of(AGENT, kind, &[&scope, &place]))
+    }
+
+    /// Digest of thread and turn, made once per turn.
+    fn scope(&mut self, origin: &Origin) -> [u8; 16] {
+        if let Some(scope) = self.scope {
+            return scope;
+        }
         let thread = self.thread(origin).unwrap_or(&origin.path).as_bytes();
         let turn = self.turn.to_le_bytes();
-        let scope = self.turn_id.as_ref().map_or(&turn[..], |id| id.as_bytes());
-        let content = content.to_le_bytes();
-        let place = [segment.to_le_bytes(), u32::from(number).to_le_bytes()].concat();
-        Some(EventId::of(AGENT, kind, &[thread, scope, &content, &place]))
+        let turn = self.turn_id.as_ref().map_or(&turn[..], |id| id.as_bytes());
+        let scope = EventId::of(AGENT, "scope", &[thread, turn]).0.to_be_bytes();
+        self.scope = Some(scope);
+        scope
     }
 
     /// A row with everything that does not depend on the record.

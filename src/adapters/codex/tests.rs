@@ -22,7 +22,7 @@ pub(super) fn lines(bytes: &[u8]) -> Vec<Line<'_>> {
     let mut lines = Vec::new();
     let mut start = 0;
     while start < bytes.len() {
-        let length = bytes[start..].iter().position(|b| *b == b'\n');
+        let length = memchr::memchr(b'\n', &bytes[start..]);
         let stop = length.map_or(bytes.len(), |l| start + l);
         let end = (stop + 1).min(bytes.len());
         lines.push(Line { bytes: &bytes[start..stop], offset: start as u64, end: end as u64 });
