@@ -274,12 +274,14 @@ impl Registry {
                 self.by_head.remove(&head);
             }
         }
-        if known.gone && print.head_len > 0 && (print.head_len as usize) < HEAD_BYTES {
-            if let Some(count) = self.short_heads.get_mut(&print.head_len) {
-                *count -= 1;
-                if *count == 0 {
-                    self.short_heads.remove(&print.head_len);
-                }
+        if known.gone
+            && print.head_len > 0
+            && (print.head_len as usize) < HEAD_BYTES
+            && let Some(count) = self.short_heads.get_mut(&print.head_len)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.short_heads.remove(&print.head_len);
             }
         }
         Some(known)
@@ -296,4 +298,5 @@ fn twin(path: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;
