@@ -17,6 +17,7 @@ mod fingerprint;
 mod hints;
 mod look;
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod model;
 mod opened;
 mod reader;

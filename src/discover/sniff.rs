@@ -239,8 +239,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(proptest::sample::select(b"{}[]\",:\\a\n ".to_vec()), 0..200)) {
-            let _ = sniff(&bytes);
+        fn a_newline_at_the_end_changes_no_answer(bytes in proptest::collection::vec(proptest::sample::select(b"{}[]\",:\\a\n ".to_vec()), 0..200)) {
+            proptest::prop_assert_eq!(sniff(&bytes), sniff(&[&bytes[..], b"\n"].concat()));
         }
     }
 }

@@ -43,9 +43,6 @@ impl Hints {
         let mut queue = self.lock();
         match hint {
             Hint::Path(path) => {
-                if queue.rescan && queue.paths.is_empty() && queue.order.len() > MOST_PATHS {
-                    return;
-                }
                 if !queue.paths.insert(path.clone()) {
                     return;
                 }

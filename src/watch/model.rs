@@ -335,7 +335,6 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn every_whole_line_is_handed_out_and_none_twice_in_a_generation(steps in steps()) {
         let mut world = World::new();

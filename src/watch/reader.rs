@@ -454,4 +454,5 @@ fn before_position(position: u64) -> io::Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;

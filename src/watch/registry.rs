@@ -39,8 +39,9 @@ pub trait Eyes {
     /// Hash of the first `length` bytes of the (uncompressed) file, if it has that many.
     fn head(&self, path: &Path, length: u32) -> Option<u64>;
 
-    /// True when the file at `path` begins with what was read up to `position`.
-    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> bool;
+    /// Whether more follows in the file at `path`, or `None` when it does not begin with what was read
+    /// up to `position`.
+    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> Option<bool>;
 }
 
 /// The real file system.
@@ -61,8 +62,9 @@ impl Eyes for Disk {
         marks.ok().flatten().map(|marks| marks.head)
     }
 
-    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> bool {
-        Opened::open(path).and_then(|opened| compare(&opened, fingerprint, position)).is_ok_and(|found| found.is_ok())
+    fn continues(&self, path: &Path, fingerprint: &Fingerprint, position: u64) -> Option<bool> {
+        let compared = Opened::open(path).and_then(|opened| compare(&opened, fingerprint, position));
+        compared.ok().and_then(Result::ok)
     }
 }
 
@@ -191,7 +193,7 @@ impl Registry {
             Presence::Here(_) if !stat.identifies() => None,
             _ => eyes
                 .continues(path, &known.fingerprint, known.position)
-                .then(|| Decision::Moved { id, from: known.path.clone() }),
+                .map(|_| Decision::Moved { id, from: known.path.clone() }),
         }
     }
 
@@ -199,12 +201,16 @@ impl Registry {
         let twin = twin(path)?;
         let id = *self.by_path.get(&twin)?;
         let known = self.sources.get(&id)?;
-        if known.position == 0 || !eyes.continues(path, &known.fingerprint, known.position) {
+        if known.position == 0 {
             return None;
         }
+        let goes_on = eyes.continues(path, &known.fingerprint, known.position)?;
         // The plain one of the two is the one that grows.
-        let takes_over = !is_packed(path) || eyes.presence(&twin) == Presence::Gone;
-        Some(if takes_over { Decision::Moved { id, from: twin } } else { Decision::Alias { of: id } })
+        if !is_packed(path) || eyes.presence(&twin) == Presence::Gone {
+            return Some(Decision::Moved { id, from: twin });
+        }
+        // A packed one that holds more than was read of the plain one may be all that is left of it.
+        (!goes_on).then_some(Decision::Alias { of: id })
     }
 
     fn by_content(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
@@ -226,7 +232,8 @@ impl Registry {
             // Of several that fit, the one that was read furthest; ids break ties.
             candidates.sort_by_key(|(id, known)| (std::cmp::Reverse(known.position), *id));
             let fits = |known: &Known| {
-                eyes.presence(&known.path) == Presence::Gone && eyes.continues(path, &known.fingerprint, known.position)
+                eyes.presence(&known.path) == Presence::Gone
+                    && eyes.continues(path, &known.fingerprint, known.position).is_some()
             };
             if let Some((id, known)) = candidates.into_iter().find(|(_, known)| fits(known)) {
                 return Some(Decision::Moved { id, from: known.path.clone() });
@@ -267,12 +274,14 @@ impl Registry {
                 self.by_head.remove(&head);
             }
         }
-        if known.gone && print.head_len > 0 && (print.head_len as usize) < HEAD_BYTES {
-            if let Some(count) = self.short_heads.get_mut(&print.head_len) {
-                *count -= 1;
-                if *count == 0 {
-                    self.short_heads.remove(&print.head_len);
-                }
+        if known.gone
+            && print.head_len > 0
+            && (print.head_len as usize) < HEAD_BYTES
+            && let Some(count) = self.short_heads.get_mut(&print.head_len)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.short_heads.remove(&print.head_len);
             }
         }
         Some(known)
@@ -289,4 +298,5 @@ fn twin(path: &Path) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod tests;

@@ -141,6 +141,10 @@ struct Named {
 struct Names {
     table: Vec<Named>,
     absent: HashSet<PathBuf>,
+    /// Folders above absent roots that are watched.
+    ancestors: HashSet<PathBuf>,
+    /// A notification was lost since the last backstop scan.
+    lost: bool,
 }
 
 impl Names {
@@ -166,7 +170,12 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
         }
     };
     if event.attrs.flag() == Some(Flag::Rescan) {
-        return hints.push(Hint::Rescan);
+        // A scan opens every folder and so makes notifications of its own: a second loss before the
+        // backstop scan waits for that one, or scans could go on causing each other.
+        if !std::mem::replace(&mut lock(names).lost, true) {
+            hints.push(Hint::Rescan);
+        }
+        return;
     }
     let may_be_folder = match event.kind {
         EventKind::Access(_) => return,
@@ -184,7 +193,9 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
                     drop(orders.send(Order::Appeared(path.clone())));
                 }
             }
-            None if may_be_folder && names.absent.iter().any(|absent| absent.starts_with(path)) => {
+            None if may_be_folder
+                && (names.ancestors.contains(path) || names.absent.iter().any(|root| root.starts_with(path))) =>
+            {
                 drop(orders.send(Order::Appeared(path.clone())));
             }
             None => {}
@@ -232,6 +243,7 @@ impl Keeper {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     self.refresh(false);
+                    lock(&self.names).lost = false;
                     self.hints.push(Hint::Rescan);
                 }
             }
@@ -270,9 +282,8 @@ impl Keeper {
     /// Watches one root: itself for its single files and for folders to come, its folders with all
     /// that is below.
     fn root(&mut self, root: &Root, absent: &mut HashSet<PathBuf>) -> WatchMode {
-        if !root.path.is_dir() {
+        if !self.exists(&root.path) {
             self.forget(&root.path);
-            self.ancestor(&root.path);
             absent.insert(root.path.clone());
             return WatchMode::Absent;
         }
@@ -293,19 +304,28 @@ impl Keeper {
         mode
     }
 
-    /// Watches the nearest folder that exists above a root to come. On macOS a watch always takes in
-    /// all that is below, so there the next backstop scan finds the root instead.
-    fn ancestor(&mut self, path: &Path) {
-        if cfg!(target_os = "macos") {
-            return;
-        }
-        let Some(above) = path.ancestors().skip(1).find(|above| above.is_dir()) else { return };
-        if above.parent().is_some()
-            && !self.watched.contains_key(above)
-            && let Some(watcher) = &mut self.watcher
-            && watcher.watch(above, RecursiveMode::NonRecursive).is_ok()
-        {
-            self.watched.insert(above.to_owned(), WatchMode::Notify);
+    /// Whether a root exists; if not, the nearest folder above it is watched. What is made while that
+    /// watch is set is found by asking again. On macOS a watch always takes in all that is below, so
+    /// there the next backstop scan finds the root instead.
+    fn exists(&mut self, path: &Path) -> bool {
+        let nearest = |path: &Path| path.ancestors().find(|above| above.is_dir()).map(Path::to_owned);
+        let mut above = nearest(path);
+        loop {
+            if path.is_dir() {
+                return true;
+            }
+            if let Some(above) = above.as_ref().filter(|above| above.parent().is_some())
+                && !cfg!(target_os = "macos")
+                && let Some(watcher) = &mut self.watcher
+                && watcher.watch(above, RecursiveMode::NonRecursive).is_ok()
+            {
+                lock(&self.names).ancestors.insert(above.clone());
+            }
+            let now = nearest(path);
+            if now == above {
+                return false;
+            }
+            above = now;
         }
     }
 

@@ -141,7 +141,7 @@ mod unix {
         write(&folder.path().join("projects/p/a.jsonl"));
         write(&folder.path().join("projects/q/b.jsonl"));
         let closed = folder.path().join("projects/q");
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
         let refused = fs::read_dir(&closed).is_err();
         let (files, notes) = seen(&claude(folder.path()));
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
@@ -149,6 +149,31 @@ mod unix {
         assert_eq!(files.len(), if refused { 1 } else { 2 });
         assert_eq!(notes.len(), usize::from(refused), "{notes:?}");
     }
+}
+
+#[test]
+fn two_threads_find_what_one_finds_and_follow_each_link_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path();
+    let mut expected = Vec::new();
+    for i in 0..300 {
+        for name in [format!("projects/p{i:03}/a.jsonl"), format!("projects/p{i:03}/s/subagents/agent-1.jsonl")] {
+            write(&base.join(&name));
+            expected.push(name);
+        }
+    }
+    #[cfg(unix)]
+    {
+        write(&base.join("old/q/b.jsonl"));
+        for i in 0..300 {
+            std::os::unix::fs::symlink(base.join("old"), base.join(format!("projects/p{i:03}/old"))).unwrap();
+        }
+        expected.push("projects/p000/old/q/b.jsonl".to_owned());
+        expected.sort();
+    }
+    let (files, notes) = seen(&claude(base));
+    assert_eq!(files, expected);
+    assert!(notes.is_empty(), "{notes:?}");
 }
 
 /// `cargo test --release --lib discover::scan -- --ignored --nocapture`

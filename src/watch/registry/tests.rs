@@ -70,11 +70,12 @@ impl Eyes for Fake {
         self.files.get(path)?.1.get(..length as usize).map(hash)
     }
 
-    fn continues(&self, path: &Path, known: &Fingerprint, position: u64) -> bool {
-        let Some((_, bytes)) = self.files.get(path) else { return false };
+    fn continues(&self, path: &Path, known: &Fingerprint, position: u64) -> Option<bool> {
+        let bytes = &self.files.get(path)?.1;
         let position = position as usize;
-        let Some(tail) = bytes.get(position.saturating_sub(known.tail_len as usize)..position) else { return false };
-        hash(&bytes[..known.head_len as usize]) == known.head && hash(tail) == known.tail
+        let tail = bytes.get(position.saturating_sub(known.tail_len as usize)..position)?;
+        let same = hash(&bytes[..known.head_len as usize]) == known.head && hash(tail) == known.tail;
+        same.then_some(bytes.len() > position)
     }
 }
 

@@ -141,6 +141,9 @@ fn a_lost_notification_asks_for_a_rescan() {
     let event = |event| on_event(event, &names, &hints, &orders);
     event(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
     assert_eq!(hints.take(Duration::ZERO), Some(Hint::Rescan));
+    // The next one waits for the backstop scan.
+    event(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
+    assert_eq!(hints.take(Duration::ZERO), None);
     event(Err(notify::Error::new(ErrorKind::MaxFilesWatch)));
     assert_eq!(hints.take(Duration::ZERO), Some(Hint::Rescan));
     assert!(matches!(received.try_recv(), Ok(Order::Full)));
