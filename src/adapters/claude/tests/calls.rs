@@ -196,6 +196,7 @@ fn the_sub_agents_own_file_wins_over_the_parents_progress_records() {
     assert_eq!(copy["event_id"], own["event_id"]);
     assert!(own["completeness"].as_i64() > copy["completeness"].as_i64(), "whatever the numbers say");
     assert_eq!((&copy["is_subagent"], &copy["extra"]["agentId"]), (&json!(true), &json!("a1")));
+    assert_eq!(copy["extra"]["parentToolUseID"], "toolu_9");
     assert_eq!(copy["agent_version"], "2.1.120", "what the copy does not say comes from the record around it");
 }
 

@@ -32,6 +32,7 @@ pub(super) fn files(dir: &Path, out: &mut Vec<PathBuf>) {
 }
 
 /// The corpus' transcripts, or nothing and a line that says so.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(super) fn transcripts() -> Vec<PathBuf> {
     let Some(root) = corpus() else {
         eprintln!("skipped: no corpus (set DEVLOG_CORPUS)");
@@ -166,6 +167,51 @@ fn the_corpus_has_as_many_tokens_as_an_independent_count() {
     let sum = |all: &mut dyn Iterator<Item = Tokens>| all.fold([0i64; 4], |a, b| std::array::from_fn(|i| a[i] + b[i]));
     let decoded = sum(&mut best.values().map(|(_, t)| *t));
     let counted = sum(&mut oracle.0.values().flat_map(|(_, top, earlier)| [*top, *earlier]));
-    eprintln!("calls {} tokens (input, cache read, cache write, output) {decoded:?}", oracle.0.len());
     assert_eq!(decoded, counted);
+}
+
+/// Texts inside a value, but those below the keys that are left out by rule.
+fn texts<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+    const LEFT_OUT: [&str; 7] =
+        ["signature", "data", "base64", "originalFile", "originalFileContents", "normalizedMessages", "model"];
+    match value {
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|v| texts(v, out)),
+        Value::Object(fields) => fields.iter().for_each(|(k, v)| {
+            // `data` is encrypted or base64 when it is a text, and a progress record's body when not.
+            if !LEFT_OUT.contains(&k.as_str()) || !(v.is_string() || v.is_array()) {
+                texts(v, out);
+            }
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_text_of_a_record_is_in_some_row() {
+    const SHORTEST: usize = 24;
+    for path in transcripts() {
+        let bytes = std::fs::read(&path).unwrap();
+        if bytes.len() > 1_000_000 {
+            continue;
+        }
+        let decoded = decode_as(info(MAIN), &bytes);
+        let mut stored = Vec::new();
+        let rows: Vec<Value> = decoded.rows.into_iter().map(Value::Object).collect();
+        rows.iter().for_each(|r| texts(r, &mut stored));
+        let known: std::collections::HashSet<&str> = stored.iter().copied().collect();
+        let all = stored.join("\0");
+        let has = |text: &str| known.contains(text) || memchr::memmem::find(all.as_bytes(), text.as_bytes()).is_some();
+        for line in lines(&bytes) {
+            let Ok(record) = serde_json::from_slice::<Value>(line.bytes) else { continue };
+            let mut said = Vec::new();
+            texts(&record, &mut said);
+            for text in said.into_iter().filter(|t| t.len() >= SHORTEST && t.contains(' ') && record.is_object()) {
+                let text = text.strip_prefix("Error: ").unwrap_or(text);
+                // A read file stands in the answer line by line, with numbers.
+                let kept = has(text.trim()) || text.lines().all(|l| l.len() < SHORTEST || has(l.trim()));
+                assert!(kept, "{} at byte {}: a text of {} bytes is lost", path.display(), line.offset, text.len());
+            }
+        }
+    }
 }
