@@ -294,7 +294,7 @@ impl<'o> ObjectWriter<'o> {
 
 fn write_display(value: &impl std::fmt::Display, out: &mut String) {
     // Writing to a String cannot fail.
-    let _: std::fmt::Result = write!(out, "{value}");
+    write!(out, "{value}").unwrap_or_default();
 }
 
 fn write_f64(value: f64, out: &mut String) {
@@ -337,7 +337,7 @@ pub fn write_str(text: &str, out: &mut String) {
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
             control => {
-                let _: std::fmt::Result = write!(out, "\\u{control:04x}");
+                write!(out, "\\u{control:04x}").unwrap_or_default();
             }
         }
         rest = special.split_at(1).1;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringViewArray, make_view};
+use arrow::array::{ArrayRef, StringViewArray};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 
 /// Longest text that fits into the view itself.
@@ -11,6 +11,22 @@ const INLINE: usize = 12;
 const FIRST_BLOCK: usize = 8 * 1024;
 /// ... up to this one; a longer value gets a block of its own.
 const LARGEST_BLOCK: usize = 1024 * 1024;
+
+/// View of a value of at most [`INLINE`] bytes: length, then the bytes.
+///
+/// Arrow's own `make_view` does the same with a call and a jump per value, a tenth of the time of a row.
+#[inline]
+fn short_view(bytes: &[u8]) -> u128 {
+    let text = bytes.iter().rev().fold(0u128, |view, byte| (view << 8) | u128::from(*byte));
+    (text << 32) | bytes.len() as u128
+}
+
+/// View of a longer value: length, first four bytes, block, offset.
+#[inline]
+fn long_view(bytes: &[u8], block: u32, offset: u32) -> u128 {
+    let prefix = bytes.first_chunk::<4>().map_or(0, |prefix| u32::from_le_bytes(*prefix));
+    (u128::from(offset) << 96) | (u128::from(block) << 64) | (u128::from(prefix) << 32) | bytes.len() as u128
+}
 
 /// Builds a `Utf8View` column.
 ///
@@ -49,7 +65,7 @@ impl TextColumn {
         self.valid.push(true);
         let bytes = text.as_bytes();
         if bytes.len() <= INLINE {
-            self.views.push(make_view(bytes, 0, 0));
+            self.views.push(short_view(bytes));
             return;
         }
         if let Some((view, block, offset)) = self.last
@@ -61,7 +77,7 @@ impl TextColumn {
         let (block, offset) = self.store(bytes);
         // Blocks and offsets stay far below 4 GiB: a batch is cut long before.
         #[expect(clippy::cast_possible_truncation, reason = "bounded by the batch size")]
-        let view = make_view(bytes, block as u32, offset as u32);
+        let view = long_view(bytes, block as u32, offset as u32);
         self.views.push(view);
         self.last = Some((view, block, offset));
     }

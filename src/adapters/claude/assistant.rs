@@ -206,13 +206,7 @@ fn blocks(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_>)
     }
 }
 
-fn thinking(
-    cx: &mut Context<'_>,
-    rec: &Record<'_, '_>,
-    message: &Message<'_, '_>,
-    block: Json<'_, '_>,
-    index: usize,
-) {
+fn thinking(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_>, block: Json<'_, '_>, index: usize) {
     let Some(text) = block.str_at("thinking") else { return };
     // A signature ends in bytes that no other one has; replays under another uuid repeat it.
     let mark = block.str_at("signature").unwrap_or(text).as_bytes();
@@ -263,13 +257,7 @@ fn event_type(name: &str) -> &'static str {
     }
 }
 
-fn tool_call(
-    cx: &mut Context<'_>,
-    rec: &Record<'_, '_>,
-    message: &Message<'_, '_>,
-    block: Json<'_, '_>,
-    index: usize,
-) {
+fn tool_call(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_>, block: Json<'_, '_>, index: usize) {
     let (mut name, mut call_id, mut input) = ("", None, None);
     for (key, value) in block.entries() {
         match key {
@@ -368,12 +356,7 @@ fn server_result(
 }
 
 /// A line that the client wrote in the model's name: an error, no call, no usage.
-fn client_error(
-    cx: &mut Context<'_>,
-    rec: &Record<'_, '_>,
-    message: &Message<'_, '_>,
-    json: Json<'_, '_>,
-) -> Outcome {
+fn client_error(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_>, json: Json<'_, '_>) -> Outcome {
     cx.scratch.text.clear();
     match message.content {
         Some(content) if content.is_array() => {

@@ -95,13 +95,14 @@ fn set(slot: &mut String, text: Option<&str>) {
 impl Call {
     /// How complete this record of the call is; the same formula for every copy.
     ///
-    /// Bits 58 and up: level (progress copy, side chain, main chain). Bits 22 to 57: output tokens.
-    /// Bit 21: the stop reason is known. Bits 1 to 20: bytes of text. Bit 0: other blocks.
+    /// Bits 58 and up: level (progress copy, side chain, main chain). Bits 22 to 57: tokens, of which
+    /// only the output differs between lines. Bit 21: the stop reason is known. Bits 1 to 20: bytes
+    /// of text. Bit 0: other blocks.
     pub(super) fn completeness(&self) -> i64 {
         let capped = |n: i64, bits: u32| n.clamp(0, (1 << bits) - 1);
         let text = i64::try_from(self.text.len()).unwrap_or(i64::MAX);
         (i64::from(self.id.level) << 58)
-            | (capped(self.usage.output.unwrap_or(0), 36) << 22)
+            | (capped(self.usage.total(), 36) << 22)
             | (i64::from(!self.stop.is_empty()) << 21)
             | (capped(text, 20) << 1)
             | i64::from(!self.blocks.is_empty())
@@ -266,13 +267,7 @@ pub(super) struct Calls {
 
 impl Calls {
     /// The call that the line of `rec` belongs to; other calls of its chain are closed.
-    pub(super) fn of_line(
-        &mut self,
-        key: &str,
-        rec: &Record<'_, '_>,
-        at: Place,
-        rows: &mut Rows,
-    ) -> &mut Call {
+    pub(super) fn of_line(&mut self, key: &str, rec: &Record<'_, '_>, at: Place, rows: &mut Rows) -> &mut Call {
         let chain = chain(rec);
         self.close(rows, |call| call.chain == chain && !call.id.is(key, rec.level));
         let at_index = self.live.iter().position(|c| c.id.is(key, rec.level)).unwrap_or_else(|| {

@@ -84,9 +84,9 @@ impl Decoder for HistoryDecoder {
                 return;
             }
             unknown |= json.get("display").is_none();
-            let own = json.get("timestamp").and_then(|t| {
-                t.as_i64().map(time::unix_us).or_else(|| t.as_str().and_then(time::rfc3339_us))
-            });
+            let own = json
+                .get("timestamp")
+                .and_then(|t| t.as_i64().map(time::unix_us).or_else(|| t.as_str().and_then(time::rfc3339_us)));
             *last_us = own.or(*last_us);
             *born_us = born_us.or(own);
             prompt(json, last_us.unwrap_or(modified_us), own.is_none(), line.offset, extra, rows);

@@ -33,6 +33,8 @@ pub(super) struct Record<'t, 'i> {
     pub(super) agent_id: Option<&'i str>,
     pub(super) agent_name: Option<&'i str>,
     pub(super) agent_kind: Option<&'i str>,
+    /// Tool call that runs the sub-agent, where a progress record says so.
+    pub(super) agent_call: Option<&'i str>,
     /// Time of the record itself.
     pub(super) own_us: Option<i64>,
     /// Its time, or the last one seen before it.
@@ -103,6 +105,7 @@ impl<'t, 'i> Record<'t, 'i> {
             agent_id: None,
             agent_name: None,
             agent_kind: None,
+            agent_call: None,
             own_us: None,
             ts_us,
             meta: false,
@@ -124,6 +127,7 @@ impl<'t, 'i> Record<'t, 'i> {
         inner.cwd = inner.cwd.or(self.cwd);
         inner.branch = inner.branch.or(self.branch);
         inner.agent_id = inner.agent_id.or(agent_id);
+        inner.agent_call = self.json.str_at("parentToolUseID");
         inner
     }
 
@@ -208,6 +212,9 @@ impl<'t, 'i> Record<'t, 'i> {
             && self.json.get("agentId").is_none()
         {
             object.text("agentId", agent_id);
+        }
+        if let Some(call) = self.agent_call {
+            object.text("parentToolUseID", call);
         }
     }
 }

@@ -277,7 +277,12 @@ impl Rest<'_> {
                 _ => item.as_str(),
             };
             let rest = self.output.as_bytes().get(from..).unwrap_or_default();
-            match text.and_then(|t| Some(memmem::find(rest, t.as_bytes())? + t.len())) {
+            let end_of = |t: &[u8]| {
+                // Lists repeat line by line: no search is needed.
+                let next = rest.get(1..).is_some_and(|r| rest[0] == b'\n' && r.starts_with(t));
+                if next { Some(1 + t.len()) } else { memmem::find(rest, t).map(|at| at + t.len()) }
+            };
+            match text.and_then(|t| end_of(t.as_bytes())) {
                 Some(end) => {
                     from += end;
                     true
@@ -297,15 +302,26 @@ impl Rest<'_> {
 
 /// True when each line of `content` stands in `output` in its order behind a line number.
 fn is_numbered_form(output: &str, content: &str) -> bool {
-    let mut numbered = output.split('\n');
-    content.split('\n').all(|line| {
-        numbered.next().and_then(|n| n.strip_suffix(line)).is_some_and(|start| {
-            let start = start.trim_start_matches([' ', '\t']);
-            let rest = start.trim_start_matches(|c: char| c.is_ascii_digit());
-            rest.len() < start.len() && matches!(rest, "→" | "\t" | ":" | "|")
-        })
-    })
+    let (mut numbered, content) = (output.as_bytes(), content.as_bytes());
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', content).chain([content.len()]) {
+        let line = &content[start..end];
+        start = end + 1;
+        let digits = numbered.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let after = digits + numbered.iter().skip(digits).take_while(|b| b.is_ascii_digit()).count();
+        let behind = numbered.get(after..).unwrap_or_default();
+        let Some(rest) = ARROWS.iter().find_map(|arrow| behind.strip_prefix(*arrow)) else { return false };
+        match rest.strip_prefix(line) {
+            Some([b'\n', next @ ..]) if after > digits => numbered = next,
+            Some([]) if after > digits && end == content.len() => numbered = &[],
+            _ => return false,
+        }
+    }
+    true
 }
+
+/// What stands between a line's number and its text, by version of the tool.
+const ARROWS: [&[u8]; 4] = ["→".as_bytes(), b"\t", b":", b"|"];
 
 #[cfg(test)]
 mod tests {

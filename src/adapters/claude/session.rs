@@ -94,7 +94,7 @@ impl SessionDecoder {
     fn rebuild(&mut self, line: Line<'_>) {
         let (calls, source) = (&mut self.calls, &self.source);
         // A line that is no JSON was rejected when it was new.
-        let _: Result<_, _> = self.parser.each(line.bytes, |json| {
+        let rebuilt = self.parser.each(line.bytes, |json| {
             let rec = Record::read(json, 0);
             match rec.kind {
                 "assistant" => assistant::rebuild(calls, source, &rec, line.offset),
@@ -102,6 +102,7 @@ impl SessionDecoder {
                 _ => {}
             }
         });
+        rebuilt.unwrap_or_default();
     }
 
     fn decode(&mut self, line: Line<'_>, rows: &mut Rows) {

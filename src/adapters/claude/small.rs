@@ -83,7 +83,8 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         object.text("type", rec.kind);
         rec.rest(object, |key| matches!(key, "trackingPath" | "messageId"));
     });
-    let parts = [message.unwrap_or_default().as_bytes(), path.unwrap_or_default().as_bytes(), cx.scratch.extra.as_bytes()];
+    let parts =
+        [message.unwrap_or_default().as_bytes(), path.unwrap_or_default().as_bytes(), cx.scratch.extra.as_bytes()];
     let id = EventId::of(AGENT, "snapshot", &parts);
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {

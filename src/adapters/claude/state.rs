@@ -43,17 +43,16 @@ impl Source {
             let meta: serde_json::Value = serde_json::from_str(text).ok()?;
             meta.get("agentType")?.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
         });
-        Self {
-            session: above.or(own).map(str::to_owned),
-            agent_file,
-            agent_type,
-            modified_us: info.modified_us,
-        }
+        Self { session: above.or(own).map(str::to_owned), agent_file, agent_type, modified_us: info.modified_us }
     }
 }
 
 fn looks_like_uuid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
+    text.len() == 36
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { b == b'-' } else { b.is_ascii_hexdigit() })
 }
 
 /// A tool call whose result has not been seen.

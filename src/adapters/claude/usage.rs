@@ -79,6 +79,11 @@ impl Usage {
             || self.output.is_some()
     }
 
+    /// All tokens.
+    pub(super) fn total(&self) -> i64 {
+        self.parts().iter().fold(0, |sum, part| sum.saturating_add(*part))
+    }
+
     fn parts(&self) -> [i64; 4] {
         let writes = self.write_5m.unwrap_or(0).saturating_add(self.write_1h.unwrap_or(0));
         [self.input.unwrap_or(0), self.read.unwrap_or(0), writes, self.output.unwrap_or(0)]
