@@ -1,0 +1,10 @@
+//! Tests of whole processes and of other engines; one binary, so that it links once.
+
+#[path = "it/lake_conformance.rs"]
+mod lake_conformance;
+#[path = "it/lake_crash.rs"]
+mod lake_crash;
+#[path = "it/lake_power.rs"]
+mod lake_power;
+#[path = "it/lake_world.rs"]
+mod lake_world;
