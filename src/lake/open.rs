@@ -51,7 +51,6 @@ impl LakeOptions {
 
 /// The lake as its one writer sees it. All methods take `&self` and may be called from several
 /// threads; commits, compactions and prunes put their results in one after the other.
-#[derive(Debug)]
 pub struct Lake {
     pub(crate) root: PathBuf,
     pub(crate) log: Log,
@@ -162,6 +161,15 @@ impl Lake {
         if writer.entries >= CHECKPOINT_ENTRIES || writer.bytes >= CHECKPOINT_BYTES {
             write_checkpoint(&self.root, writer);
         }
+    }
+}
+
+impl std::fmt::Debug for Lake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lake")
+            .field("root", &self.root)
+            .field("version", &self.snapshot().version)
+            .finish_non_exhaustive()
     }
 }
 

@@ -101,7 +101,6 @@ impl NewPart {
 
 /// Appends batches to a new file. Dropped before [`PartWriter::finish`] it removes what it wrote.
 pub(crate) struct PartWriter {
-    table: &'static Table,
     month: String,
     dir: PathBuf,
     temp: PathBuf,
@@ -145,7 +144,6 @@ impl PartWriter {
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(Summing::new(file), table.arrow(), options);
         let mut this = Self {
-            table,
             month: month.to_owned(),
             dir,
             temp,

@@ -86,7 +86,8 @@ fn other_engines_read_whole_versions_while_devlog_writes() {
     let lake = Lake::open(LakeOptions::new(dir.path(), MARCH)).unwrap();
     commit_next(&lake).unwrap();
     let mut reader = Command::new(python);
-    let mut reader = reader.arg(script()).arg(dir.path()).args(["--watch", "25"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader =
+        reader.arg(script()).arg(dir.path()).args(["--watch", "25"]).stdout(Stdio::piped()).spawn().unwrap();
     while reader.try_wait().unwrap().is_none() {
         if commit_next(&lake).unwrap() % 8 == 0 {
             lake.compact(CompactOptions::new(MARCH)).unwrap();

@@ -12,8 +12,7 @@ use super::lake_world::{MARCH, acknowledged, check, commit_next, position_of, wo
 const ROOT: &str = "DEVLOG_TEST_LAKE_ROOT";
 const COMMITS: &str = "DEVLOG_TEST_LAKE_COMMITS";
 /// System calls that change files, as this build makes them.
-const CALLS: [&str; 9] =
-    ["fsync", "linkat", "link", "rename", "renameat", "unlink", "unlinkat", "write", "mkdir"];
+const CALLS: [&str; 9] = ["fsync", "linkat", "link", "rename", "renameat", "unlink", "unlinkat", "write", "mkdir"];
 
 /// The workload as a process of its own; does nothing in an ordinary run.
 #[test]
@@ -163,7 +162,12 @@ fn one_refused_call_never_harms() {
     if let Some(sweep) = sweep("error=EIO", "", 5, 400, nothing) {
         eprintln!("{} calls refused once, {} runs stopped", sweep.points, sweep.refused);
         assert!(sweep.points > 60, "{} calls", sweep.points);
-        assert!(sweep.refused < sweep.points / 2, "most single faults are outlived: {} of {}", sweep.refused, sweep.points);
+        assert!(
+            sweep.refused < sweep.points / 2,
+            "most single faults are outlived: {} of {}",
+            sweep.refused,
+            sweep.points
+        );
     }
 }
 
