@@ -1,7 +1,67 @@
 //! What is durable?
+//!
+//! A directory of Parquet files and a log of commits. The log is the only truth: a file exists for
+//! readers when an entry says so, and the positions of the sources move in the same entry as the
+//! rows read from them.
+//!
+//! ```text
+//! <root>/                      0700, all files 0600
+//!   .lock                      held by the one writer; its process id
+//!   .state/checkpoint-<v>      copy of all that the log says up to <v>; may be deleted
+//!   .quarantine/               unfinished newest entries and what a rebuild replaced
+//!   events/_delta_log/<n>.json the log: a Delta Lake table that any engine reads
+//!   events/month=2026-03/part-<id>.parquet
+//!   rejects/part-<id>.parquet  its files stand in the log of `events`;
+//!   rejects/_delta_log/        is derived from it, for other engines
+//! ```
+//!
+//! Promises, each with a test:
+//!
+//! - [`Lake::commit`] is atomic and, when it returns, durable against a power cut
+//! - any state that a crash at any instant leaves behind opens again without help; anything else that
+//!   is damaged stops the writer with the name of the file, and nothing is skipped in silence
+//! - an `event_id` is in one live file once
+//! - a file that a name readers match points to is whole, and is never changed
+//! - nothing is deleted whose fate is unknown
 
+mod checkpoint;
+mod commit;
+mod compact;
+mod disk;
+mod encode;
+mod entry;
+mod error;
+mod export;
+mod fsck;
+mod guard;
+mod ids;
+mod log;
+mod open;
 mod part;
+mod prune;
+mod reader;
+mod rebuild;
+mod rejects;
+mod rewrite;
+mod settings;
 mod snapshot;
+mod state;
+mod stats;
+mod vacuum;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use commit::{Commit, Found};
+pub use compact::{CompactOptions, CompactReport};
+pub use error::LakeError;
+pub use export::snapshot_dir;
+pub use fsck::{Finding, FsckReport, fsck};
+pub use open::{Lake, LakeOptions};
 pub use part::Part;
+pub use prune::{PruneFilter, PruneReport};
+pub use rebuild::{RebuildReport, rebuild_from_footers};
 pub use snapshot::Snapshot;
+pub use vacuum::VacuumReport;
+pub use writer::{NewPart, Range};

@@ -1,9 +1,19 @@
-//! Tests that run the real binary, real files and real sockets, one module a subject.
+//! Tests that run the real binary, real files and other engines; one program, so that it links once.
 
-mod it {
-    pub mod home;
+#[path = "it/home.rs"]
+mod home;
 
-    mod fuzz_replay;
-    mod guarantees;
-    mod layers;
-}
+#[path = "it/fuzz_replay.rs"]
+mod fuzz_replay;
+#[path = "it/guarantees.rs"]
+mod guarantees;
+#[path = "it/lake_conformance.rs"]
+mod lake_conformance;
+#[path = "it/lake_crash.rs"]
+mod lake_crash;
+#[path = "it/lake_power.rs"]
+mod lake_power;
+#[path = "it/lake_world.rs"]
+mod lake_world;
+#[path = "it/layers.rs"]
+mod layers;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::it::home::{Home, answer, append, prompt, session, wait_for};
+use crate::home::{Home, answer, append, prompt, session, wait_for};
 
 const OUTPUT: &str = "SELECT sum(output_tokens) FROM events";
 const EVENTS: &str = "SELECT count(*) FROM events";

@@ -1,0 +1,354 @@
+//! Merging small files into larger ones.
+//!
+//! - files of one month and of about the same size are merged, so a row is rewritten a few times in
+//!   its life, not once per flush
+//! - inputs are sorted by time and merged as streams; a file is opened when its time has come, so
+//!   memory depends on how many overlap, at most [`FAN_IN`]
+//! - rows and ids of the outputs are read back and compared with the inputs before the commit
+//! - inputs stay on disk until [`Lake::vacuum`], for readers of older versions
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::interleave;
+use arrow::datatypes::TimestampMicrosecondType;
+
+use super::Part;
+use super::commit::{first_missing, live};
+use super::encode::Sizes;
+use super::entry::Entry;
+use super::error::{At, LakeError};
+use super::ids::{PartIds, id_of};
+use super::open::Lake;
+use super::reader::{PartReader, read_ids};
+use super::rewrite::READ_ROWS;
+use super::writer::{NewPart, PartWriter};
+use crate::schema::events;
+
+/// Files merged at once.
+const FAN_IN: usize = 16;
+/// Rows that go to the writer at once, unless their texts are longer than `CHUNK_BYTES`.
+const CHUNK_ROWS: usize = 4096;
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// What to merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactOptions {
+    /// Size that files grow to.
+    pub target_bytes: u64,
+    /// Files of about the same size that make a merge worth while; 2 merges all that is small.
+    pub min_parts: usize,
+    /// Now, microseconds since 1970.
+    pub now_us: i64,
+}
+
+impl CompactOptions {
+    /// Files of about 128 MB, merged by four or more.
+    #[must_use]
+    pub const fn new(now_us: i64) -> Self {
+        Self { target_bytes: 128 << 20, min_parts: 4, now_us }
+    }
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Merges committed.
+    pub merges: u64,
+    /// Files that are no longer live.
+    pub removed: u64,
+    /// Files in their place.
+    pub written: u64,
+    /// Bytes of the former.
+    pub bytes_before: u64,
+    /// Bytes of the latter.
+    pub bytes_after: u64,
+    /// Rows in the latter.
+    pub rows: u64,
+    /// Copies of events dropped; the most complete one stays.
+    pub duplicates: u64,
+}
+
+impl Lake {
+    /// Merges small files until no merge is worth while. Other commits may go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Merges committed before the error stay; the one that failed changed nothing.
+    pub fn compact(&self, options: CompactOptions) -> Result<CompactReport, LakeError> {
+        let mut report = CompactReport::default();
+        while let Some(inputs) = plan(&self.snapshot().events, options) {
+            self.merge(&inputs, options, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn merge(
+        &self,
+        inputs: &[Arc<Part>],
+        options: CompactOptions,
+        report: &mut CompactReport,
+    ) -> Result<(), LakeError> {
+        let ids: Result<Vec<_>, _> = inputs.iter().map(|part| self.part_ids(part)).collect();
+        let ids = ids?;
+        let losers = losers(&ids);
+        let expected = Digest::of_inputs(&ids, &losers);
+        let outputs = Merge::new(self, inputs, &losers)?.run(options.target_bytes)?;
+        let mut written = Digest::default();
+        for output in &outputs {
+            let path = self.root.join("events").join(&output.part.path);
+            written.add(read_ids(&path, events(), output.part.rows)?.iter().map(|(id, _)| id));
+        }
+        if written != expected {
+            let path = outputs.first().map_or_else(Default::default, |o| o.part.path.clone());
+            return Err(LakeError::RewriteDiffers { path: path.into() });
+        }
+        let mut entry = Entry::blank(0);
+        "compact".clone_into(&mut entry.operation);
+        entry.now_us = options.now_us;
+        entry.data_change = false;
+        entry.events.add = outputs.iter().map(live).collect();
+        entry.events.remove = inputs.iter().map(|part| part.path.clone()).collect();
+        let mut writer = self.writer();
+        if let Some(path) = first_missing(&writer.state.events, &entry.events.remove) {
+            return Err(LakeError::Conflict { path: self.root.join("events").join(path) });
+        }
+        self.put(&mut writer, entry, &outputs)?;
+        report.merges += 1;
+        report.removed += inputs.len() as u64;
+        report.written += outputs.len() as u64;
+        report.bytes_before += inputs.iter().map(|p| p.bytes).sum::<u64>();
+        report.bytes_after += outputs.iter().map(|p| p.part.bytes).sum::<u64>();
+        report.rows += expected.rows;
+        report.duplicates += losers.values().map(|ids| ids.len() as u64).sum::<u64>();
+        Ok(())
+    }
+}
+
+/// Files of one month to merge next, oldest rows first.
+fn plan(parts: &[Arc<Part>], options: CompactOptions) -> Option<Vec<Arc<Part>>> {
+    let min_parts = options.min_parts.max(2);
+    let mut groups: BTreeMap<(&str, u32), Vec<&Arc<Part>>> = BTreeMap::new();
+    for part in parts.iter().filter(|part| part.bytes < options.target_bytes / 2) {
+        // Classes of sizes by powers of four from 64 KiB; asked to merge everything, one class.
+        let class = if min_parts == 2 { 0 } else { (part.bytes >> 16).max(1).ilog2() / 2 };
+        groups.entry((&part.month, class)).or_default().push(part);
+    }
+    for mut group in groups.into_values() {
+        group.sort_by_key(|part| (part.min_ts_us, part.path.clone()));
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for part in group {
+            if taken.len() == FAN_IN || (taken.len() >= 2 && bytes + part.bytes > options.target_bytes) {
+                break;
+            }
+            bytes += part.bytes;
+            taken.push(Arc::clone(part));
+        }
+        if taken.len() >= min_parts {
+            return Some(taken);
+        }
+    }
+    None
+}
+
+/// Ids that stand in more than one input: for each input, those of which another copy stays.
+pub(crate) fn losers(inputs: &[Arc<PartIds>]) -> HashMap<usize, HashSet<u128>> {
+    let mut all: Vec<(u128, Reverse<i64>, usize)> = Vec::with_capacity(inputs.iter().map(|ids| ids.len()).sum());
+    for (input, ids) in inputs.iter().enumerate() {
+        all.extend(ids.iter().map(|(id, completeness)| (id, Reverse(completeness), input)));
+    }
+    all.sort_unstable();
+    let mut losers: HashMap<usize, HashSet<u128>> = HashMap::new();
+    for pair in all.windows(2) {
+        if pair[0].0 == pair[1].0 {
+            losers.entry(pair[1].2).or_default().insert(pair[1].0);
+        }
+    }
+    losers
+}
+
+/// What a set of ids is compared by.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Digest {
+    rows: u64,
+    xor: u128,
+    sum: u128,
+    range: Option<(u128, u128)>,
+}
+
+impl Digest {
+    fn add(&mut self, ids: impl Iterator<Item = u128>) {
+        for id in ids {
+            self.rows += 1;
+            self.xor ^= id;
+            self.sum = self.sum.wrapping_add(id);
+            self.range = Some(self.range.map_or((id, id), |(min, max)| (min.min(id), max.max(id))));
+        }
+    }
+
+    fn of_inputs(inputs: &[Arc<PartIds>], losers: &HashMap<usize, HashSet<u128>>) -> Self {
+        let mut digest = Self::default();
+        for (input, ids) in inputs.iter().enumerate() {
+            let lost = losers.get(&input);
+            digest.add(ids.iter().map(|(id, _)| id).filter(|id| lost.is_none_or(|lost| !lost.contains(id))));
+        }
+        digest
+    }
+}
+
+/// One input from the moment its rows are due.
+struct Open<'a> {
+    reader: PartReader,
+    lost: Option<&'a HashSet<u128>>,
+    /// Where its batch stands among those held.
+    held: usize,
+    row: usize,
+}
+
+/// A merge of sorted files.
+struct Merge<'a> {
+    lake: &'a Lake,
+    /// Not yet opened, the earliest last.
+    waiting: Vec<(usize, Arc<Part>)>,
+    losers: &'a HashMap<usize, HashSet<u128>>,
+    open: Vec<Option<Open<'a>>>,
+    /// Time of the next row of each open input.
+    next: BinaryHeap<Reverse<(i64, usize)>>,
+    held: Vec<RecordBatch>,
+    rows: Vec<(usize, usize)>,
+    bytes: usize,
+}
+
+impl<'a> Merge<'a> {
+    fn new(lake: &'a Lake, inputs: &[Arc<Part>], losers: &'a HashMap<usize, HashSet<u128>>) -> Result<Self, LakeError> {
+        let mut waiting: Vec<(usize, Arc<Part>)> = inputs.iter().map(Arc::clone).enumerate().collect();
+        waiting.sort_by_key(|(_, part)| Reverse(part.min_ts_us));
+        Ok(Self {
+            lake,
+            losers,
+            open: Vec::new(),
+            next: BinaryHeap::new(),
+            held: Vec::new(),
+            rows: Vec::with_capacity(CHUNK_ROWS),
+            bytes: 0,
+            waiting,
+        })
+    }
+
+    fn run(mut self, target_bytes: u64) -> Result<Vec<NewPart>, LakeError> {
+        let month = self.waiting.first().map_or_else(String::new, |(_, part)| part.month.clone());
+        let mut expected: usize = self.waiting.iter().map(|(_, p)| usize::try_from(p.rows).unwrap_or_default()).sum();
+        let limit = usize::try_from(target_bytes + target_bytes / 2).unwrap_or(usize::MAX);
+        let mut outputs = Vec::new();
+        let mut writer: Option<PartWriter> = None;
+        while let Some((batch, bytes)) = self.chunk()? {
+            let out = match &mut writer {
+                Some(out) => out,
+                None => {
+                    let lake = self.lake;
+                    writer.insert(PartWriter::create(&lake.root, events(), &month, expected, &lake.in_flight)?)
+                }
+            };
+            out.write(&batch, bytes)?;
+            expected = expected.saturating_sub(batch.num_rows());
+            if out.bytes() >= limit
+                && let Some(out) = writer.take()
+            {
+                outputs.push(out.finish()?);
+            }
+        }
+        if let Some(out) = writer {
+            outputs.push(out.finish()?);
+        }
+        Ok(outputs)
+    }
+
+    /// The next rows in the order of time, and their size.
+    fn chunk(&mut self) -> Result<Option<(RecordBatch, usize)>, LakeError> {
+        while self.rows.len() < CHUNK_ROWS && self.bytes < CHUNK_BYTES {
+            self.open_due()?;
+            let Some(Reverse((_, input))) = self.next.pop() else { break };
+            self.take_row(input)?;
+        }
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        let schema = events().arrow();
+        let path = &self.lake.root;
+        let columns: Result<Vec<_>, _> = (0..schema.fields().len())
+            .map(|column| {
+                let arrays: Vec<&dyn Array> = self.held.iter().map(|batch| batch.column(column).as_ref()).collect();
+                interleave(&arrays, &self.rows)
+            })
+            .collect();
+        let batch = columns.and_then(|columns| RecordBatch::try_new(schema, columns)).at("merge parts of", path)?;
+        let bytes = std::mem::take(&mut self.bytes);
+        self.rows.clear();
+        self.let_go();
+        Ok(Some((batch, bytes)))
+    }
+
+    // An input takes part from its first row's time on.
+    fn open_due(&mut self) -> Result<(), LakeError> {
+        while let Some((_, part)) = self.waiting.last() {
+            if self.next.peek().is_some_and(|Reverse((ts, _))| *ts < part.min_ts_us) {
+                return Ok(());
+            }
+            let Some((number, part)) = self.waiting.pop() else { return Ok(()) };
+            let path = self.lake.root.join("events").join(&part.path);
+            let reader = PartReader::open(&path, events(), None, READ_ROWS)?;
+            self.open.push(Some(Open { reader, lost: self.losers.get(&number), held: 0, row: 0 }));
+            self.advance(self.open.len() - 1)?;
+        }
+        Ok(())
+    }
+
+    fn take_row(&mut self, input: usize) -> Result<(), LakeError> {
+        let Some(open) = &mut self.open[input] else { return Ok(()) };
+        let batch = &self.held[open.held];
+        let lost = open.lost.is_some_and(|lost| {
+            let ids = batch.column_by_name("event_id").map(|c| c.as_string_view());
+            ids.is_some_and(|ids| lost.contains(&id_of(ids.value(open.row).as_bytes())))
+        });
+        if !lost {
+            self.bytes += Sizes::new(std::slice::from_ref(batch)).of(0, open.row);
+            self.rows.push((open.held, open.row));
+        }
+        open.row += 1;
+        if open.row < batch.num_rows() {
+            self.next.push(Reverse((time(batch, open.row), input)));
+            return Ok(());
+        }
+        self.advance(input)
+    }
+
+    /// Reads the next batch of an input; closes it after the last.
+    fn advance(&mut self, input: usize) -> Result<(), LakeError> {
+        let Some(open) = &mut self.open[input] else { return Ok(()) };
+        match open.reader.next()? {
+            Some(batch) => {
+                self.next.push(Reverse((time(&batch, 0), input)));
+                (open.held, open.row) = (self.held.len(), 0);
+                self.held.push(batch);
+            }
+            None => self.open[input] = None,
+        }
+        Ok(())
+    }
+
+    /// Drops the batches that no open input stands in.
+    fn let_go(&mut self) {
+        let mut kept = Vec::with_capacity(self.open.len());
+        for open in self.open.iter_mut().flatten() {
+            kept.push(self.held[open.held].clone());
+            open.held = kept.len() - 1;
+        }
+        self.held = kept;
+    }
+}
+
+fn time(batch: &RecordBatch, row: usize) -> i64 {
+    batch.column_by_name("ts").map_or(0, |c| c.as_primitive::<TimestampMicrosecondType>().value(row))
+}

@@ -1,0 +1,223 @@
+//! Why the lake refused. Each message says where, and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+/// Why an operation on the lake stopped. Unless a variant says otherwise nothing was committed and
+/// nothing that a reader sees has changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LakeError {
+    /// Another process writes this lake.
+    #[error("{path:?} is being written by another devlog{}; stop it, or query without syncing", pid_text(*.pid))]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Process that holds it, when it could be read.
+        pid: Option<u32>,
+    },
+    /// The lake's directory is on a network file system, whose locks and syncs cannot be trusted.
+    #[error(
+        "{path:?} is on a network file system ({kind}), where a crash may lose data; use a local directory, or \
+         accept the risk with --unsafe-network-fs"
+    )]
+    NetworkFs {
+        /// The lake's directory.
+        path: PathBuf,
+        /// Kind of file system.
+        kind: &'static str,
+    },
+    /// The file system lacks something a commit needs.
+    #[error("the file system of {path:?} cannot {action} ({source}); put the lake on a local ext4, xfs, btrfs or APFS")]
+    Unsuitable {
+        /// What was tried on.
+        path: PathBuf,
+        /// What it cannot do.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others may write into the lake's directory, or own it.
+    #[error("{path:?} {fault}; fix it with chmod/chown, or choose another directory with --lake")]
+    NotPrivate {
+        /// The lake's directory.
+        path: PathBuf,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// No space, no inodes or no quota left.
+    #[error("no space left to {action} {path:?} ({source}); free some space: nothing is lost, it goes on by itself")]
+    DiskFull {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file system is read-only, or permissions forbid it.
+    #[error("not allowed to {action} {path:?} ({source}); make it writable, or choose another directory with --lake")]
+    NotWritable {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The operating system refused; trying again may succeed.
+    #[error("cannot {action} {path:?}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A commit entry other than the newest is damaged. The writer stops; nothing is skipped.
+    #[error("commit {path:?} is damaged ({reason}); restore it, or run `devlog fsck --rebuild-from-footers`")]
+    CorruptEntry {
+        /// The entry.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A commit entry between others, or the whole log, is gone.
+    #[error("commit {path:?} is missing; restore it, or run `devlog fsck --rebuild-from-footers`")]
+    MissingEntry {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A live Parquet file is missing, truncated or damaged.
+    #[error("part {path:?} is damaged ({reason}); restore it, or run `devlog fsck` to see what is lost")]
+    CorruptPart {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A Parquet file cannot be read or written.
+    #[error("cannot {action} part {path:?}: {source}; `devlog fsck` tells whether it is damaged")]
+    Parquet {
+        /// What was being done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        source: ParquetError,
+    },
+    /// Batches that do not have the table's columns; a bug of the caller.
+    #[error("rows do not fit the table {table}: {source}")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// What Arrow said.
+        source: arrow::error::ArrowError,
+    },
+    /// Somebody else wrote the commit this writer was about to write. Nothing was deleted.
+    #[error("{path:?} was written by another writer; two processes share this lake: stop one, then start again")]
+    OtherWriter {
+        /// The entry.
+        path: PathBuf,
+    },
+    /// It is unknown whether a commit is durable. Open the lake again: what is on disk then counts.
+    #[error("it is unknown whether commit {path:?} reached the disk; restart devlog, which reads the truth from disk")]
+    Unresolved {
+        /// The entry.
+        path: PathBuf,
+    },
+    /// The lake was written by a newer devlog.
+    #[error("{path:?} was written by a newer devlog (version {found}, this one knows {supported}); update devlog")]
+    NewerVersion {
+        /// What was read.
+        path: PathBuf,
+        /// Version found.
+        found: u32,
+        /// Newest version this build knows.
+        supported: u32,
+    },
+    /// A rewrite did not hold exactly the rows it had to; it was not committed.
+    #[error("rewriting {path:?} gave other rows than it was given; nothing was changed, please report this")]
+    RewriteDiffers {
+        /// The new file.
+        path: PathBuf,
+    },
+    /// Inputs of a rewrite were removed meanwhile; nothing was changed.
+    #[error("{path:?} was removed while it was being rewritten; nothing was changed, run it again")]
+    Conflict {
+        /// The input that is gone.
+        path: PathBuf,
+    },
+}
+
+fn pid_text(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+impl LakeError {
+    /// The error for a refused system call.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull { action, path, source }
+            }
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                Self::NotWritable { action, path, source }
+            }
+            _ => Self::Io { action, path, source },
+        }
+    }
+
+    /// The error for a refusal of the Parquet library, which may hide one of the system.
+    pub(crate) fn parquet(action: &'static str, path: &Path, source: ParquetError) -> Self {
+        match source {
+            ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+                Ok(error) => Self::io(action, path, *error),
+                Err(inner) => Self::Parquet { action, path: path.to_owned(), source: ParquetError::External(inner) },
+            },
+            source => Self::Parquet { action, path: path.to_owned(), source },
+        }
+    }
+
+    /// True when the same attempt with new files may succeed at once.
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::DiskFull { .. })
+    }
+
+    /// True when something on disk is damaged or missing, so that `fsck` has something to say.
+    #[must_use]
+    pub const fn is_corruption(&self) -> bool {
+        matches!(
+            self,
+            Self::CorruptEntry { .. } | Self::MissingEntry { .. } | Self::CorruptPart { .. } | Self::Parquet { .. }
+        )
+    }
+}
+
+/// Adds what was being done, and where, to an error of the system.
+pub(crate) trait At<T> {
+    /// Names the action and the path.
+    fn at(self, action: &'static str, path: &Path) -> Result<T, LakeError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, LakeError> {
+        self.map_err(|source| LakeError::io(action, path, source))
+    }
+}
+
+impl<T> At<T> for Result<T, ParquetError> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, LakeError> {
+        self.map_err(|source| LakeError::parquet(action, path, source))
+    }
+}
+
+impl<T> At<T> for Result<T, arrow::error::ArrowError> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, LakeError> {
+        self.map_err(|source| LakeError::parquet(action, path, ParquetError::from(source)))
+    }
+}

@@ -1,0 +1,195 @@
+//! Looking at everything, changing nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use parquet::file::metadata::ParquetMetaDataReader;
+
+use super::disk;
+use super::entry::Live;
+use super::error::LakeError;
+use super::log::{Found, Log};
+use super::open::state_dir;
+use super::reader::read_ids;
+use super::state::{Files, State};
+use super::vacuum::{files, is_part};
+use super::writer::{RANGES_KEY, Range};
+use crate::schema::{Table, events, rejects};
+
+/// Ids compared at once, to bound memory.
+const IDS_AT_ONCE: u64 = 4_000_000;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub path: PathBuf,
+    /// What is wrong, in words.
+    pub what: String,
+    /// What to do about it.
+    pub mend: &'static str,
+    /// True when rows are missing, doubled or wrong; false for what mends itself.
+    pub harmful: bool,
+}
+
+/// What was looked at and what is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FsckReport {
+    /// Entries of the log.
+    pub entries: u64,
+    /// Live files.
+    pub parts: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// All that is wrong, harmless things included.
+    pub findings: Vec<Finding>,
+}
+
+impl FsckReport {
+    /// True when nothing harmful was found.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.findings.iter().all(|finding| !finding.harmful)
+    }
+
+    fn find(&mut self, harmful: bool, path: &Path, what: impl Into<String>, mend: &'static str) {
+        self.findings.push(Finding { path: path.to_owned(), what: what.into(), mend, harmful });
+    }
+}
+
+const REBUILD: &str = "restore it from a backup, or run `devlog fsck --rebuild-from-footers`";
+const RESTORE: &str = "restore the file from a backup; without one its rows are lost, unless their sources still exist: \
+                       then remove the file and run `devlog fsck --rebuild-from-footers`";
+
+/// Reads the whole log, every byte of every live file, and compares ids across files.
+///
+/// # Errors
+///
+/// When the lake cannot be looked at at all; what is damaged is in the report.
+pub fn fsck(root: &Path) -> Result<FsckReport, LakeError> {
+    let mut report = FsckReport::default();
+    let Some(state) = check_log(root, &mut report)? else { return Ok(report) };
+    for (table, live) in [(events(), &state.events), (rejects(), &state.rejects)] {
+        for file in live.values() {
+            check_part(root, table, file, &mut report);
+        }
+    }
+    check_ids(root, &state.events, &mut report)?;
+    check_leftovers(root, &state, &mut report)?;
+    Ok(report)
+}
+
+/// The state after the whole log, or `None` when it breaks off.
+fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, LakeError> {
+    let log = Log::master(root);
+    let mut state = State::default();
+    let versions = log.versions()?;
+    for version in &versions {
+        let path = log.path(state.next());
+        if *version != state.next() {
+            report.find(true, &path, "the entry is missing", REBUILD);
+            return Ok(usable(&log, root));
+        }
+        report.entries += 1;
+        let applied = match log.read(*version)? {
+            Found::Valid(read) => state.apply(*read),
+            Found::Damaged(reason) => Err(reason),
+            Found::Missing => Err("it vanished"),
+        };
+        if let Err(reason) = applied {
+            let torn = versions.last() == Some(version);
+            let mend = if torn { "nothing: the next writer sets it aside" } else { REBUILD };
+            report.find(!torn, &path, format!("the entry is damaged: {reason}"), mend);
+            return Ok(if torn { Some(state) } else { usable(&log, root) });
+        }
+    }
+    Ok(Some(state))
+}
+
+// With entries before the checkpoint lost, the lake still works; its files can still be checked.
+fn usable(log: &Log, root: &Path) -> Option<State> {
+    log.follow(&state_dir(root)).ok().map(|(state, _)| state)
+}
+
+fn check_part(root: &Path, table: &Table, live: &Live, report: &mut FsckReport) {
+    let path = root.join(&table.name).join(&live.part.path);
+    report.parts += 1;
+    report.rows += live.part.rows;
+    if let Some(what) = part_fault(&path, live) {
+        report.find(true, &path, what, RESTORE);
+    }
+}
+
+fn part_fault(path: &Path, live: &Live) -> Option<String> {
+    let part = &live.part;
+    let size = match fs::symlink_metadata(path) {
+        Ok(meta) => meta.len(),
+        Err(e) => return Some(format!("it cannot be looked at: {e}")),
+    };
+    if size != part.bytes {
+        return Some(format!("it has {size} bytes, the log says {}", part.bytes));
+    }
+    match disk::file_crc(path) {
+        Ok(crc) if crc == live.crc32c => {}
+        Ok(_) => return Some("its bytes have changed: the checksum does not match".to_owned()),
+        Err(e) => return Some(format!("it cannot be read: {e}")),
+    }
+    match footer(path) {
+        Err(e) => Some(format!("its footer cannot be read: {e}")),
+        Ok((rows, _)) if rows != part.rows => Some(format!("it has {rows} rows, the log says {}", part.rows)),
+        Ok((_, ranges)) => {
+            let rows: u64 = ranges.iter().map(|range| range.rows).sum();
+            (rows != part.rows).then(|| format!("its ranges name {rows} rows of {}", part.rows))
+        }
+    }
+}
+
+/// Rows and ranges that a file's footer names.
+pub(crate) fn footer(path: &Path) -> Result<(u64, Vec<Range>), parquet::errors::ParquetError> {
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&disk::open_file(path)?)?;
+    let file = metadata.file_metadata();
+    let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
+    let ranges = pairs.iter().find(|pair| pair.key == RANGES_KEY).and_then(|pair| pair.value.as_deref());
+    let ranges = ranges.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    Ok((u64::try_from(file.num_rows()).unwrap_or_default(), ranges))
+}
+
+fn check_ids(root: &Path, live: &Files, report: &mut FsckReport) -> Result<(), LakeError> {
+    let rows: u64 = live.values().map(|file| file.part.rows).sum();
+    let passes = u128::from(rows / IDS_AT_ONCE + 1);
+    for pass in 0..passes {
+        let mut seen: Vec<(u128, usize)> = Vec::new();
+        let paths: Vec<&String> = live.keys().collect();
+        for (number, file) in live.values().enumerate() {
+            // Files that cannot be read are in the report already.
+            if let Ok(ids) = read_ids(&root.join("events").join(&file.part.path), events(), file.part.rows) {
+                seen.extend(ids.iter().filter(|(id, _)| (id >> 64) % passes == pass).map(|(id, _)| (id, number)));
+            }
+        }
+        seen.sort_unstable();
+        let twice: Vec<_> = seen.windows(2).filter(|pair| pair[0].0 == pair[1].0).collect();
+        if let Some(pair) = twice.first() {
+            let what = format!(
+                "{} events are in two files, the first, {:032x}, also in {}",
+                twice.len(),
+                pair[0].0,
+                paths[pair[0].1]
+            );
+            let path = root.join("events").join(paths[pair[1].1]);
+            report.find(true, &path, what, "run `devlog compact --all`: it keeps the most complete copy");
+        }
+    }
+    Ok(())
+}
+
+fn check_leftovers(root: &Path, state: &State, report: &mut FsckReport) -> Result<(), LakeError> {
+    for (table, path, name) in files(root)? {
+        let live = if table == "events" { &state.events } else { &state.rejects };
+        let removed = state.removed.contains_key(&format!("{table}/{name}"));
+        let file = name.rsplit('/').next().unwrap_or(&name);
+        if is_part(file) && !live.contains_key(&name) && !removed {
+            report.find(false, &path, "no entry names this file", "nothing: the next writer removes it after an hour");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Opening the lake: as its writer, with recovery, or for reading.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Snapshot;
+use super::checkpoint;
+use super::disk;
+use super::error::{At, LakeError};
+use super::guard::{WriterLock, refuse_network_fs};
+use super::ids::IdCache;
+#[cfg(test)]
+use super::log::Cost;
+use super::log::Log;
+use super::rejects;
+use super::state::State;
+use super::vacuum;
+use super::writer::InFlight;
+use crate::schema::EVENTS_VERSION;
+
+/// A checkpoint is written after this many entries ...
+const CHECKPOINT_ENTRIES: u64 = 100;
+/// ... or after entries of this many bytes.
+const CHECKPOINT_BYTES: u64 = 1 << 20;
+/// At closing a checkpoint is written after this many entries already.
+const CHECKPOINT_AT_CLOSE: u64 = 10;
+/// Quarantined files kept.
+const QUARANTINED: usize = 64;
+
+/// How to open a lake for writing.
+#[derive(Debug, Clone)]
+pub struct LakeOptions {
+    /// Directory of the lake; made when it is missing.
+    pub root: PathBuf,
+    /// Memory for remembering ids of live files, in bytes.
+    pub id_cache_bytes: usize,
+    /// Accept a network file system.
+    pub unsafe_network_fs: bool,
+    /// Now, microseconds since 1970: decides which leftovers are old enough to be removed.
+    pub now_us: i64,
+}
+
+impl LakeOptions {
+    /// The lake in `root` with 64 MB for ids.
+    #[must_use]
+    pub fn new(root: &Path, now_us: i64) -> Self {
+        Self { root: root.to_owned(), id_cache_bytes: 64 << 20, unsafe_network_fs: false, now_us }
+    }
+}
+
+/// The lake as its one writer sees it. All methods take `&self` and may be called from several
+/// threads; commits, compactions and prunes put their results in one after the other.
+pub struct Lake {
+    pub(crate) root: PathBuf,
+    pub(crate) log: Log,
+    pub(crate) ids: IdCache,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) writer: Mutex<Writer>,
+    current: Mutex<Arc<Snapshot>>,
+    _lock: WriterLock,
+}
+
+/// What only one thread may change at a time.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) state: State,
+    /// What reading the log without a new checkpoint would cost.
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    /// The entry whose fate is unknown; no further commit until the lake is opened again.
+    pub(crate) unresolved: Option<PathBuf>,
+}
+
+impl Lake {
+    /// Opens the lake for writing, and mends what a crash left: an unfinished newest entry goes to
+    /// quarantine and its number is used again, leftover files older than an hour are removed.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Locked`] when another process writes it, [`LakeError::CorruptEntry`] or
+    /// [`LakeError::MissingEntry`] when the log is damaged in a way no crash can explain, and those
+    /// that name an unsuitable directory.
+    pub fn open(options: LakeOptions) -> Result<Self, LakeError> {
+        let LakeOptions { root, id_cache_bytes, unsafe_network_fs, now_us } = options;
+        disk::create_dir(&root)?;
+        disk::check_private(&root)?;
+        if !unsafe_network_fs {
+            refuse_network_fs(&root)?;
+        }
+        let lock = WriterLock::take(&root)?;
+        let log = Log::master(&root);
+        refuse_lost_log(&root, &log)?;
+        for dir in [&log.dir, &root.join("rejects"), &state_dir(&root), &quarantine_dir(&root)] {
+            disk::create_dir(dir)?;
+        }
+        test_file_system(&root)?;
+        let (state, cost) = log.recover(&state_dir(&root))?;
+        refuse_newer(&log, &state)?;
+        if let Some(path) = &cost.torn {
+            quarantine(&root, path)?;
+        }
+        // What was read may not have reached the disk if the last writer died between its link and
+        // its sync; from here on positions build on it.
+        disk::sync_dir(&log.dir)?;
+        let lake = Self {
+            current: Mutex::new(Arc::new(state.snapshot(&root))),
+            writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, unresolved: None }),
+            ids: IdCache::new(id_cache_bytes),
+            in_flight: Arc::default(),
+            log,
+            root,
+            _lock: lock,
+        };
+        {
+            let writer = lake.writer();
+            vacuum::remove_orphans(&lake.root, &writer.state, &lake.in_flight, now_us)?;
+            rejects::heal(&lake.root, &writer.state)?;
+        }
+        Ok(lake)
+    }
+
+    /// Reads the newest version of the lake in `root`, without a lock and without changing anything.
+    /// A lake that does not exist yet is empty.
+    ///
+    /// # Errors
+    ///
+    /// When the log is damaged; an unfinished newest entry is no damage, it is just not there yet.
+    pub fn read(root: &Path) -> Result<Arc<Snapshot>, LakeError> {
+        let log = Log::master(root);
+        refuse_lost_log(root, &log)?;
+        let (state, _) = log.follow(&state_dir(root))?;
+        Ok(Arc::new(state.snapshot(root)))
+    }
+
+    /// The newest version.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Directory of the lake.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the state to readers.
+    pub(crate) fn publish(&self, state: &State) -> Arc<Snapshot> {
+        let snapshot = Arc::new(state.snapshot(&self.root));
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&snapshot);
+        snapshot
+    }
+
+    /// Writes a checkpoint when reading the log without one has become expensive.
+    pub(crate) fn checkpoint_if_due(&self, writer: &mut Writer) {
+        if writer.entries >= CHECKPOINT_ENTRIES || writer.bytes >= CHECKPOINT_BYTES {
+            write_checkpoint(&self.root, writer);
+        }
+    }
+}
+
+impl std::fmt::Debug for Lake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lake")
+            .field("root", &self.root)
+            .field("version", &self.snapshot().version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Lake {
+    fn drop(&mut self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.entries >= CHECKPOINT_AT_CLOSE && writer.unresolved.is_none() {
+            write_checkpoint(&self.root, &mut writer);
+        }
+    }
+}
+
+// A checkpoint is a convenience: without one the next start reads more entries.
+fn write_checkpoint(root: &Path, writer: &mut Writer) {
+    match checkpoint::write(&state_dir(root), &writer.state) {
+        Ok(()) => (writer.entries, writer.bytes) = (0, 0),
+        Err(error) => tracing::warn!(%error, "cannot write a checkpoint of the lake; starts take longer"),
+    }
+}
+
+/// Directory of the checkpoints.
+pub(crate) fn state_dir(root: &Path) -> PathBuf {
+    root.join(".state")
+}
+
+/// Directory of what was taken out of the way.
+pub(crate) fn quarantine_dir(root: &Path) -> PathBuf {
+    root.join(".quarantine")
+}
+
+/// Moves a file, or a directory, to quarantine, where the newest few are kept.
+pub(crate) fn quarantine(root: &Path, path: &Path) -> Result<PathBuf, LakeError> {
+    let dir = quarantine_dir(root);
+    disk::create_dir(&dir)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let target = dir.join(format!("{name}.{}", disk::random_name()?));
+    fs::rename(path, &target).at("move to quarantine", path)?;
+    disk::sync_dir(disk::parent_of(path))?;
+    disk::sync_dir(&dir)?;
+    let mut old: Vec<(Option<i64>, PathBuf)> =
+        disk::list(&dir)?.into_iter().map(|(_, path)| (disk::modified_us(&path), path)).collect();
+    old.sort();
+    for (_, path) in old.iter().take(old.len().saturating_sub(QUARANTINED)).filter(|(_, p)| p.is_file()) {
+        disk::remove_file(path)?;
+    }
+    Ok(target)
+}
+
+// Files without a log are a lake whose log was lost: starting over would orphan them.
+fn refuse_lost_log(root: &Path, log: &Log) -> Result<(), LakeError> {
+    if log.dir.is_dir() {
+        return Ok(());
+    }
+    let months = disk::list(&root.join("events"))?;
+    for (name, path) in months {
+        if name.starts_with("month=") && disk::list(&path)?.iter().any(|(n, _)| vacuum::is_part(n)) {
+            return Err(LakeError::MissingEntry { path: log.path(0) });
+        }
+    }
+    Ok(())
+}
+
+fn refuse_newer(log: &Log, state: &State) -> Result<(), LakeError> {
+    match &state.info {
+        Some(info) if info.schema_version > EVENTS_VERSION => Err(LakeError::NewerVersion {
+            path: log.dir.clone(),
+            found: info.schema_version.unsigned_abs(),
+            supported: EVENTS_VERSION.unsigned_abs(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+// The test costs two syncs, so its result is remembered per device.
+fn test_file_system(root: &Path) -> Result<(), LakeError> {
+    let (marker, device) = (state_dir(root).join("tested"), disk::device(root)?);
+    if disk::read_file(&marker).is_ok_and(|seen| seen == device.as_bytes()) {
+        return Ok(());
+    }
+    disk::self_test(root)?;
+    disk::remove_file(&marker)?;
+    disk::write_new(&marker, device.as_bytes())
+}
+
+/// What reading cost, for tests that bound it.
+#[cfg(test)]
+pub(crate) fn follow_cost(root: &Path) -> Cost {
+    Log::master(root).follow(&state_dir(root)).unwrap().1
+}

@@ -1,0 +1,218 @@
+//! Removing rows for good.
+
+use std::collections::HashSet;
+use std::fs;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+
+use super::Part;
+use super::commit::live;
+use super::disk;
+use super::entry::{Change, Entry};
+use super::error::{At, LakeError};
+use super::export::{MARKER, snapshots_dir};
+use super::open::{Lake, Writer, quarantine_dir};
+use super::reader::PartReader;
+use super::vacuum::{VacuumReport, remove_orphans};
+use super::writer::NewPart;
+use crate::schema::{Table, events, rejects};
+
+/// Which rows go: those that meet all conditions given. No condition removes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PruneFilter {
+    /// Rows whose time is earlier, microseconds since 1970.
+    pub before_us: Option<i64>,
+    /// Rows of this session.
+    pub session: Option<String>,
+    /// Rows of this project.
+    pub project: Option<String>,
+}
+
+/// What a prune removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// Rows of `events`.
+    pub events: u64,
+    /// Rows of `rejects`.
+    pub rejects: u64,
+    /// Files rewritten or dropped by the commit.
+    pub parts: u64,
+    /// Files deleted afterwards, older versions and quarantine included.
+    pub deleted: VacuumReport,
+    /// Directories made by [`super::snapshot_dir`] that were deleted, since they held the rows too.
+    pub snapshots: u64,
+}
+
+impl Lake {
+    /// Removes rows in one commit, and then every file that still holds them: the old files, those of
+    /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, so the rows do
+    /// not come back. Undecodable bytes of a source go when the source had rows that went.
+    ///
+    /// # Errors
+    ///
+    /// Before the commit nothing has changed; after it the rows are gone for every reader, and an
+    /// error names a file that could not be deleted: the next prune or vacuum deletes it.
+    pub fn prune(&self, filter: &PruneFilter, now_us: i64) -> Result<PruneReport, LakeError> {
+        let mut report = PruneReport::default();
+        if *filter == PruneFilter::default() {
+            return Ok(report);
+        }
+        let mut writer = self.writer();
+        let mut sources = HashSet::new();
+        let (events_change, parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
+        let (rejects_change, reject_parts) = self.prune_rejects(&writer, filter, &sources, &mut report)?;
+        if !events_change.is_empty() || !rejects_change.is_empty() {
+            let mut entry = Entry::blank(0);
+            "prune".clone_into(&mut entry.operation);
+            entry.now_us = now_us;
+            report.parts = (events_change.remove.len() + rejects_change.remove.len()) as u64;
+            (entry.events, entry.rejects) = (events_change, rejects_change);
+            self.put(&mut writer, entry, &parts)?;
+        }
+        drop((parts, reject_parts));
+        self.delete_copies(&mut writer, &mut report)?;
+        Ok(report)
+    }
+
+    fn prune_events(
+        &self,
+        writer: &Writer,
+        filter: &PruneFilter,
+        sources: &mut HashSet<String>,
+        report: &mut PruneReport,
+    ) -> Result<(Change, Vec<NewPart>), LakeError> {
+        let (mut change, mut parts) = (Change::default(), Vec::new());
+        for old in writer.state.events.values().filter(|live| filter.may_touch(&live.part)) {
+            let copy = self.pruned(events(), &old.part, |batch| {
+                let mask = filter.keeps(batch)?;
+                let paths = batch.column_by_name("source_path")?.as_string_view();
+                for row in (0..mask.len()).filter(|row| !mask.value(*row)) {
+                    if !sources.contains(paths.value(row)) {
+                        sources.insert(paths.value(row).to_owned());
+                    }
+                }
+                Some(mask)
+            })?;
+            if let Some(copy) = copy {
+                report.events += old.part.rows - copy.as_ref().map_or(0, |c| c.part.rows);
+                change.remove.push(old.part.path.clone());
+                change.add.extend(copy.iter().map(live));
+                parts.extend(copy);
+            }
+        }
+        Ok((change, parts))
+    }
+
+    fn prune_rejects(
+        &self,
+        writer: &Writer,
+        filter: &PruneFilter,
+        sources: &HashSet<String>,
+        report: &mut PruneReport,
+    ) -> Result<(Change, Vec<NewPart>), LakeError> {
+        let (mut change, mut parts) = (Change::default(), Vec::new());
+        let by_source = filter.session.is_some() || filter.project.is_some();
+        for old in writer.state.rejects.values() {
+            let copy = self.pruned(rejects(), &old.part, |batch| {
+                let paths = batch.column_by_name("source_path")?.as_string_view();
+                let times = batch.column_by_name("ingested_at")?.as_primitive::<TimestampMicrosecondType>();
+                let goes = |row: usize| {
+                    if by_source {
+                        sources.contains(paths.value(row))
+                    } else {
+                        filter.before_us.is_some_and(|before| times.value(row) < before)
+                    }
+                };
+                Some((0..batch.num_rows()).map(|row| Some(!goes(row))).collect())
+            })?;
+            if let Some(copy) = copy {
+                report.rejects += old.part.rows - copy.as_ref().map_or(0, |c| c.part.rows);
+                change.remove.push(old.part.path.clone());
+                change.add.extend(copy.iter().map(live));
+                parts.extend(copy);
+            }
+        }
+        Ok((change, parts))
+    }
+
+    /// `None` when every row stays; else the copy, which is `None` when no row is left.
+    fn pruned(
+        &self,
+        table: &'static Table,
+        part: &Part,
+        mut keeps: impl FnMut(&RecordBatch) -> Option<BooleanArray>,
+    ) -> Result<Option<Option<NewPart>>, LakeError> {
+        // Most files hold none of the rows: the columns of the conditions tell before anything is copied.
+        let path = self.root.join(&table.name).join(&part.path);
+        let wanted = ["ts", "session_id", "project", "source_path", "ingested_at"];
+        let mut reader = PartReader::open(&path, table, Some(&wanted), 8192)?;
+        let mut gone = 0;
+        while let Some(batch) = reader.next()? {
+            gone += keeps(&batch).map_or(0, |mask| (mask.len() - mask.true_count()) as u64);
+        }
+        if gone == 0 {
+            return Ok(None);
+        }
+        let copy = self.rewrite(table, part, keeps)?;
+        if gone + copy.as_ref().map_or(0, |copy| copy.part.rows) != part.rows {
+            return Err(LakeError::RewriteDiffers { path });
+        }
+        Ok(Some(copy))
+    }
+
+    fn delete_copies(&self, writer: &mut Writer, report: &mut PruneReport) -> Result<(), LakeError> {
+        let old: Vec<String> = writer.state.removed.keys().cloned().collect();
+        for path in old {
+            report.deleted.remove(&self.root.join(&path))?;
+            writer.state.removed.remove(&path);
+        }
+        // Age does not matter here: what is still being written is known, the rest belongs to nobody.
+        let orphans = remove_orphans(&self.root, &writer.state, &self.in_flight, i64::MAX)?;
+        report.deleted.files += orphans.files;
+        report.deleted.bytes += orphans.bytes;
+        for (_, path) in disk::list(&quarantine_dir(&self.root))? {
+            if path.is_dir() {
+                fs::remove_dir_all(&path).at("remove", &path)?;
+            } else {
+                report.deleted.remove(&path)?;
+            }
+        }
+        for (_, path) in disk::list(&snapshots_dir(&self.root))? {
+            if path.join(MARKER).is_file() {
+                fs::remove_dir_all(&path).at("remove", &path)?;
+                report.snapshots += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PruneFilter {
+    /// False when no row of the part can meet the conditions.
+    fn may_touch(&self, part: &Arc<Part>) -> bool {
+        let outside = |column: &str, wanted: &Option<String>| {
+            let (Some(wanted), Some((min, max))) = (wanted.as_deref(), part.min_max.get(column)) else { return false };
+            min.as_str().is_some_and(|min| wanted < min) || max.as_str().is_some_and(|max| wanted > max)
+        };
+        let too_new = self.before_us.is_some_and(|before| part.min_ts_us >= before);
+        !too_new && !outside("session_id", &self.session) && !outside("project", &self.project)
+    }
+
+    /// Rows that stay.
+    fn keeps(&self, batch: &RecordBatch) -> Option<BooleanArray> {
+        let times = batch.column_by_name("ts")?.as_primitive::<TimestampMicrosecondType>();
+        let sessions = batch.column_by_name("session_id")?.as_string_view();
+        let projects = batch.column_by_name("project")?.as_string_view();
+        let is = |column: &arrow::array::StringViewArray, row: usize, wanted: &Option<String>| {
+            wanted.as_deref().is_none_or(|wanted| column.is_valid(row) && column.value(row) == wanted)
+        };
+        let goes = |row: usize| {
+            self.before_us.is_none_or(|before| times.value(row) < before)
+                && is(sessions, row, &self.session)
+                && is(projects, row, &self.project)
+        };
+        Some((0..batch.num_rows()).map(|row| Some(!goes(row))).collect())
+    }
+}

@@ -1,0 +1,102 @@
+//! Reading live files back: whole, some columns, or the ids.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+
+use super::disk;
+use super::error::{At, LakeError};
+use super::ids::{IdCollector, PartIds};
+use crate::schema::Table;
+
+/// Reads the rows of one file in the order they stand there, as batches of the table's schema.
+pub(crate) struct PartReader {
+    path: std::path::PathBuf,
+    inner: ParquetRecordBatchReader,
+    schema: SchemaRef,
+}
+
+impl PartReader {
+    /// Opens `path` for batches of at most `rows` rows with the columns of `table` that `wanted`
+    /// names, or all of them.
+    pub(crate) fn open(path: &Path, table: &Table, wanted: Option<&[&str]>, rows: usize) -> Result<Self, LakeError> {
+        let file = match disk::open_file(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(LakeError::CorruptPart { path: path.to_owned(), reason: "it is missing" });
+            }
+            Err(e) => return Err(e).at("open", path),
+        };
+        let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at("read the footer of", path)?;
+        // Texts are read as views, which costs no copy; files say plain strings for other engines.
+        let fields: Vec<Field> = found.schema().fields().iter().map(|f| as_view(f)).collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options).at("read", path)?;
+        let schema = projected(table, wanted);
+        let roots: Vec<usize> = (0..metadata.schema().fields().len())
+            .filter(|i| schema.column_with_name(metadata.schema().field(*i).name()).is_some())
+            .collect();
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let inner = builder.with_projection(mask).with_batch_size(rows).build().at("read", path)?;
+        Ok(Self { path: path.to_owned(), inner, schema })
+    }
+
+    /// The next rows.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, LakeError> {
+        let Some(batch) = self.inner.next() else { return Ok(None) };
+        let batch = batch.at("read", &self.path)?;
+        self.adapt(&batch).at("read", &self.path).map(Some)
+    }
+
+    // Files of older schemas lack columns; those are null.
+    fn adapt(&self, batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+        let columns: Result<Vec<_>, _> = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| match batch.column_by_name(field.name()) {
+                Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+                Some(column) => cast(column, field.data_type()),
+                None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            })
+            .collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), columns?)
+    }
+}
+
+fn as_view(field: &Field) -> Field {
+    match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => field.clone().with_data_type(DataType::Utf8View),
+        _ => field.clone(),
+    }
+}
+
+fn projected(table: &Table, wanted: Option<&[&str]>) -> SchemaRef {
+    let full = table.arrow();
+    let Some(wanted) = wanted else { return full };
+    let fields: Vec<_> = full.fields().iter().filter(|f| wanted.contains(&f.name().as_str())).map(Arc::clone).collect();
+    Arc::new(Schema::new(fields))
+}
+
+/// Reads the ids of a file of `events`.
+pub(crate) fn read_ids(path: &Path, table: &Table, rows: u64) -> Result<PartIds, LakeError> {
+    let wanted = ["event_id", "completeness", "source_path"];
+    let mut reader = PartReader::open(path, table, Some(&wanted), 8192)?;
+    let mut ids = IdCollector::with_capacity(usize::try_from(rows).unwrap_or_default());
+    while let Some(batch) = reader.next()? {
+        ids.add(&batch);
+    }
+    let ids = ids.finish();
+    if ids.len() as u64 != rows {
+        return Err(LakeError::CorruptPart { path: path.to_owned(), reason: "it has other rows than the log says" });
+    }
+    Ok(ids)
+}

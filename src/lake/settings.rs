@@ -1,0 +1,57 @@
+//! How each column is written.
+
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::stats::TEXT_BYTES;
+use super::writer::GROUP_ROWS;
+use crate::schema::Table;
+
+/// Columns that hold nearly as many values as rows, mostly long: a dictionary would be built for
+/// each page run only to be thrown away.
+const LONG: [&str; 6] = ["text", "tool_input", "tool_output", "extra", "event_id", "sample"];
+/// Numbers that rise or stay close to their neighbours.
+const DELTA: [&str; 4] = ["ts", "source_offset", "ingested_at", "completeness"];
+/// Ids that people look up.
+const BLOOM: [&str; 4] = ["event_id", "session_id", "tool_call_id", "message_id"];
+/// Page size of long texts: more of it lies in the compressor's window.
+const LONG_PAGE_BYTES: usize = 2 << 20;
+
+/// Settings for a file of `table` with row groups of about `rows` rows.
+pub(crate) fn properties(table: &Table, rows: usize) -> WriterProperties {
+    let level = ZstdLevel::try_new(3).unwrap_or_default();
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_created_by(concat!("devlog ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_truncate_length(Some(TEXT_BYTES))
+        .set_column_index_truncate_length(Some(TEXT_BYTES))
+        .set_write_batch_size(256);
+    for column in &table.columns {
+        let (name, path) = (column.name.as_str(), ColumnPath::from(column.name.as_str()));
+        if LONG.contains(&name) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_data_page_size_limit(path.clone(), LONG_PAGE_BYTES)
+                .set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+        }
+        if DELTA.contains(&name) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        if BLOOM.contains(&name) {
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_max_ndv(path, rows as u64);
+        }
+    }
+    if let Some(index) = table.index_of("ts").and_then(|i| i32::try_from(i).ok()) {
+        let ascending = SortingColumn { column_idx: index, descending: false, nulls_first: false };
+        builder = builder.set_sorting_columns(Some(vec![ascending]));
+    }
+    builder.build()
+}

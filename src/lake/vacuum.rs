@@ -1,0 +1,113 @@
+//! Removing files that nobody needs.
+//!
+//! Two kinds: files that a commit removed (kept for a grace time, for readers of older versions),
+//! and leftovers that no commit ever named (kept for an hour, and as long as they are being
+//! written). Live files are in neither set.
+
+use std::path::{Path, PathBuf};
+
+use super::disk;
+use super::error::LakeError;
+use super::open::Lake;
+use super::state::State;
+use super::writer::InFlight;
+
+/// Leftovers younger than this may belong to something that is still going on.
+const ORPHAN_AGE_US: i64 = 3_600_000_000;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VacuumReport {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl VacuumReport {
+    pub(crate) fn remove(&mut self, path: &Path) -> Result<(), LakeError> {
+        let bytes = std::fs::symlink_metadata(path).map_or(0, |meta| meta.len());
+        if disk::remove_file(path)? {
+            self.files += 1;
+            self.bytes += bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Lake {
+    /// Removes the files that commits removed more than `grace_us` ago, and leftovers.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be listed or a file not be removed; what was not removed is tried
+    /// again the next time.
+    pub fn vacuum(&self, grace_us: i64, now_us: i64) -> Result<VacuumReport, LakeError> {
+        let mut writer = self.writer();
+        let mut report = VacuumReport::default();
+        let old = |at_us: &i64| now_us.saturating_sub(*at_us) >= grace_us;
+        let gone: Vec<String> = writer.state.removed.iter().filter(|(_, at)| old(at)).map(|(p, _)| p.clone()).collect();
+        for path in gone {
+            report.remove(&self.root.join(&path))?;
+            writer.state.removed.remove(&path);
+        }
+        let orphans = remove_orphans(&self.root, &writer.state, &self.in_flight, now_us)?;
+        report.files += orphans.files;
+        report.bytes += orphans.bytes;
+        Ok(report)
+    }
+}
+
+/// True for the name of a finished part.
+pub(crate) fn is_part(name: &str) -> bool {
+    name.starts_with("part-") && name.ends_with(".parquet")
+}
+
+/// True for the name of a file that was being written.
+pub(crate) fn is_temp(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+/// Removes leftovers of crashes: temporary files, and parts that no entry names.
+pub(crate) fn remove_orphans(
+    root: &Path,
+    state: &State,
+    in_flight: &InFlight,
+    now_us: i64,
+) -> Result<VacuumReport, LakeError> {
+    let mut report = VacuumReport::default();
+    let is_old = |path: &Path| disk::modified_us(path).is_some_and(|at| now_us.saturating_sub(at) >= ORPHAN_AGE_US);
+    // Without a log nothing proves that a part is not needed.
+    let parts_too = state.newest.is_some();
+    for (table, path, name) in files(root)? {
+        let known = if table == "events" { &state.events } else { &state.rejects };
+        let referred = known.contains_key(&name) || state.removed.contains_key(&format!("{table}/{name}"));
+        let file = name.rsplit('/').next().unwrap_or(&name);
+        let leftover = is_temp(file) || (parts_too && is_part(file) && !referred);
+        if leftover && !in_flight.holds(&path) && is_old(&path) {
+            report.remove(&path)?;
+        }
+    }
+    for dir in [root.to_owned(), root.join(".state"), root.join("events/_delta_log"), root.join("rejects/_delta_log")] {
+        for (name, path) in disk::list(&dir)? {
+            if (is_temp(&name) || name.starts_with(".test-")) && is_old(&path) {
+                report.remove(&path)?;
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Files in the directories of the tables: table, path, and path within the table.
+pub(crate) fn files(root: &Path) -> Result<Vec<(&'static str, PathBuf, String)>, LakeError> {
+    let mut found = Vec::new();
+    for (month, dir) in disk::list(&root.join("events"))? {
+        if month.starts_with("month=") {
+            let inside = disk::list(&dir)?;
+            found.extend(inside.into_iter().map(|(name, path)| ("events", path, format!("{month}/{name}"))));
+        }
+    }
+    let rejects = disk::list(&root.join("rejects"))?;
+    found.extend(rejects.into_iter().filter(|(_, p)| !p.is_dir()).map(|(name, path)| ("rejects", path, name)));
+    Ok(found)
+}
