@@ -171,82 +171,74 @@ pub struct Pruned {
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
 /// The newest version of the lake, without a lock; an empty one when there is none yet.
-pub(super) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
-    let _ = settings;
+pub(super) fn lake(_settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
     Err(CliError::Unavailable { what: "reading the lake" })
 }
 
 /// The `devlog ingest` that holds this home, if one runs.
-pub(super) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
-    let _ = settings;
+pub(super) fn daemon(_settings: &Settings) -> Result<Option<Daemon>, CliError> {
     Err(CliError::Unavailable { what: "asking the daemon" })
 }
 
 /// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
-pub(super) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
-    let _ = settings;
+pub(super) fn sources(_settings: &Settings) -> Result<RecordBatch, CliError> {
     Err(CliError::Unavailable { what: "the table sources" })
 }
 
 /// Catches up, then follows the logs until a signal; returns what was read.
-pub(super) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
-    let _ = (settings, plan, on);
+pub(super) fn ingest(_settings: &Settings, _plan: IngestPlan, _on: OnProgress<'_>) -> Result<Progress, CliError> {
     Err(CliError::Unavailable { what: "ingest" })
 }
 
 /// Reads history; returns what was read, or with `dry_run` what would be.
-pub(super) fn backfill(settings: &Settings, plan: &BackfillPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
-    let _ = (settings, plan, on);
+pub(super) fn backfill(_settings: &Settings, _plan: &BackfillPlan, _on: OnProgress<'_>) -> Result<Progress, CliError> {
     Err(CliError::Unavailable { what: "backfill" })
 }
 
 /// Runs a query and writes its rows to `out` as they come; returns how many.
 #[cfg(feature = "query")]
 pub(super) fn query(
-    settings: &Settings,
-    plan: &QueryPlan,
-    layout: Layout,
-    on: OnProgress<'_>,
-    out: &mut dyn Write,
+    _settings: &Settings,
+    _plan: &QueryPlan,
+    _layout: Layout,
+    _on: OnProgress<'_>,
+    _out: &mut dyn Write,
 ) -> Result<u64, CliError> {
-    let _ = (settings, plan, layout, on, out);
     Err(CliError::Unavailable { what: "query" })
 }
 
 /// Runs a query whose answer is small and returns its rows.
 #[cfg(feature = "query")]
-pub(super) fn collect(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Vec<RecordBatch>, CliError> {
-    let _ = (settings, plan, on);
+pub(super) fn collect(
+    _settings: &Settings,
+    _plan: &QueryPlan,
+    _on: OnProgress<'_>,
+) -> Result<Vec<RecordBatch>, CliError> {
     Err(CliError::Unavailable { what: "query" })
 }
 
 /// Runs a query and writes its rows to files.
 #[cfg(feature = "query")]
-pub(super) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
-    let _ = (settings, plan, on);
+pub(super) fn export(_settings: &Settings, _plan: &ExportPlan, _on: OnProgress<'_>) -> Result<Exported, CliError> {
     Err(CliError::Unavailable { what: "export" })
 }
 
 /// Merges small files.
-pub(super) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
-    let _ = settings;
+pub(super) fn compact(_settings: &Settings) -> Result<Compacted, CliError> {
     Err(CliError::Unavailable { what: "compact" })
 }
 
 /// Checks every commit and file; with `rebuild` writes the log anew from the files' footers.
-pub(super) fn fsck(settings: &Settings, rebuild: bool) -> Result<Checked, CliError> {
-    let _ = (settings, rebuild);
+pub(super) fn fsck(_settings: &Settings, _rebuild: bool) -> Result<Checked, CliError> {
     Err(CliError::Unavailable { what: "fsck" })
 }
 
 /// Links the live files into a new directory.
-pub(super) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
-    let _ = settings;
+pub(super) fn snapshot(_settings: &Settings) -> Result<Linked, CliError> {
     Err(CliError::Unavailable { what: "snapshot" })
 }
 
 /// Deletes rows for good, or counts them.
-pub(super) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
-    let _ = (settings, plan);
+pub(super) fn prune(_settings: &Settings, _plan: &PrunePlan) -> Result<Pruned, CliError> {
     Err(CliError::Unavailable { what: "prune" })
 }

@@ -61,7 +61,8 @@ const INPUT: Column = number("input_tokens", "input", "sum(input_tokens) FILTER 
 const CACHE_WRITE: Column = number(
     "cache_write_tokens",
     "cache write",
-    "sum(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)) FILTER (WHERE counted)",
+    "sum(coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_1h_tokens, 0)) \
+     FILTER (WHERE counted AND coalesce(cache_write_5m_tokens, cache_write_1h_tokens) IS NOT NULL)",
 );
 const CACHE_READ: Column = number("cache_read_tokens", "cache read", "sum(cache_read_tokens) FILTER (WHERE counted)");
 const OUTPUT: Column = number("output_tokens", "output", "sum(output_tokens) FILTER (WHERE counted)");
@@ -139,14 +140,14 @@ static SESSIONS_SHAPE: Shape = Shape {
     ],
     keys: 2,
     having: ANY_CALL_OR_PROMPT,
-    order: "min(local_ts), 1",
+    order: "started, 1",
 };
 
 static MODELS: Shape = Shape {
     columns: &[text("model", "model"), AGENTS, SESSIONS, CALLS, INPUT, CACHE_WRITE, CACHE_READ, OUTPUT, TOTAL],
     keys: 1,
     having: "count(*) FILTER (WHERE event_type = 'llm_response' OR total_tokens IS NOT NULL) > 0",
-    order: "sum(total_tokens) FILTER (WHERE counted) DESC NULLS LAST, 1",
+    order: "total_tokens DESC NULLS LAST, 1",
 };
 
 static TOOLS: Shape = Shape {
@@ -161,7 +162,7 @@ static TOOLS: Shape = Shape {
     ],
     keys: 1,
     having: "count(*) FILTER (WHERE is_call) > 0",
-    order: "count(*) FILTER (WHERE is_call) DESC, 1",
+    order: "calls DESC, 1",
 };
 
 static PROJECTS: Shape = Shape {
@@ -179,7 +180,7 @@ static PROJECTS: Shape = Shape {
     ],
     keys: 1,
     having: ANY_CALL_OR_PROMPT,
-    order: "sum(total_tokens) FILTER (WHERE counted) DESC NULLS LAST, 1",
+    order: "total_tokens DESC NULLS LAST, 1",
 };
 
 /// What the rows of a report are.
