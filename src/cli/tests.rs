@@ -1,3 +1,5 @@
+//! What command lines do, from arguments to exit codes.
+
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;

@@ -13,10 +13,9 @@ fn help(command: &str) -> String {
     // The global options are the same everywhere; the first test shows them.
     let (before, global) = text.split_once("Global options:").unwrap_or((&text, ""));
     let after = global.split_once("\n\n").map_or("", |(_, rest)| rest);
-    // Behind a blank line `--help` may go on with the options; examples start at the margin.
-    let after =
-        after.find("\nExamples:").or_else(|| after.starts_with("Examples:").then_some(0)).map_or("", |at| &after[at..]);
-    if command.is_empty() { text } else { format!("{}\n{}", before.trim_end(), after.trim_end()) }
+    // `--help` may list more options behind a blank line; examples start at the margin.
+    let examples = after.split_once("Examples:\n").map_or(String::new(), |(_, rest)| format!("\nExamples:\n{rest}"));
+    if command.is_empty() { text } else { format!("{}\n{}", before.trim_end(), examples.trim_end()) }
 }
 
 #[cfg(feature = "query")]

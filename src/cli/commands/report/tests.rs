@@ -1,3 +1,5 @@
+//! The SQL of the reports, run over a handful of events.
+
 use std::sync::Arc;
 
 use clap::Parser;
