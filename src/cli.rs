@@ -141,7 +141,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Fsck(args) => commands::fsck(&settings, &args, streams),
         Command::Snapshot(args) => commands::snapshot(&settings, &args, streams),
         Command::Prune(args) => commands::prune(&settings, &args, streams),
-        Command::Demo(args) => commands::demo(&settings, &env, demo_home, &args, streams),
+        Command::Demo(args) => commands::demo(&settings, &env, demo_home, &args, quiet, streams),
         Command::Schema(_) | Command::Completions(_) | Command::Version(_) => Ok(Outcome::Done),
     }
 }

@@ -35,6 +35,7 @@ mod export;
 mod fsck;
 mod guard;
 mod ids;
+mod known;
 mod log;
 mod open;
 mod part;
@@ -53,11 +54,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use commit::{Commit, Found};
+pub use commit::Commit;
 pub use compact::{CompactOptions, CompactReport};
 pub use error::LakeError;
 pub use export::snapshot_dir;
 pub use fsck::{Finding, FsckReport, fsck};
+pub use known::{Found, Known};
 pub use open::{Lake, LakeOptions};
 pub use part::Part;
 pub use prune::{PruneFilter, PruneReport};

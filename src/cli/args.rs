@@ -15,7 +15,6 @@ use crate::schema::Format;
 #[command(
     name = "devlog",
     version,
-    about,
     disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 100,
@@ -31,7 +30,7 @@ pub(super) struct Arguments {
 #[cfg(feature = "query")]
 const FIRST_STEPS: &str = "\
 First steps:
-  devlog report daily                              tokens and calls by day, from the logs on this machine
+  devlog report daily                              tokens and calls by day
   devlog query \"SELECT * FROM sessions LIMIT 10\"   any SQL
   devlog ingest                                    keep reading while the agents work
 

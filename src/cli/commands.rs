@@ -73,3 +73,40 @@ fn short_path(settings: &Settings, path: &Path) -> String {
         _ => path.display().to_string(),
     }
 }
+
+/// Doors for the tests of what commands print.
+#[cfg(test)]
+pub(super) mod tests {
+    use arrow::array::RecordBatch;
+    use clap::Parser;
+
+    use super::super::args::{Arguments, Command, StatusArgs};
+    use super::super::wire::Daemon;
+    use super::super::{Outcome, Streams};
+    use super::{sources, status};
+    use crate::config::Settings;
+    use crate::lake::Snapshot;
+
+    pub(in super::super) fn render_sources(
+        settings: &Settings,
+        flags: &[&str],
+        batch: &RecordBatch,
+        streams: &mut Streams<'_>,
+    ) -> Outcome {
+        let arguments = Arguments::try_parse_from(["devlog", "sources"].iter().chain(flags)).unwrap();
+        let Command::Sources(args) = arguments.command else { unreachable!("parsed as sources") };
+        sources::render(settings, &args, sources::rows(batch).unwrap(), streams).unwrap()
+    }
+
+    pub(in super::super) fn render_status(
+        settings: &Settings,
+        json: bool,
+        lake: &Snapshot,
+        daemon: Option<&Daemon>,
+        batch: &RecordBatch,
+        streams: &mut Streams<'_>,
+    ) -> Outcome {
+        let rows = sources::rows(batch).unwrap();
+        status::render(settings, &StatusArgs { json }, lake, daemon, &rows, streams).unwrap()
+    }
+}

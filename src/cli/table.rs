@@ -163,14 +163,18 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_control_characters_do_nothing() {
-        insta::assert_snapshot!(printed(&sample(), None), @r"
-        ");
+        insta::assert_snapshot!(printed(&sample(), None), @"
+    agent    rows  path
+    ──────  ─────  ────────────────────────────────
+    claude  1,234  /home/ann/数据/a-long-name.jsonl
+    codex       5  bad�[2Jname x
+    ");
     }
 
     #[test]
     fn what_does_not_fit_is_cut() {
         let text = printed(&sample(), Some(30));
         assert!(text.lines().all(|line| width(line) <= 30), "{text}");
-        assert!(text.contains("/home/ann/数…"), "{text}");
+        assert!(text.contains("/home/ann/数据…"), "{text}");
     }
 }

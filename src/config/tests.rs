@@ -1,3 +1,5 @@
+//! How flags, file and environment become settings, on three systems.
+
 use std::path::Path;
 
 use super::*;

@@ -62,6 +62,21 @@ enum Source {
     Review,
 }
 
+/// All lines so far, and the ends of turns among them.
+#[derive(Default)]
+struct Kept {
+    lines: Vec<Vec<u8>>,
+    turns: Vec<TurnEnd>,
+}
+
+/// Lines up to the end of a turn, and the counters there.
+#[derive(Clone, Copy)]
+struct TurnEnd {
+    lines: usize,
+    total: Counters,
+    last: Counters,
+}
+
 /// One file being written.
 struct Thread<'a> {
     texts: &'a Texts,
@@ -84,8 +99,8 @@ struct Thread<'a> {
     context: u64,
     new_context: u64,
     long: bool,
-    /// All lines so far and the ends of turns among them with the counters there, kept for the fork.
-    kept: Option<(Vec<Vec<u8>>, Vec<(usize, Counters, Counters)>)>,
+    /// What a fork of this thread may copy.
+    kept: Option<Kept>,
 }
 
 /// Writes one family.
@@ -108,8 +123,8 @@ pub(super) fn write(options: &Options, family: &Family, left: &mut Left) -> io::
         source: Source::User,
         cwd,
         branch,
-        version: *random.pick(&VERSIONS),
-        model: *random.pick(&MODELS),
+        version: random.pick::<&str>(&VERSIONS),
+        model: random.pick::<&str>(&MODELS),
         turn_id: String::new(),
         now_us: family.start_us,
         step_us: (super::SESSION_US / lines.cast_signed() / 2).clamp(1000, 6_000_000),
@@ -118,12 +133,12 @@ pub(super) fn write(options: &Options, family: &Family, left: &mut Left) -> io::
         context: 11_000,
         new_context: 0,
         long,
-        kept: (family.forked && family.stored != Stored::Compressed).then(|| (Vec::new(), Vec::new())),
+        kept: (family.forked && family.stored != Stored::Compressed).then(Kept::default),
     };
     thread.session_meta()?;
     thread.run(family.bytes)?;
-    if let Some((lines, turns)) = thread.kept.take() {
-        thread.fork(options, &lines, &turns, family.bytes)?;
+    if let Some(kept) = thread.kept.take() {
+        thread.fork(options, &kept, family.bytes)?;
     }
     if family.index % 7 == 3 {
         thread.review(options)?;
@@ -195,8 +210,8 @@ impl Thread<'_> {
         } else {
             self.task_complete()?
         }
-        if let Some((lines, turns)) = &mut self.kept {
-            turns.push((lines.len(), self.total, self.last));
+        if let Some(kept) = &mut self.kept {
+            kept.turns.push(TurnEnd { lines: kept.lines.len(), total: self.total, last: self.last });
         }
         if self.context > COMPACT_AT {
             self.compact()?;
@@ -239,20 +254,14 @@ impl Thread<'_> {
     }
 
     /// A new file that replays this one's beginning and goes on from its counters.
-    fn fork(
-        &mut self,
-        options: &Options,
-        lines: &[Vec<u8>],
-        turns: &[(usize, Counters, Counters)],
-        bytes: u64,
-    ) -> io::Result<()> {
-        let Some(&(cut, total, last)) = turns.get(turns.len() / 2) else { return Ok(()) };
+    fn fork(&mut self, options: &Options, kept: &Kept, bytes: u64) -> io::Result<()> {
+        let Some(&TurnEnd { lines: cut, total, last }) = kept.turns.get(kept.turns.len() / 2) else { return Ok(()) };
         self.now_us += 90_000_000;
         let parent = self.id.clone();
         let mut fork = self.beside(options, Source::Fork { parent })?;
         fork.session_meta()?;
         let stamp = time(fork.now_us);
-        for line in &lines[..cut] {
+        for line in &kept.lines[..cut] {
             fork.line.0.clear();
             fork.line.bytes(line);
             // Every line starts `{"timestamp":"`; the replay happens within the second of the fork.

@@ -40,7 +40,6 @@ impl Random {
     }
 
     /// One of `items`; the first ones come far more often than the last ones.
-    #[expect(clippy::cast_possible_truncation, reason = "below the length of a slice")]
     pub(super) const fn pick_skewed<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let r = self.next();
         let (a, b) = (r >> 32, r & 0xffff_ffff);

@@ -1,3 +1,5 @@
+//! The generator against counts of its lines that know nothing of it.
+
 use std::collections::HashMap;
 use std::path::Path;
 

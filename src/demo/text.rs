@@ -121,11 +121,11 @@ impl Texts {
                 match random.below(24) {
                     0 => out.put("`").put(self.identifier(random)).put("`"),
                     1 => out.number(random.below(4000)),
-                    2 => out.put("\\\"").put(*random.pick_skewed(&self.words)).put("\\\""),
-                    _ => out.put(*random.pick_skewed(&self.words)),
+                    2 => out.put("\\\"").put(random.pick_skewed::<&str>(&self.words)).put("\\\""),
+                    _ => out.put(random.pick_skewed::<&str>(&self.words)),
                 };
             }
-            out.put(*random.pick(&[". ", ". ", ".\\n\\n", ":\\n- ", "; ", ".\\n"]));
+            out.put(random.pick::<&str>(&[". ", ". ", ".\\n\\n", ":\\n- ", "; ", ".\\n"]));
         }
     }
 
@@ -144,7 +144,7 @@ impl Texts {
 
     /// One line of code without its end.
     fn code_line(&self, random: &mut Random, out: &mut Json) {
-        out.put(*random.pick(&["", "    ", "    ", "        ", "            "]));
+        out.put(random.pick::<&str>(&["", "    ", "    ", "        ", "            "]));
         for (i, piece) in random.pick_skewed(&CODE).iter().enumerate() {
             if i > 0 {
                 out.put(self.identifier(random));
@@ -182,7 +182,8 @@ impl Texts {
                 }
                 2 => {
                     out.put("2026-0").number(random.between(1, 10)).put("-1").number(random.below(10));
-                    out.put(*random.pick(&[" INFO ", " INFO ", " WARN ", " DEBUG "])).put(self.identifier(random));
+                    out.put(random.pick::<&str>(&[" INFO ", " INFO ", " WARN ", " DEBUG "]))
+                        .put(self.identifier(random));
                     out.put("=").number(random.below(100_000)).put(" ");
                     self.prose(random, 20, out);
                     out.put("\\n");
@@ -201,7 +202,7 @@ pub(super) fn numbered(lines: &[u8], out: &mut Json) {
     for (i, line) in split_lines(lines).enumerate() {
         let number = i as u64 + 1;
         let padding = 5usize.saturating_sub(number.ilog10() as usize);
-        out.put(&"      "[..padding]).number(number).put("→").bytes(line).put("\\n");
+        out.put("      ".get(..padding).unwrap_or_default()).number(number).put("→").bytes(line).put("\\n");
     }
 }
 

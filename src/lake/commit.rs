@@ -8,12 +8,10 @@ use arrow::array::RecordBatch;
 use super::encode;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
 use super::error::LakeError;
-use super::ids::{Filter, PartIds};
 use super::open::{Lake, Writer};
-use super::reader::read_ids;
 use super::writer::NewPart;
-use super::{Part, Snapshot, disk, rejects};
-use crate::schema::{EVENTS_VERSION, EventId, SourcePosition, events};
+use super::{Snapshot, disk, rejects};
+use crate::schema::{EVENTS_VERSION, EventId, SourcePosition};
 
 /// All that one commit makes durable, or none of it.
 #[derive(Debug, Default)]
@@ -32,15 +30,6 @@ pub struct Commit {
     pub now_us: i64,
 }
 
-/// A durable row that has an id asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// How complete it is; a record that is more complete replaces it.
-    pub completeness: i64,
-    /// Where it was read from.
-    pub source_path: Arc<str>,
-}
-
 impl Lake {
     /// Writes rows of `events`, in any order, to durable files, one per month, sorted by time. They
     /// are invisible until a [`Commit`] names them.
@@ -51,68 +40,6 @@ impl Lake {
     /// start removes.
     pub fn encode_rows(&self, batches: &[RecordBatch]) -> Result<Vec<NewPart>, LakeError> {
         encode::events_parts(&self.root, batches, &self.in_flight)
-    }
-
-    /// For each `(id, time, time is inferred)`: the durable row with this id, if there is one.
-    ///
-    /// Exact, whatever is in memory. A time that stands in the log is the same in every copy, so
-    /// only files that span it are asked; rows with inferred times are looked for everywhere.
-    ///
-    /// # Errors
-    ///
-    /// When a live file cannot be read.
-    pub fn known(&self, rows: &[(EventId, i64, bool)]) -> Result<Vec<Option<Found>>, LakeError> {
-        let mut found = vec![None; rows.len()];
-        // In the order of ids the filters are walked from front to back.
-        let mut order: Vec<(u128, u32)> = Vec::with_capacity(rows.len());
-        for (at, (id, _, _)) in rows.iter().enumerate() {
-            order.push((id.0, u32::try_from(at).unwrap_or(u32::MAX)));
-        }
-        order.sort_unstable();
-        let logged = rows.iter().filter(|row| !row.2).map(|row| row.1);
-        let (first, last) = logged.fold((i64::MAX, i64::MIN), |(a, b), ts| (a.min(ts), b.max(ts)));
-        let any_inferred = rows.iter().any(|row| row.2);
-        for part in self.snapshot().events.iter() {
-            let anywhere = part.inferred_rows > 0;
-            if !anywhere && !any_inferred && (part.max_ts_us < first || last < part.min_ts_us) {
-                continue;
-            }
-            let filter = self.filter(part)?;
-            let mut ids: Option<Arc<PartIds>> = None;
-            for (id, at) in &order {
-                let (_, ts_us, inferred) = rows[*at as usize];
-                let here = anywhere || inferred || (part.min_ts_us <= ts_us && ts_us <= part.max_ts_us);
-                if !here || !filter.may_hold(*id) {
-                    continue;
-                }
-                let ids = match &ids {
-                    Some(ids) => ids,
-                    None => ids.insert(self.part_ids(part)?),
-                };
-                if let Some((completeness, path)) = ids.get(*id) {
-                    found[*at as usize] = Some(Found { completeness, source_path: Arc::clone(path) });
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn filter(&self, part: &Part) -> Result<Arc<Filter>, LakeError> {
-        if let Some(filter) = self.ids.filter(&part.path) {
-            return Ok(filter);
-        }
-        let ids = Arc::new(read_ids(&self.root.join("events").join(&part.path), events(), part.rows)?);
-        Ok(self.ids.keep(&part.path, &ids))
-    }
-
-    /// The ids of a live file.
-    pub(crate) fn part_ids(&self, part: &Part) -> Result<Arc<PartIds>, LakeError> {
-        if let Some(ids) = self.ids.ids(&part.path) {
-            return Ok(ids);
-        }
-        let ids = Arc::new(read_ids(&self.root.join("events").join(&part.path), events(), part.rows)?);
-        self.ids.keep(&part.path, &ids);
-        Ok(ids)
     }
 
     /// Makes rows, rejects and positions durable in one step and returns the version that shows
@@ -148,12 +75,12 @@ impl Lake {
             return Ok((removed, rewritten));
         }
         for live in writer.state.events.values() {
-            let filter = self.filter(&live.part)?;
+            let filter = self.known.filter(&live.part)?;
             let perhaps: Vec<u128> = replaced.iter().map(|id| id.0).filter(|id| filter.may_hold(*id)).collect();
             if perhaps.is_empty() {
                 continue;
             }
-            let ids = self.part_ids(&live.part)?;
+            let ids = self.known.part_ids(&live.part)?;
             let here: HashSet<u128> = perhaps.into_iter().filter(|id| ids.get(*id).is_some()).collect();
             if !here.is_empty() {
                 removed.push(live.part.path.clone());
@@ -193,11 +120,11 @@ impl Lake {
         writer.bytes += bytes;
         for part in parts {
             if let Some(ids) = &part.ids {
-                self.ids.keep(&part.part.path, ids);
+                self.known.ids.keep(&part.part.path, ids);
             }
         }
         for path in &gone {
-            self.ids.forget(path);
+            self.known.ids.forget(path);
         }
         let snapshot = self.publish(&writer.state);
         // The log of `rejects` is a copy for other engines; what fails here is mended at the next start.

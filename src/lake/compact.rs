@@ -91,7 +91,7 @@ impl Lake {
         options: CompactOptions,
         report: &mut CompactReport,
     ) -> Result<(), LakeError> {
-        let ids: Result<Vec<_>, _> = inputs.iter().map(|part| self.part_ids(part)).collect();
+        let ids: Result<Vec<_>, _> = inputs.iter().map(|part| self.known.part_ids(part)).collect();
         let ids = ids?;
         let losers = losers(&ids);
         let expected = Digest::of_inputs(&ids, &losers);

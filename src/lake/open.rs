@@ -9,7 +9,7 @@ use super::checkpoint;
 use super::disk;
 use super::error::{At, LakeError};
 use super::guard::{WriterLock, refuse_network_fs};
-use super::ids::IdCache;
+use super::known::Known;
 #[cfg(test)]
 use super::log::Cost;
 use super::log::Log;
@@ -54,7 +54,7 @@ impl LakeOptions {
 pub struct Lake {
     pub(crate) root: PathBuf,
     pub(crate) log: Log,
-    pub(crate) ids: IdCache,
+    pub(crate) known: Arc<Known>,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) writer: Mutex<Writer>,
     current: Mutex<Arc<Snapshot>>,
@@ -106,7 +106,7 @@ impl Lake {
         let lake = Self {
             current: Mutex::new(Arc::new(state.snapshot(&root))),
             writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, unresolved: None }),
-            ids: IdCache::new(id_cache_bytes),
+            known: Arc::new(Known::new(&root, id_cache_bytes)),
             in_flight: Arc::default(),
             log,
             root,
@@ -143,6 +143,12 @@ impl Lake {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Looks events up by id, with the memory that this lake fills as it writes.
+    #[must_use]
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {

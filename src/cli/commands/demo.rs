@@ -18,6 +18,7 @@ pub(in super::super) fn run(
     env: &Env,
     global_home: Option<PathBuf>,
     args: &DemoArgs,
+    quiet: bool,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let home =
@@ -46,9 +47,13 @@ pub(in super::super) fn run(
         units::bytes(truth.bytes),
         home.display()
     );
-    tell(streams, &written)?;
+    if !quiet {
+        tell(streams, &written)?;
+    }
     totals(&truth, settings, streams)?;
-    suggestions(&home, env, streams)?;
+    if !quiet {
+        suggestions(&home, env, streams)?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -88,6 +88,7 @@ pub(super) fn render(
     mut sources: Vec<Source>,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    let any = !sources.is_empty();
     let states: Vec<String> =
         args.state.iter().filter_map(|state| Some(state.to_possible_value()?.get_name().to_owned())).collect();
     sources.retain(|source| args.agent.is_empty() || args.agent.contains(&source.agent));
@@ -98,7 +99,8 @@ pub(super) fn render(
         return answer_json(streams, &sources).map(|()| outcome);
     }
     if sources.is_empty() {
-        answer(streams, "no log files; devlog demo makes some to try devlog with")?;
+        let text = if any { "no such log files" } else { "no log files; devlog demo makes some to try devlog with" };
+        answer(streams, text)?;
         return Ok(outcome);
     }
     let mut table = Table::new(&[

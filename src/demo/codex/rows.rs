@@ -39,8 +39,8 @@ impl Thread<'_> {
     /// Ends both objects and writes the line.
     fn close(&mut self) -> io::Result<()> {
         self.line.put("}}");
-        if let Some((lines, _)) = &mut self.kept {
-            lines.push(self.line.0.clone());
+        if let Some(kept) = &mut self.kept {
+            kept.lines.push(self.line.0.clone());
         }
         self.sink.line(&self.line.0)
     }
