@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Progress;
-use crate::config::Settings;
 
 #[cfg(feature = "query")]
 use super::args::{ExportFormat, OutputFormat};

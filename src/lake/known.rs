@@ -40,11 +40,7 @@ impl Known {
     /// # Errors
     ///
     /// When a live file cannot be read.
-    pub fn find(
-        &self,
-        snapshot: &Snapshot,
-        rows: &[(EventId, i64, bool)],
-    ) -> Result<Vec<Option<Found>>, LakeError> {
+    pub fn find(&self, snapshot: &Snapshot, rows: &[(EventId, i64, bool)]) -> Result<Vec<Option<Found>>, LakeError> {
         let mut found = vec![None; rows.len()];
         // In the order of ids the filters are walked from front to back.
         let mut order: Vec<(u128, u32)> = Vec::with_capacity(rows.len());

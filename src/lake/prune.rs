@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
@@ -45,6 +46,23 @@ pub struct PruneReport {
     pub snapshots: u64,
 }
 
+/// Rows of a file that `keeps` does not keep; reads only the columns that conditions are about.
+fn count_gone(
+    root: &Path,
+    table: &'static Table,
+    part: &Part,
+    keeps: &mut impl FnMut(&RecordBatch) -> Option<BooleanArray>,
+) -> Result<u64, LakeError> {
+    let wanted = ["ts", "session_id", "project", "source_path", "ingested_at"];
+    let path = root.join(&table.name).join(&part.path);
+    let mut reader = PartReader::open(&path, table, Some(&wanted), 8192)?;
+    let mut gone = 0;
+    while let Some(batch) = reader.next()? {
+        gone += keeps(&batch).map_or(0, |mask| (mask.len() - mask.true_count()) as u64);
+    }
+    Ok(gone)
+}
+
 impl Lake {
     /// Removes rows in one commit, and then every file that still holds them: the old files, those of
     /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, so the rows do
@@ -73,6 +91,25 @@ impl Lake {
         }
         drop((parts, reject_parts));
         self.delete_copies(&mut writer, &mut report)?;
+        Ok(report)
+    }
+
+    /// Counts the events that [`Lake::prune`] would remove from the lake in `root`, and the files
+    /// that hold them; needs no lock and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the lake or one of its files cannot be read.
+    pub fn prunable(root: &Path, filter: &PruneFilter) -> Result<PruneReport, LakeError> {
+        let mut report = PruneReport::default();
+        if *filter == PruneFilter::default() {
+            return Ok(report);
+        }
+        for part in Self::read(root)?.events.iter().filter(|part| filter.may_touch(part)) {
+            let gone = count_gone(root, events(), part, &mut |batch| filter.keeps(batch))?;
+            report.events += gone;
+            report.parts += u64::from(gone > 0);
+        }
         Ok(report)
     }
 
@@ -146,12 +183,7 @@ impl Lake {
     ) -> Result<Option<Option<NewPart>>, LakeError> {
         // Most files hold none of the rows: the columns of the conditions tell before anything is copied.
         let path = self.root.join(&table.name).join(&part.path);
-        let wanted = ["ts", "session_id", "project", "source_path", "ingested_at"];
-        let mut reader = PartReader::open(&path, table, Some(&wanted), 8192)?;
-        let mut gone = 0;
-        while let Some(batch) = reader.next()? {
-            gone += keeps(&batch).map_or(0, |mask| (mask.len() - mask.true_count()) as u64);
-        }
+        let gone = count_gone(&self.root, table, part, &mut keeps)?;
         if gone == 0 {
             return Ok(None);
         }

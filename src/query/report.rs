@@ -15,7 +15,6 @@ use std::str::FromStr;
 
 use chrono::DateTime;
 
-use super::engine::Engine;
 use super::error::QueryError;
 use super::nearest::nearest;
 use arrow::array::RecordBatch;

@@ -14,7 +14,11 @@ const DISTINCT: &str = "SELECT count(DISTINCT event_id) FROM events";
 fn files_under(dir: &Path, found: &mut BTreeSet<std::path::PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files_under(&path, found) } else { found.insert(path); }
+        if path.is_dir() {
+            files_under(&path, found)
+        } else {
+            found.insert(path);
+        }
     }
 }
 

@@ -17,7 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["schema", "config", "discover", "watch", "adapters", "ring", "lake"]),
     ("backfill", &["schema", "config", "discover", "watch", "pipeline", "lake"]),
     ("serve", &["schema", "config", "query", "pipeline", "lake"]),
-    ("cli", &["schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline", "backfill", "serve"]),
+    (
+        "cli",
+        &[
+            "schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline", "backfill",
+            "serve",
+        ],
+    ),
 ];
 
 /// Words that must not stand in a room's sources.
@@ -114,7 +120,11 @@ fn the_environment_is_read_in_config_only() {
             continue;
         }
         for (file, code) in files {
-            assert!(!code.contains("env::var") && !code.contains("home_dir("), "{} reads the environment", file.display());
+            assert!(
+                !code.contains("env::var") && !code.contains("home_dir("),
+                "{} reads the environment",
+                file.display()
+            );
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn watched<T: Send>(
         let thread = scope.spawn(move || {
             let result = work();
             // The other side waits for this message or for the channel's end.
-            drop(done.send(()));
+            let _unheard = done.send(());
             result
         });
         while matches!(finished.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {

@@ -3,12 +3,10 @@
 use std::io::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Int64Type};
 use serde_json::{Map, Value, json};
 
-use super::{Report, ReportError, ReportKind};
-use crate::query::engine::Answer;
+use super::{Report, ReportKind};
 use crate::query::output::{Cells, Grid, OutputError, clean, is_number};
 use crate::query::zone::Zone;
 
