@@ -149,7 +149,7 @@ impl Follower {
             self.read_job(job)?;
         }
         let old = now_us() - KEEP_US;
-        self.kept.retain(|_, (_, reader)| reader.is_open() || reader.position().read_at_us > old);
+        self.kept.retain(|_, (_, reader)| reader.is_unfinished() || reader.position().read_at_us > old);
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl Follower {
         let position = Arc::new(reader.position().clone());
         self.registry.put(&position, &job.path);
         self.positions.insert(position.id, position);
-        if reader.is_open() {
+        if reader.is_unfinished() {
             let quiet_us = reader.position().fingerprint.modified_ns / 1000 + SILENCE_US;
             self.later.insert((quiet_us.max(now_us() + 1_000), job.path.clone()));
         }

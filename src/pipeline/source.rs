@@ -68,6 +68,8 @@ pub struct SourceReader {
     format: Format,
     decoder: Box<dyn Decoder>,
     position: SourcePosition,
+    /// The position when the present look began.
+    before: SourcePosition,
 }
 
 /// Why reading stopped: this file only, or everything.
@@ -105,6 +107,13 @@ impl SourceReader {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.decoder.is_open()
+    }
+
+    /// True while a later look may find more in the same bytes: something is open, or the last line
+    /// has no newline yet.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.is_open() || has_torn_end(&self.position)
     }
 
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
@@ -155,15 +164,21 @@ impl SourceReader {
         known: Option<&SourcePosition>,
         means: &mut Means<'_>,
     ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
+        let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000));
+        let torn = silent && known.is_some_and(has_torn_end);
         if let Some(mut kept) = kept {
-            if kept.is_open() && is_silent(kept.position.fingerprint.modified_ns / 1000) {
+            if torn {
+                return Ok(Ok((kept, Opened::open(&job.path)?)));
+            }
+            if silent && kept.is_open() {
+                kept.before = kept.position.clone();
                 means.worker.begin(&kept.position);
                 kept.finish(true, means);
             }
             return Ok(Err((Outcome::Unchanged, Some(kept))));
         }
         match known {
-            Some(known) if known.checkpoint.resume_at < known.checkpoint.high_water => {
+            Some(known) if torn || known.checkpoint.resume_at < known.checkpoint.high_water => {
                 let opened = Opened::open(&job.path)?;
                 Ok(Ok((Self::resume(job, known, &opened), opened)))
             }
@@ -196,10 +211,12 @@ impl SourceReader {
             companion: companion.as_deref(),
             modified_us: opened.stat().modified_ns / 1000,
         };
-        Self { format: job.format, decoder: decoder(job.format, info, checkpoint), position }
+        let decoder = decoder(job.format, info, checkpoint);
+        Self { format: job.format, decoder, before: position.clone(), position }
     }
 
     fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        self.before.clone_from(&self.position);
         self.position.path = job.path.to_string_lossy().into_owned();
         self.position.missing = false;
         self.position.last_error = None;
@@ -247,12 +264,26 @@ impl SourceReader {
         let stat = lines.opened().restat()?;
         let silent = is_silent(stat.modified_ns / 1000) && outcome == Outcome::Read;
         if silent {
+            self.take_torn(&mut lines, means)?;
             self.decoder.settle(&mut means.worker.rows);
         }
         self.mark(&lines, true)?;
         *means.buffer = lines.into_buffer();
         self.finish(false, means);
         Ok(outcome)
+    }
+
+    /// Takes the last line of a file that nobody has written to for a while although its newline is
+    /// missing: some agents' exporters leave it out. Only a whole JSON value counts; a value that is
+    /// cut off goes on waiting.
+    fn take_torn(&mut self, lines: &mut Reader, means: &mut Means<'_>) -> io::Result<()> {
+        if !lines.torn().starts_with(b"{") || serde_json::from_slice::<serde::de::IgnoredAny>(lines.torn()).is_err() {
+            return Ok(());
+        }
+        if let Some(Frame::Torn { offset, end, bytes } | Frame::Line { offset, end, bytes }) = lines.finish_torn()? {
+            self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+        }
+        Ok(())
     }
 
     /// Where the decoder in hand reads on: behind what it has seen, or where its open work begins
@@ -312,7 +343,10 @@ impl SourceReader {
             self.decoder.settle(&mut means.worker.rows);
             self.position.checkpoint = self.decoder.checkpoint();
         }
-        means.worker.close(&mut self.position, means.progress);
+        let idle = means.worker.counts_nothing() && self.position == self.before;
+        if !idle || self.decoder.is_open() {
+            means.worker.close(&mut self.position, means.progress);
+        }
         if self.decoder.is_open() {
             means.worker.tail(&self.position, self.decoder.as_ref());
         }
@@ -331,6 +365,11 @@ impl SourceReader {
             self.position.counts.duplicates += copies;
         }
     }
+}
+
+/// Bytes after the last newline that was read.
+fn has_torn_end(position: &SourcePosition) -> bool {
+    !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
 }
 
 fn is_silent(modified_us: i64) -> bool {

@@ -105,6 +105,7 @@ pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<
 fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
     position.missing
         || position.last_error.is_some()
+        || (!position.is_compressed() && position.checkpoint.resume_at < position.fingerprint.size)
         || position.checkpoint.resume_at < position.checkpoint.high_water
         || !is_untouched(&position.fingerprint, &file.stat)
 }

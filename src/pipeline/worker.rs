@@ -64,6 +64,11 @@ impl Worker {
         self.rows.stored_bytes() >= LOAD_BYTES
     }
 
+    /// True when nothing has been counted since the last source was closed.
+    pub(super) fn counts_nothing(&mut self) -> bool {
+        *self.rows.counts() == crate::schema::Counts::default()
+    }
+
     /// Ends the rows of a source for now: its counters move into `position`, and `position` goes to
     /// the core with the rows.
     pub(super) fn close(&mut self, position: &mut SourcePosition, progress: &Progress) {

@@ -194,6 +194,13 @@ impl Reader {
         self.skip.as_ref().map_or(0, |skip| skip.dropped) + (self.end - self.start) as u64
     }
 
+    /// The bytes after the last newline, once [`Reader::next_frame`] has returned `None`; empty when
+    /// they are part of a line above the limit.
+    #[must_use]
+    pub fn torn(&self) -> &[u8] {
+        if self.skip.is_some() { &[] } else { &self.buffer[self.start..self.end] }
+    }
+
     /// The file that is read.
     #[must_use]
     pub const fn opened(&self) -> &Opened {
