@@ -51,6 +51,8 @@ mod vacuum;
 mod writer;
 
 #[cfg(test)]
+mod measures;
+#[cfg(test)]
 mod tests;
 
 pub use commit::{Commit, Found};

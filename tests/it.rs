@@ -1,5 +1,7 @@
 //! Tests of whole processes and of other engines; one binary, so that it links once.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and says what it skips")]
+
 #[path = "it/lake_conformance.rs"]
 mod lake_conformance;
 #[path = "it/lake_crash.rs"]

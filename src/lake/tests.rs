@@ -696,3 +696,46 @@ proptest! {
         prop_assert!(report.is_sound(), "{:?}", report);
     }
 }
+
+#[test]
+fn writing_compacting_asking_and_reading_at_once_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = open(dir.path());
+    let rows: Vec<Row> = (0..600).map(|i| Row::at(i, MARCH + i.cast_signed() % 7)).collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !is_done() {
+                lake.compact(CompactOptions { min_parts: 3, ..CompactOptions::new(MARCH) }).unwrap();
+                // Deletes what the other threads may still be looking at.
+                lake.prune(&PruneFilter { before_us: Some(-1), ..PruneFilter::default() }, MARCH).unwrap();
+            }
+        });
+        threads.spawn(|| {
+            while !is_done() {
+                let read = lake.known(&[(rows[0].event_id(), rows[0].ts_us, false)]).unwrap();
+                assert!(read.len() == 1);
+                let snapshot = Lake::read(dir.path()).unwrap();
+                let count: u64 = snapshot.events.iter().map(|part| part.rows).sum();
+                assert_eq!(count % 20, 0, "a version has whole commits");
+            }
+        });
+        for rows in rows.chunks(40) {
+            // Two files encoded at once, one commit.
+            let (a, b) = rows.split_at(20);
+            let other = threads.spawn(|| lake.encode_rows(&[batch(a)]).unwrap());
+            let mut parts = lake.encode_rows(&[batch(b)]).unwrap();
+            parts.extend(other.join().unwrap());
+            lake.commit(Commit { parts, now_us: MARCH, ..Commit::default() }).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(content(&lake.snapshot()), model(&rows));
+    assert!(
+        lake.known(&rows.iter().map(|r| (r.event_id(), r.ts_us, false)).collect::<Vec<_>>())
+            .unwrap()
+            .iter()
+            .all(Option::is_some)
+    );
+}
