@@ -145,7 +145,7 @@ fn encode_and_known() {
         mb(arrow),
         mb(text),
         parts.len(),
-        mb(bytes as usize),
+        bytes as f64 / 1e6,
         mb(arrow) / seconds,
         mb(text) / seconds
     ));

@@ -291,7 +291,7 @@ fn known_events_are_found_wherever_they_are_and_no_others() {
         // Every copy of a row with its own time; an inferred one may have any time.
         let asked: Vec<_> = (0..6000)
             .map(|i| {
-                let row = rows.get(i as usize).copied().unwrap_or(Row::at(i, MARCH + 3 * DAY));
+                let row = rows.get(usize::try_from(i).unwrap()).copied().unwrap_or(Row::at(i, MARCH + 3 * DAY));
                 let other_time = row.inferred || i % 11 == 0;
                 (row.event_id(), if other_time { 5 } else { row.ts_us }, other_time)
             })

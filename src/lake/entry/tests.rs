@@ -15,8 +15,8 @@ pub(crate) fn position(id: u64, offset: u64) -> SourcePosition {
         fingerprint: Fingerprint { head: u64::MAX, inode: 7, ..Fingerprint::default() },
         counts: Counts { lines: 3, ..Counts::default() },
         read_at_us: 9,
-        missing: id % 2 == 0,
-        last_error: (id % 3 == 0).then(|| "gone".to_owned()),
+        missing: id.is_multiple_of(2),
+        last_error: id.is_multiple_of(3).then(|| "gone".to_owned()),
     }
 }
 
