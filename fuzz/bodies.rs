@@ -1,6 +1,7 @@
 //! What each fuzz target does with its input; `tests/it/fuzz_replay.rs` runs the same on the inputs
 //! that are kept in `fuzz/corpus`.
 
+use arrow::array::Array;
 use devlog::adapters::{Line, SourceInfo, decoder};
 use devlog::schema::{Counts, Format, Framing, RowContext, Rows};
 

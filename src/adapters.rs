@@ -50,6 +50,10 @@ pub trait Decoder: Send {
     /// final; the rows are settled.
     fn settle(&mut self, rows: &mut Rows);
 
+    /// Closes what the agent itself has marked as finished, although more of it may come; what comes
+    /// replaces it.
+    fn settle_finished(&mut self, _rows: &mut Rows) {}
+
     /// Appends the rows of what is still open, marked provisional. Changes nothing, counts nothing.
     fn provisional(&self, rows: &mut Rows);
 
@@ -60,9 +64,8 @@ pub trait Decoder: Send {
     /// durable.
     fn checkpoint(&self) -> Checkpoint;
 
-    /// Time of the first record seen, microseconds since 1970, if any record had one. Of two copies
-    /// of an event the source with the smaller time owns it.
-    fn born_us(&self) -> Option<i64>;
+    /// Time of the newest record seen, microseconds since 1970, if any record had one.
+    fn last_us(&self) -> Option<i64>;
 }
 
 /// Starts a decoder for `format`, where `checkpoint` says or at byte 0.

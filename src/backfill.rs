@@ -11,8 +11,8 @@ use crate::config::Settings;
 use crate::discover::Note;
 use crate::lake::{Lake, LakeError, LakeOptions};
 use crate::pipeline::{
-    CaughtUp, Core, CoreOptions, PipelineError, Progress, Scope, Stamp, Survey, catch_up, limits_for, now_us, survey,
-    tidy,
+    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, limits_for, now_us,
+    survey, tidy,
 };
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
@@ -75,11 +75,11 @@ pub fn run(
     settings: &Settings,
     core: &Core,
     scope: &Scope,
-    workers: usize,
+    how: How,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
     let found = look_around(settings, scope, core);
-    let caught_up = read(settings, core, &found, workers, progress)?;
+    let caught_up = read(settings, core, &found, how, progress)?;
     core.flush()?;
     tidy(core)?;
     Ok(Report { found: found.found, caught_up, notes: found.notes })
@@ -89,10 +89,10 @@ fn read(
     settings: &Settings,
     core: &Core,
     found: &Survey,
-    workers: usize,
+    how: How,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
-    catch_up(core, found, &stamp(settings), limits_for(settings.memory_bytes), workers, progress)
+    catch_up(core, found, &stamp(settings), limits_for(settings.memory_bytes), how, progress)
 }
 
 /// Reads what is new and returns a core that shows it together with the lake.
@@ -116,14 +116,15 @@ pub fn refresh(
         return Ok(Arc::new(reader));
     }
     if found.bytes <= WORTH_A_COMMIT_BYTES {
-        read(settings, &reader, &found, workers, progress)?;
+        let how = How { workers, history: false };
+        read(settings, &reader, &found, how, progress)?;
         return Ok(Arc::new(reader));
     }
     match open_writer(settings) {
         Ok(core) => {
             // Somebody may have committed between the two looks.
             let found = look_around(settings, &scope, &core);
-            read(settings, &core, &found, workers, progress)?;
+            read(settings, &core, &found, How { workers, history: true }, progress)?;
             core.flush()?;
             tidy(&core)?;
             Ok(Arc::new(core))

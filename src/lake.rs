@@ -52,6 +52,8 @@ mod vacuum;
 mod writer;
 
 #[cfg(test)]
+mod measures;
+#[cfg(test)]
 mod tests;
 
 pub use commit::Commit;

@@ -27,7 +27,7 @@ use std::io;
 
 use crate::watch::Limits;
 
-pub use catch_up::{CaughtUp, catch_up};
+pub use catch_up::{CaughtUp, How, catch_up};
 pub use core::{Core, CoreOptions, Cut};
 pub use flusher::{Flusher, tidy};
 pub use follow::{Follower, FollowerOptions};

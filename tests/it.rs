@@ -1,5 +1,7 @@
 //! Tests that run the real binary, real files and other engines; one program, so that it links once.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and says what it skips")]
+
 #[path = "it/home.rs"]
 mod home;
 

@@ -200,7 +200,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         missing,
         last_error,
     } = source;
-    let Checkpoint { resume_at, high_water, state } = checkpoint;
+    let Checkpoint { resume_at, high_water, open, state } = checkpoint;
     let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail } = fingerprint;
     let Counts { lines, line_rows, ignored, rejects, rows, duplicates, replaced_chars, unknown_types } = counts;
     out.text(agent);
@@ -208,7 +208,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.text(path);
     out.text(state);
     out.option(last_error.as_ref(), |out, text| out.text(text));
-    out.int(u64::from(*missing));
+    out.int(u64::from(*missing) | u64::from(*open) << 1);
     for number in [born_us, modified_ns, changed_ns, read_at_us] {
         out.signed(*number);
     }
@@ -225,7 +225,8 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
 fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     let (agent, format, path, state) = (input.text()?, input.text()?, input.text()?, input.text()?);
     let last_error = input.option(In::text)?;
-    let missing = input.int()? != 0;
+    let flags = input.int()?;
+    let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
     let (born_us, modified_ns, changed_ns, read_at_us) =
         (input.signed()?, input.signed()?, input.signed()?, input.signed()?);
     let mut small = || u32::try_from(input.int()?).ok();
@@ -242,7 +243,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         replaced_chars: input.int()?,
         unknown_types: input.int()?,
     };
-    let checkpoint = Checkpoint { resume_at, high_water, state };
+    let checkpoint = Checkpoint { resume_at, high_water, open, state };
     let fingerprint = Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail };
     Some(SourcePosition {
         id,

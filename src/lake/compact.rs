@@ -29,6 +29,8 @@ use crate::schema::events;
 
 /// Files merged at once.
 const FAN_IN: usize = 16;
+/// Merges begun again because another commit took an input away.
+const CONFLICTS: u32 = 8;
 /// Rows that go to the writer at once, unless their texts are longer than `CHUNK_BYTES`.
 const CHUNK_ROWS: usize = 4096;
 const CHUNK_BYTES: usize = 4 << 20;
@@ -79,10 +81,20 @@ impl Lake {
     /// Merges committed before the error stay; the one that failed changed nothing.
     pub fn compact(&self, options: CompactOptions) -> Result<CompactReport, LakeError> {
         let mut report = CompactReport::default();
+        let mut conflicts = 0;
         while let Some(inputs) = plan(&self.snapshot().events, options) {
-            self.merge(&inputs, options, &mut report)?;
+            match self.merge(&inputs, options, &mut report) {
+                // Another commit rewrote an input, and may have deleted it: the plan is made anew.
+                Err(_) if conflicts < CONFLICTS && !self.are_live(&inputs) => conflicts += 1,
+                other => other?,
+            }
         }
         Ok(report)
+    }
+
+    fn are_live(&self, parts: &[Arc<Part>]) -> bool {
+        let snapshot = self.snapshot();
+        parts.iter().all(|part| snapshot.events.iter().any(|live| live.path == part.path))
     }
 
     fn merge(

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::disk;
 use super::error::{At, LakeError};
@@ -36,7 +36,7 @@ fn read_pid(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn write_pid(file: &mut File, path: &PathBuf) -> Result<(), LakeError> {
+fn write_pid(file: &mut File, path: &Path) -> Result<(), LakeError> {
     file.set_len(0).at("write", path)?;
     file.seek(SeekFrom::Start(0)).at("write", path)?;
     file.write_all(format!("{}\n", std::process::id()).as_bytes()).at("write", path)

@@ -127,10 +127,10 @@ fn parse_hex(text: &[u8]) -> Option<u128> {
 
 const HEX: [u8; 256] = {
     let mut table = [255u8; 256];
-    let mut i = 0;
-    while i < 16 {
-        table[b"0123456789abcdef"[i] as usize] = i as u8;
-        i += 1;
+    let mut digit = 0u8;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        digit += 1;
     }
     table
 };
@@ -177,6 +177,7 @@ const fn bucket(id: u128, bits: u32) -> usize {
     if bits == 0 { 0 } else { (id >> (128 - bits)) as usize }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the 32 bits after those of the bucket")]
 const fn tag(id: u128, bits: u32) -> u32 {
     (id >> (96 - bits)) as u32
 }

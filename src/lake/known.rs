@@ -43,10 +43,8 @@ impl Known {
     pub fn find(&self, snapshot: &Snapshot, rows: &[(EventId, i64, bool)]) -> Result<Vec<Option<Found>>, LakeError> {
         let mut found = vec![None; rows.len()];
         // In the order of ids the filters are walked from front to back.
-        let mut order: Vec<(u128, u32)> = Vec::with_capacity(rows.len());
-        for (at, (id, _, _)) in rows.iter().enumerate() {
-            order.push((id.0, u32::try_from(at).unwrap_or(u32::MAX)));
-        }
+        let asked = rows.iter().enumerate().map(|(at, (id, ts_us, inferred))| (id.0, *ts_us, *inferred, at));
+        let mut order: Vec<(u128, i64, bool, usize)> = asked.collect();
         order.sort_unstable();
         let logged = rows.iter().filter(|row| !row.2).map(|row| row.1);
         let (first, last) = logged.fold((i64::MAX, i64::MIN), |(a, b), ts| (a.min(ts), b.max(ts)));
@@ -58,9 +56,8 @@ impl Known {
             }
             let filter = self.filter(part)?;
             let mut ids: Option<Arc<PartIds>> = None;
-            for (id, at) in &order {
-                let (_, ts_us, inferred) = rows[*at as usize];
-                let here = anywhere || inferred || (part.min_ts_us <= ts_us && ts_us <= part.max_ts_us);
+            for (id, ts_us, inferred, at) in &order {
+                let here = anywhere || *inferred || (part.min_ts_us <= *ts_us && *ts_us <= part.max_ts_us);
                 if !here || !filter.may_hold(*id) {
                     continue;
                 }
@@ -69,7 +66,7 @@ impl Known {
                     None => ids.insert(self.part_ids(part)?),
                 };
                 if let Some((completeness, path)) = ids.get(*id) {
-                    found[*at as usize] = Some(Found { completeness, source_path: Arc::clone(path) });
+                    found[*at] = Some(Found { completeness, source_path: Arc::clone(path) });
                 }
             }
         }

@@ -86,7 +86,7 @@ impl Log {
     }
 
     /// The newest checkpoint in `state_dir` that belongs to this log.
-    fn from_checkpoint(&self, state_dir: &Path) -> State {
+    fn at_checkpoint(&self, state_dir: &Path) -> State {
         let checkpoints = checkpoint::list(state_dir).unwrap_or_default();
         checkpoints
             .iter()
@@ -102,7 +102,7 @@ impl Log {
     /// Reads the log to its end without holding the lock. An unfinished newest entry is just not
     /// there yet.
     pub(crate) fn follow(&self, state_dir: &Path) -> Result<(State, Cost), LakeError> {
-        let (mut state, mut cost) = (self.from_checkpoint(state_dir), Cost::default());
+        let (mut state, mut cost) = (self.at_checkpoint(state_dir), Cost::default());
         loop {
             let version = state.next();
             let read = match self.read(version)? {
@@ -139,7 +139,7 @@ impl Log {
             let lost = checkpoint::list(state_dir)?.iter().any(|(_, path)| checkpoint::read(path).is_some());
             return if lost { Err(LakeError::MissingEntry { path: self.path(0) }) } else { Ok((state, cost)) };
         };
-        state = self.from_checkpoint(state_dir);
+        state = self.at_checkpoint(state_dir);
         // Holes before the checkpoint do not matter here; `fsck` names them.
         while state.next() <= newest {
             let version = state.next();

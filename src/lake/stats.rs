@@ -123,7 +123,7 @@ fn outward(name: &str, value: &Value, table: &Table) -> Option<Value> {
     let time = DateTime::from_timestamp_micros(value.as_i64()?)?;
     let text = time.to_rfc3339_opts(SecondsFormat::Micros, true);
     // Years outside 0000..9999 carry a sign that other engines do not read.
-    (text.len() == 27).then(|| Value::String(text))
+    if text.len() == 27 { Some(Value::String(text)) } else { None }
 }
 
 fn inward(name: &str, value: Value, table: &Table) -> Option<Value> {

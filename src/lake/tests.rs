@@ -291,12 +291,12 @@ fn known_events_are_found_wherever_they_are_and_no_others() {
         // Every copy of a row with its own time; an inferred one may have any time.
         let asked: Vec<_> = (0..6000)
             .map(|i| {
-                let row = rows.get(i as usize).copied().unwrap_or(Row::at(i, MARCH + 3 * DAY));
+                let row = rows.get(usize::try_from(i).unwrap()).copied().unwrap_or(Row::at(i, MARCH + 3 * DAY));
                 let other_time = row.inferred || i % 11 == 0;
                 (row.event_id(), if other_time { 5 } else { row.ts_us }, other_time)
             })
             .collect();
-        for (i, found) in lake.known(&asked).unwrap().into_iter().enumerate() {
+        for (i, found) in lake.known().find(&lake.snapshot(), &asked).unwrap().into_iter().enumerate() {
             let expected = (i < 3000).then(|| Found { completeness: i as i64, source_path: "/logs/a.jsonl".into() });
             assert_eq!(found, expected, "row {i}");
         }
@@ -321,7 +321,13 @@ fn a_more_complete_record_replaces_the_old_one_in_the_same_commit() {
     let mut expected = model(&rows);
     expected.extend(model(&newer));
     assert_eq!(content(&after), expected);
-    assert_eq!(lake.known(&[(newer[0].event_id(), MARCH + 3, false)]).unwrap()[0].as_ref().unwrap().completeness, 9);
+    assert_eq!(
+        lake.known().find(&lake.snapshot(), &[(newer[0].event_id(), MARCH + 3, false)]).unwrap()[0]
+            .as_ref()
+            .unwrap()
+            .completeness,
+        9
+    );
     drop(lake);
     assert_eq!(content(&open(dir.path()).snapshot()), expected);
 }
@@ -601,7 +607,7 @@ fn run_step(lake: &mut Option<Lake>, root: &Path, model: &mut Model, previous: &
         Step::Write(rows) => {
             let mut fresh: BTreeMap<u128, Row> = rows.iter().map(|r| (r.event_id().0, *r)).collect();
             let asked: Vec<_> = fresh.values().map(|r| (r.event_id(), r.ts_us, r.inferred)).collect();
-            for ((id, _, inferred), found) in asked.iter().zip(open.known(&asked).unwrap()) {
+            for ((id, _, inferred), found) in asked.iter().zip(open.known().find(&open.snapshot(), &asked).unwrap()) {
                 // The same event has the same time everywhere, unless one of the two was inferred.
                 let known = model.rows.get(&id.0);
                 if let Some(found) = &found {
@@ -695,4 +701,48 @@ proptest! {
         let report = fsck(dir.path()).unwrap();
         prop_assert!(report.is_sound(), "{:?}", report);
     }
+}
+
+#[test]
+fn writing_compacting_asking_and_reading_at_once_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = open(dir.path());
+    let rows: Vec<Row> = (0..600).map(|i| Row::at(i, MARCH + i.cast_signed() % 7)).collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !is_done() {
+                lake.compact(CompactOptions { min_parts: 3, ..CompactOptions::new(MARCH) }).unwrap();
+                // Deletes what the other threads may still be looking at.
+                lake.prune(&PruneFilter { before_us: Some(-1), ..PruneFilter::default() }, MARCH).unwrap();
+            }
+        });
+        threads.spawn(|| {
+            while !is_done() {
+                let read = lake.known().find(&lake.snapshot(), &[(rows[0].event_id(), rows[0].ts_us, false)]).unwrap();
+                assert!(read.len() == 1);
+                let snapshot = Lake::read(dir.path()).unwrap();
+                let count: u64 = snapshot.events.iter().map(|part| part.rows).sum();
+                assert_eq!(count % 20, 0, "a version has whole commits");
+            }
+        });
+        for rows in rows.chunks(40) {
+            // Two files encoded at once, one commit.
+            let (a, b) = rows.split_at(20);
+            let other = threads.spawn(|| lake.encode_rows(&[batch(a)]).unwrap());
+            let mut parts = lake.encode_rows(&[batch(b)]).unwrap();
+            parts.extend(other.join().unwrap());
+            lake.commit(Commit { parts, now_us: MARCH, ..Commit::default() }).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(content(&lake.snapshot()), model(&rows));
+    assert!(
+        lake.known()
+            .find(&lake.snapshot(), &rows.iter().map(|r| (r.event_id(), r.ts_us, false)).collect::<Vec<_>>())
+            .unwrap()
+            .iter()
+            .all(Option::is_some)
+    );
 }

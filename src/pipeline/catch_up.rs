@@ -22,7 +22,17 @@ pub struct CaughtUp {
     pub waiting: u64,
 }
 
-/// Reads every file of `survey`, oldest first, with `workers` threads.
+/// How to read many sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct How {
+    /// Threads that read.
+    pub workers: usize,
+    /// True when nobody will look again soon: what an agent has marked as finished, or dated more than
+    /// 30 s ago, is settled at the end of its file although more of it may come.
+    pub history: bool,
+}
+
+/// Reads every file of `survey`, oldest first.
 ///
 /// Rows are visible in `core` as they come and durable as far as the ring overflowed; the caller
 /// flushes. After `progress.stop()` each worker ends after the record in hand.
@@ -35,13 +45,13 @@ pub fn catch_up(
     survey: &Survey,
     stamp: &Stamp,
     limits: Limits,
-    workers: usize,
+    how: How,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     progress.plan(survey.jobs.len() as u64, survey.bytes);
     let next = AtomicUsize::new(0);
-    let work = || one_worker(core, &survey.jobs, &next, stamp, limits, progress);
-    let workers = workers.clamp(1, survey.jobs.len().max(1));
+    let work = || one_worker(core, &survey.jobs, &next, stamp, limits, how.history, progress);
+    let workers = how.workers.clamp(1, survey.jobs.len().max(1));
     if workers == 1 {
         return work();
     }
@@ -66,6 +76,7 @@ fn one_worker(
     next: &AtomicUsize,
     stamp: &Stamp,
     limits: Limits,
+    history: bool,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     let mut worker = Worker::new(stamp.clone());
@@ -77,7 +88,7 @@ fn one_worker(
             done.waiting += 1;
             continue;
         }
-        let mut means = Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits };
+        let mut means = Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history };
         match SourceReader::run(job, None, &mut means) {
             Ok((outcome, _)) => count(&mut done, outcome),
             Err(error) => break Err(error),

@@ -250,13 +250,14 @@ impl Core {
             let (snapshot, generation) = (Arc::clone(&live.lake), live.generation);
             let in_ring: Vec<Vec<bool>> = parcels.iter().map(|p| p.in_ring(&live.ring)).collect();
             drop(live);
-            let mut verdicts = Vec::with_capacity(parcels.len());
-            for (parcel, in_ring) in parcels.iter().zip(&in_ring) {
-                verdicts.push(parcel.against_lake(&self.known, &snapshot, in_ring, |f| self.born_of(f, &snapshot))?);
-            }
+            let ask = |(parcel, in_ring): (&Evidence<'_>, &Vec<bool>)| {
+                parcel.against_lake(&self.known, &snapshot, in_ring, |f| self.born_of(f, &snapshot))
+            };
+            let verdicts: Result<Vec<Verdict>, _> = parcels.iter().zip(&in_ring).map(ask).collect();
             live = self.lock();
+            // A file that was rewritten and deleted meanwhile is no failure: ask the new snapshot.
             if live.generation == generation {
-                return Ok((live, verdicts));
+                return Ok((live, verdicts?));
             }
         }
     }

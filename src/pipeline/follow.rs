@@ -207,6 +207,7 @@ impl Follower {
             worker: &mut self.worker,
             buffer: &mut self.buffer,
             limits: self.options.limits,
+            history: false,
         };
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
         let copies = self.worker.deliver(&self.core, &self.progress)?;

@@ -61,6 +61,9 @@ pub(super) struct Means<'a> {
     pub(super) worker: &'a mut Worker,
     pub(super) buffer: &'a mut Vec<u8>,
     pub(super) limits: Limits,
+    /// These are logs of the past, and this is the only look at them: what an agent has marked as
+    /// finished is settled at the end of the file, instead of waiting for what may follow.
+    pub(super) history: bool,
 }
 
 /// A source with its decoder, ready to read on.
@@ -70,6 +73,8 @@ pub struct SourceReader {
     position: SourcePosition,
     /// The position when the present look began.
     before: SourcePosition,
+    /// Where the decoder in hand reads on.
+    next: u64,
 }
 
 /// Why reading stopped: this file only, or everything.
@@ -178,7 +183,7 @@ impl SourceReader {
             return Ok(Err((Outcome::Unchanged, Some(kept))));
         }
         match known {
-            Some(known) if torn || known.checkpoint.resume_at < known.checkpoint.high_water => {
+            Some(known) if torn || known.checkpoint.open => {
                 let opened = Opened::open(&job.path)?;
                 Ok(Ok((Self::resume(job, known, &opened), opened)))
             }
@@ -212,7 +217,8 @@ impl SourceReader {
             modified_us: opened.stat().modified_ns / 1000,
         };
         let decoder = decoder(job.format, info, checkpoint);
-        Self { format: job.format, decoder, before: position.clone(), position }
+        let next = decoder.checkpoint().resume_at;
+        Self { format: job.format, decoder, before: position.clone(), position, next }
     }
 
     fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
@@ -228,7 +234,7 @@ impl SourceReader {
     }
 
     fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let from = self.next_offset();
+        let from = self.next;
         // Lines before this have made their rows already.
         let done = anchor(&self.position.checkpoint);
         let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
@@ -262,15 +268,23 @@ impl SourceReader {
         }
         means.progress.read(lines.offset() - read);
         let stat = lines.opened().restat()?;
-        let silent = is_silent(stat.modified_ns / 1000) && outcome == Outcome::Read;
-        if silent {
+        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
             self.take_torn(&mut lines, means)?;
             self.decoder.settle(&mut means.worker.rows);
+        } else if means.history {
+            self.decoder.settle_finished(&mut means.worker.rows);
         }
         self.mark(&lines, true)?;
+        self.next = lines.offset();
         *means.buffer = lines.into_buffer();
         self.finish(false, means);
         Ok(outcome)
+    }
+
+    /// True when the agent has said nothing for a while, as the file's time tells; of history, which
+    /// nobody is writing, the newest record's own time tells too.
+    fn is_silent(&self, modified_us: i64, history: bool) -> bool {
+        is_silent(modified_us) || (history && self.decoder.last_us().is_some_and(is_silent))
     }
 
     /// Takes the last line of a file that nobody has written to for a while although its newline is
@@ -286,22 +300,17 @@ impl SourceReader {
         Ok(())
     }
 
-    /// Where the decoder in hand reads on: behind what it has seen, or where its open work begins
-    /// when it was made from a checkpoint.
-    fn next_offset(&self) -> u64 {
-        let checkpoint = self.decoder.checkpoint();
-        if self.decoder.is_open() { checkpoint.high_water } else { checkpoint.resume_at }
-    }
-
     /// Takes over the decoder's checkpoint and the content's fingerprint there.
     fn mark(&mut self, lines: &Reader, at_end: bool) -> io::Result<()> {
         let mut checkpoint = self.decoder.checkpoint();
         if at_end && checkpoint.high_water < lines.offset() {
             // The last lines were too long for the decoder to see.
-            if checkpoint.resume_at == checkpoint.high_water {
+            if checkpoint.resume_at == checkpoint.high_water && !checkpoint.open {
                 checkpoint.resume_at = lines.offset();
             }
-            checkpoint.high_water = lines.offset();
+            if checkpoint.resume_at < checkpoint.high_water || !checkpoint.open {
+                checkpoint.high_water = lines.offset();
+            }
         }
         self.position.checkpoint = checkpoint;
         match lines.fingerprint(anchor(&self.position.checkpoint), now_us())? {
@@ -329,7 +338,7 @@ impl SourceReader {
         }
         self.decoder.settle(&mut means.worker.rows);
         means.progress.read(end);
-        self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, state: String::new() };
+        self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, ..Checkpoint::default() };
         let marks = fingerprint(opened, end)?.unwrap_or_default();
         self.position.fingerprint =
             Fingerprint { changed_ns: stat.changed_ns, size: stat.size, modified_ns: stat.modified_ns, ..marks };

@@ -8,7 +8,7 @@ use super::source::{Job, new_position};
 use crate::config::Places;
 use crate::discover::{FoundFile, Note, Root, Seen, explicit, roots, scan};
 use crate::schema::{SourceId, SourcePosition};
-use crate::watch::{Decision, Disk, Registry, is_untouched};
+use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
 
 /// Which logs are meant.
 #[derive(Debug, Clone, Default)]
@@ -105,8 +105,8 @@ pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<
 fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
     position.missing
         || position.last_error.is_some()
-        || (!position.is_compressed() && position.checkpoint.resume_at < position.fingerprint.size)
-        || position.checkpoint.resume_at < position.checkpoint.high_water
+        || position.checkpoint.open
+        || (!position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size)
         || !is_untouched(&position.fingerprint, &file.stat)
 }
 

@@ -46,14 +46,18 @@ pub struct Origin {
 
 /// What a decoder needs to go on later: made and read by the adapter only.
 ///
-/// Bytes from `resume_at` are read again; rows of records before `high_water` have been handed out
-/// already, so the decoder uses those records only to rebuild what was still open.
+/// Bytes from `resume_at` are read again. Rows of records before `high_water` have been handed out
+/// already, except those of what is `open`: the decoder uses those records only to rebuild what may
+/// still grow.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Byte offset to read from; never inside a record.
     pub resume_at: u64,
     /// Byte offset up to which settled rows have been handed out; at least `resume_at`.
     pub high_water: u64,
+    /// True while rows of records before `high_water` have not been handed out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     /// The decoder's own state as text (JSON), empty when it has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state: String,

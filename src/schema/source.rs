@@ -45,9 +45,11 @@ impl SourcePosition {
             SourceState::Error
         } else if self.missing {
             SourceState::Missing
-        } else if self.is_compressed() || self.checkpoint.resume_at >= self.fingerprint.size {
+        } else if self.checkpoint.open {
+            SourceState::Pending
+        } else if self.is_compressed() || self.checkpoint.high_water >= self.fingerprint.size {
             SourceState::Active
-        } else if self.checkpoint.resume_at < self.checkpoint.high_water {
+        } else if self.read_at_us == 0 {
             SourceState::Pending
         } else {
             SourceState::Torn
@@ -66,7 +68,8 @@ impl SourcePosition {
         if self.is_compressed() || self.missing {
             return 0;
         }
-        self.fingerprint.size.saturating_sub(self.checkpoint.resume_at)
+        let durable = if self.checkpoint.open { self.checkpoint.resume_at } else { self.checkpoint.high_water };
+        self.fingerprint.size.saturating_sub(durable)
     }
 }
 
@@ -90,7 +93,7 @@ impl SourceColumns {
         let counts = &position.counts;
         let numbers = [
             position.fingerprint.size,
-            position.checkpoint.resume_at,
+            if position.checkpoint.open { position.checkpoint.resume_at } else { position.checkpoint.high_water },
             position.lag_bytes(),
             counts.lines,
             counts.rows,
@@ -148,7 +151,7 @@ mod tests {
             path: "/a.jsonl".into(),
             generation: 0,
             born_us: 0,
-            checkpoint: Checkpoint { resume_at: 10, high_water: 10, state: String::new() },
+            checkpoint: Checkpoint { resume_at: 10, high_water: 10, open: false, state: String::new() },
             fingerprint: Fingerprint { size: 10, ..Fingerprint::default() },
             counts: Counts { lines: 3, ..Counts::default() },
             read_at_us: 5,
@@ -164,6 +167,7 @@ mod tests {
         torn.fingerprint.size = 12;
         let mut open = torn.clone();
         open.checkpoint.high_water = 12;
+        open.checkpoint.open = true;
         let gone = SourcePosition { missing: true, ..position() };
         let bad = SourcePosition { last_error: Some("no".into()), ..position() };
         let all = [&whole, &torn, &open, &gone, &bad];

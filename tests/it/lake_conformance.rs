@@ -89,7 +89,7 @@ fn other_engines_read_whole_versions_while_devlog_writes() {
     let mut reader =
         reader.arg(script()).arg(dir.path()).args(["--watch", "25"]).stdout(Stdio::piped()).spawn().unwrap();
     while reader.try_wait().unwrap().is_none() {
-        if commit_next(&lake).unwrap() % 8 == 0 {
+        if commit_next(&lake).unwrap().is_multiple_of(8) {
             lake.compact(CompactOptions::new(MARCH)).unwrap();
         }
         std::thread::sleep(std::time::Duration::from_millis(5));

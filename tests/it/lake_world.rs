@@ -51,7 +51,7 @@ fn position(at: u64) -> SourcePosition {
         path: "/logs/a.jsonl".to_owned(),
         generation: 0,
         born_us: 0,
-        checkpoint: Checkpoint { resume_at: at, high_water: at, state: String::new() },
+        checkpoint: Checkpoint { resume_at: at, high_water: at, open: false, state: String::new() },
         fingerprint: Fingerprint::default(),
         counts: Counts::default(),
         read_at_us: 0,

@@ -2,8 +2,8 @@
 //!
 //! - of each chain (main, side chain, each sub-agent seen through its progress records) at most one
 //!   call is open
-//! - a call that silence settled without a stop reason is held: when more of its lines come, the
-//!   whole row is handed out again, more complete
+//! - a call that was settled by silence is held: when more of its lines come, the whole row is handed
+//!   out again, more complete; after a restart it is read again
 //! - buffers of closed calls are used again
 
 use serde::{Deserialize, Serialize};
@@ -17,14 +17,11 @@ use crate::schema::{EventId, EventRow, Rows};
 /// A call closes when so many lines have passed since its last one.
 const IDLE_LINES: u64 = 256;
 
-/// Longer texts are not held for lines that may come after a silence.
-const MAX_HELD_BYTES: usize = 16 * 1024;
-
 /// Largest number of held calls.
 const MAX_HELD: usize = 4;
 
 /// A call and all that its row says.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Call {
     id: CallId,
     chain: u64,
@@ -310,45 +307,44 @@ impl Calls {
         }
     }
 
-    /// Hands out every open call; those that may go on after a silence are held.
+    /// Hands out every open call; the newest are held, since they may go on after a silence.
     pub(super) fn settle(&mut self, rows: &mut Rows) {
         for call in &mut self.live {
             call.send(&mut self.extra, rows);
         }
-        let mut held = 0;
-        for at in (0..self.live.len()).rev() {
-            let call = &self.live[at];
-            if held < MAX_HELD && !call.is_finished() && call.text.len() + call.extra.len() <= MAX_HELD_BYTES {
-                held += 1;
-            } else {
-                let call = self.live.remove(at);
-                self.spare.push(call);
-            }
+        let old = self.live.len().saturating_sub(MAX_HELD);
+        self.spare.extend(self.live.drain(..old));
+    }
+
+    /// Hands out the open calls whose stop reason is known: the agent's own sign that they are over.
+    pub(super) fn settle_finished(&mut self, rows: &mut Rows) {
+        for call in self.live.iter_mut().filter(|c| c.is_finished()) {
+            call.send(&mut self.extra, rows);
         }
     }
 
     /// Appends the rows of the open calls as provisional.
     pub(super) fn provisional(&self, rows: &mut Rows) {
         let mut extra = String::new();
-        for call in self.live.iter().filter(|c| c.dirty) {
+        for call in self.live.iter().filter(|c| c.is_pending()) {
             call.emit(true, &mut extra, rows);
         }
     }
 
     /// True while a call has something that was not handed out.
     pub(super) fn is_open(&self) -> bool {
-        self.live.iter().any(|c| c.dirty)
+        self.live.iter().any(Call::is_pending)
     }
 
-    /// Offset of the first line of the oldest open call.
+    /// Offset of the first line of the oldest call that may still grow.
     pub(super) fn first_open(&self) -> Option<u64> {
-        self.live.iter().filter(|c| c.dirty).map(|c| c.first).min()
+        self.live.iter().map(|c| c.first).min()
     }
 
-    /// The open calls as a checkpoint names them.
+    /// The calls that may still grow, as a checkpoint names them.
     pub(super) fn open(&self) -> Vec<OpenCall> {
-        let open = self.live.iter().filter(|c| c.dirty);
-        open.map(|c| OpenCall {
+        let live = self.live.iter();
+        live.map(|c| OpenCall {
             id: c.id.clone(),
             chain: c.chain,
             first: c.first,
@@ -361,14 +357,9 @@ impl Calls {
         .collect()
     }
 
-    /// The calls that are held for lines that may still come.
-    pub(super) fn held(&self) -> Vec<Call> {
-        self.live.iter().filter(|c| !c.dirty).cloned().collect()
-    }
-
     /// The calls of a checkpoint.
-    pub(super) fn restore(open: Vec<OpenCall>, held: Vec<Call>) -> Self {
-        let open = open.into_iter().map(|o| Call {
+    pub(super) fn restore(open: Vec<OpenCall>) -> Self {
+        let live = open.into_iter().map(|o| Call {
             id: o.id,
             chain: o.chain,
             first: o.first,
@@ -380,13 +371,16 @@ impl Calls {
             dirty: true,
             ..Call::default()
         });
-        let mut live: Vec<Call> = open.chain(held).collect();
-        live.sort_by_key(|c| c.first);
-        Self { live, ..Self::default() }
+        Self { live: live.collect(), ..Self::default() }
     }
 }
 
 impl Call {
+    /// True when its row would say more than the one that was handed out.
+    fn is_pending(&self) -> bool {
+        self.dirty && self.sent.is_none_or(|sent| sent < self.completeness())
+    }
+
     /// Hands out the row if it says more than the one before.
     fn send(&mut self, extra: &mut String, rows: &mut Rows) {
         if !std::mem::take(&mut self.dirty) {

@@ -17,7 +17,6 @@ pub struct HistoryDecoder {
     modified_us: i64,
     end: u64,
     last_us: Option<i64>,
-    born_us: Option<i64>,
     extra: String,
 }
 
@@ -27,8 +26,8 @@ impl HistoryDecoder {
     pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let fresh = Self { modified_us: info.modified_us, ..Self::default() };
         let Some(checkpoint) = checkpoint else { return fresh };
-        match serde_json::from_str::<(Option<i64>, Option<i64>)>(&checkpoint.state) {
-            Ok((born_us, last_us)) => Self { born_us, last_us, end: checkpoint.high_water, ..fresh },
+        match serde_json::from_str::<Option<i64>>(&checkpoint.state) {
+            Ok(last_us) => Self { last_us, end: checkpoint.high_water, ..fresh },
             Err(_) => fresh,
         }
     }
@@ -76,7 +75,7 @@ impl Decoder for HistoryDecoder {
             return;
         }
         let (mut refused_shape, mut unknown) = (false, false);
-        let (last_us, born_us, extra) = (&mut self.last_us, &mut self.born_us, &mut self.extra);
+        let (last_us, extra) = (&mut self.last_us, &mut self.extra);
         let modified_us = self.modified_us;
         let seen = self.parser.each(line.bytes, |json| {
             if !json.is_object() {
@@ -88,7 +87,6 @@ impl Decoder for HistoryDecoder {
                 .get("timestamp")
                 .and_then(|t| t.as_i64().map(time::unix_us).or_else(|| t.as_str().and_then(time::rfc3339_us)));
             *last_us = own.or(*last_us);
-            *born_us = born_us.or(own);
             prompt(json, last_us.unwrap_or(modified_us), own.is_none(), line.offset, extra, rows);
         });
         self.end = line.end;
@@ -122,11 +120,11 @@ impl Decoder for HistoryDecoder {
 
     fn checkpoint(&self) -> Checkpoint {
         // Two numbers always have a text.
-        let state = serde_json::to_string(&(self.born_us, self.last_us)).unwrap_or_default();
-        Checkpoint { resume_at: self.end, high_water: self.end, state }
+        let state = serde_json::to_string(&self.last_us).unwrap_or_default();
+        Checkpoint { resume_at: self.end, high_water: self.end, open: false, state }
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.last_us
     }
 }

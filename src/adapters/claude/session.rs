@@ -55,7 +55,6 @@ impl Context<'_> {
         let rec = Record::read(json, self.state.last_us.unwrap_or(self.source.modified_us));
         if let Some(us) = rec.own_us {
             self.state.last_us = Some(us);
-            self.state.born_us = self.state.born_us.or(Some(us));
         }
         match rec.kind {
             "assistant" => assistant::decode(self, &rec),
@@ -153,6 +152,10 @@ impl Decoder for SessionDecoder {
         self.calls.settle(rows);
     }
 
+    fn settle_finished(&mut self, rows: &mut Rows) {
+        self.calls.settle_finished(rows);
+    }
+
     fn provisional(&self, rows: &mut Rows) {
         self.calls.provisional(rows);
     }
@@ -165,7 +168,7 @@ impl Decoder for SessionDecoder {
         state::save(&self.state, &self.calls)
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.state.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.state.last_us
     }
 }

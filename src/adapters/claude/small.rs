@@ -75,7 +75,6 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let own_us = rec.own_us.or_else(|| time::rfc3339_us(inner?.str_at("timestamp")?));
     if let Some(us) = own_us {
         cx.state.last_us = Some(us);
-        cx.state.born_us = cx.state.born_us.or(own_us);
     }
     let path = rec.json.str_at("trackingPath");
     let message = rec.json.str_at("messageId");

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
-use super::call::{Call, Calls, OpenCall};
+use super::call::{Calls, OpenCall};
 use super::record::Record;
 use crate::adapters::SourceInfo;
 use crate::schema::{Checkpoint, EventId};
@@ -87,8 +87,6 @@ pub(super) struct State {
     pub(super) lines: u64,
     /// Last time seen.
     pub(super) last_us: Option<i64>,
-    /// First time seen.
-    pub(super) born_us: Option<i64>,
     /// End of the last line.
     pub(super) end: u64,
     /// Oldest first.
@@ -186,8 +184,6 @@ struct Saved {
     lines: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_us: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    born_us: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tools: Vec<OpenTool>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,9 +193,6 @@ struct Saved {
     /// Calls to rebuild from the bytes since `resume_at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<OpenCall>,
-    /// Calls settled by silence that may go on.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    held: Vec<Call>,
 }
 
 /// Writes the checkpoint of a transcript.
@@ -209,16 +202,15 @@ pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
         turn: state.turn,
         lines: state.lines,
         last_us: state.last_us,
-        born_us: state.born_us,
         tools: state.tools.clone(),
         values: state.values.clone(),
         prompts: state.prompts.clone(),
         open: calls.open(),
-        held: calls.held(),
     };
     Checkpoint {
         resume_at: calls.first_open().unwrap_or(state.end),
         high_water: state.end,
+        open: calls.is_open(),
         // Only maps with keys that are no text can fail, and there are none.
         state: serde_json::to_string(&saved).unwrap_or_default(),
     }
@@ -231,12 +223,11 @@ pub(super) fn restore(checkpoint: &Checkpoint) -> Option<(State, Calls)> {
         turn: saved.turn,
         lines: saved.lines,
         last_us: saved.last_us,
-        born_us: saved.born_us,
         end: checkpoint.high_water,
         tools: saved.tools,
         spare: Vec::new(),
         values: saved.values,
         prompts: saved.prompts,
     };
-    Some((state, Calls::restore(saved.open, saved.held)))
+    Some((state, Calls::restore(saved.open)))
 }

@@ -17,7 +17,7 @@ pub struct DocumentDecoder {
     path: String,
     modified_us: i64,
     read_to: u64,
-    born_us: Option<i64>,
+    last_us: Option<i64>,
 }
 
 impl DocumentDecoder {
@@ -29,7 +29,7 @@ impl DocumentDecoder {
             path: info.path.to_owned(),
             modified_us: info.modified_us,
             read_to: checkpoint.map_or(0, |c| c.high_water),
-            born_us: checkpoint.and_then(|c| c.state.parse().ok()),
+            last_us: checkpoint.and_then(|c| c.state.parse().ok()),
         }
     }
 }
@@ -40,7 +40,7 @@ fn document(core: &mut Core, json: Json<'_, '_>, offset: u64, rows: &mut Rows) -
     let ts_us = session.str_at("timestamp").and_then(time::rfc3339_us);
     let stamp =
         Stamp { offset, ts_us: ts_us.unwrap_or(core.origin.modified_us), inferred: true, ordinal: None, bare: true };
-    core.state.born_us = ts_us;
+    core.state.last_us = ts_us;
     let outcome = core.session_meta(session, &Stamp { inferred: ts_us.is_none(), ..stamp }, rows);
     for item in json.get("items").into_iter().flat_map(Json::items).filter(|i| i.is_object()) {
         core.state.pass(&stamp, false);
@@ -58,7 +58,7 @@ impl Decoder for DocumentDecoder {
             outcome = outcome.max(document(&mut core, json, line.offset, rows));
         });
         self.read_to = line.end;
-        self.born_us = self.born_us.or(core.state.born_us);
+        self.last_us = self.last_us.max(core.state.last_us);
         count(line, seen, outcome, rows);
     }
 
@@ -71,11 +71,11 @@ impl Decoder for DocumentDecoder {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let state = self.born_us.map(|us| us.to_string()).unwrap_or_default();
-        Checkpoint { resume_at: self.read_to, high_water: self.read_to, state }
+        let state = self.last_us.map(|us| us.to_string()).unwrap_or_default();
+        Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.last_us
     }
 }

@@ -39,7 +39,7 @@ impl Core {
         let facts = facts_of(meta);
         let first = self.state.threads.is_empty();
         let copied = !first && self.is_copied_meta(id, made_us);
-        self.state.born_us = self.state.born_us.or(written);
+        self.state.last_us = self.state.last_us.max(written);
         if first || (!copied && self.state.replay.mode != Mode::Replaying) {
             if !first {
                 // Two threads in one file: the later one starts over, counters included.

@@ -180,7 +180,7 @@ impl Core {
             bare: payload.is_none(),
         };
         self.settle_before(kind, payload, rows);
-        self.state.born_us = self.state.born_us.or(ts_us);
+        self.state.last_us = self.state.last_us.max(ts_us);
         match (kind, payload) {
             (Some(kind), Some(payload)) => self.envelope(kind, payload, &stamp, rows),
             _ => self.bare(kind, json, &stamp, rows),
@@ -350,11 +350,11 @@ impl Decoder for RolloutDecoder {
     fn checkpoint(&self) -> Checkpoint {
         let at = self.core.held.as_ref().map_or(self.high_water, |held| held.stamp.offset);
         let state = serde_json::to_string(&self.core.state).unwrap_or_default();
-        Checkpoint { resume_at: at, high_water: at, state }
+        Checkpoint { resume_at: at, high_water: at, open: self.core.held.is_some(), state }
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.core.state.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.core.state.last_us
     }
 }
 

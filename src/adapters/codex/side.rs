@@ -18,7 +18,7 @@ struct Records {
     extra: Extra,
     modified_us: i64,
     read_to: u64,
-    born_us: Option<i64>,
+    last_us: Option<i64>,
 }
 
 type Record = fn(&mut Records, Json<'_, '_>, u64, &mut Rows) -> Outcome;
@@ -30,7 +30,7 @@ impl Records {
             extra: Extra::default(),
             modified_us: info.modified_us,
             read_to: checkpoint.map_or(0, |c| c.high_water),
-            born_us: checkpoint.and_then(|c| c.state.parse().ok()),
+            last_us: checkpoint.and_then(|c| c.state.parse().ok()),
         }
     }
 
@@ -47,12 +47,12 @@ impl Records {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let state = self.born_us.map(|us| us.to_string()).unwrap_or_default();
-        Checkpoint { resume_at: self.read_to, high_water: self.read_to, state }
+        let state = self.last_us.map(|us| us.to_string()).unwrap_or_default();
+        Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }
     }
 
     fn time(&mut self, ts_us: Option<i64>) -> (i64, bool) {
-        self.born_us = self.born_us.or(ts_us);
+        self.last_us = self.last_us.max(ts_us);
         (ts_us.unwrap_or(self.modified_us), ts_us.is_none())
     }
 
@@ -138,8 +138,8 @@ impl Decoder for HistoryDecoder {
         self.0.checkpoint()
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.0.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.0.last_us
     }
 }
 
@@ -172,7 +172,7 @@ impl Decoder for IndexDecoder {
         self.0.checkpoint()
     }
 
-    fn born_us(&self) -> Option<i64> {
-        self.0.born_us
+    fn last_us(&self) -> Option<i64> {
+        self.0.last_us
     }
 }

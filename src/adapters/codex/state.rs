@@ -143,7 +143,7 @@ pub(super) struct State {
     pub(super) compactions: u32,
     /// True once an event has told a prompt of the user: then no other record is one.
     pub(super) user_events: bool,
-    pub(super) born_us: Option<i64>,
+    pub(super) last_us: Option<i64>,
     /// Time of the last meta record: what lines without a time get.
     pub(super) meta_us: Option<i64>,
     /// Digest of thread and turn; `None` after either has changed.

@@ -12,7 +12,7 @@ use crate::cli::{CliError, Progress};
 use crate::config::Settings;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, Core, Flusher, Follower, FollowerOptions, PipelineError, Scope, Tally, limits_for, now_us,
+    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Tally, limits_for, now_us,
 };
 
 /// How often progress is shown.
@@ -125,7 +125,7 @@ pub(in crate::cli) fn backfill(
     let progress = Arc::new(pipeline::Progress::default());
     on_signal(Arc::default(), Arc::clone(&progress))?;
     let report = watched(&progress, on, || {
-        backfill::run(settings, &core, &scope, workers(plan.jobs), &progress)
+        backfill::run(settings, &core, &scope, How { workers: workers(plan.jobs), history: true }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
@@ -147,7 +147,7 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
     watched(&progress, on, || {
-        backfill::run(settings, &core, &Scope::default(), workers(None), &progress)
+        backfill::run(settings, &core, &Scope::default(), How { workers: workers(None), history: plan.once }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     if !plan.once && !stop.load(Ordering::Relaxed) {

@@ -11,12 +11,17 @@ pub(crate) fn position(id: u64, offset: u64) -> SourcePosition {
         path: format!("/home/me/.claude/projects/{id}.jsonl"),
         generation: 1,
         born_us: -5,
-        checkpoint: Checkpoint { resume_at: offset / 2, high_water: offset, state: "{\"a\":\"\\n\"}".to_owned() },
+        checkpoint: Checkpoint {
+            resume_at: offset / 2,
+            high_water: offset,
+            open: false,
+            state: "{\"a\":\"\\n\"}".to_owned(),
+        },
         fingerprint: Fingerprint { head: u64::MAX, inode: 7, ..Fingerprint::default() },
         counts: Counts { lines: 3, ..Counts::default() },
         read_at_us: 9,
-        missing: id % 2 == 0,
-        last_error: (id % 3 == 0).then(|| "gone".to_owned()),
+        missing: id.is_multiple_of(2),
+        last_error: id.is_multiple_of(3).then(|| "gone".to_owned()),
     }
 }
 

@@ -68,7 +68,12 @@ fn bench() -> Bench {
 fn show(bench: &Bench, kind: ReportKind, filter: ReportFilter, json: bool) -> String {
     let mut out = Vec::new();
     let options = ReportOptions { width: Some(120), json };
-    Report { kind, filter }.write(&bench.engine, &mut out, &options).unwrap();
+    let report = Report { kind, filter };
+    let (sql, params) = report.sql();
+    let mut answer = bench.engine.run_blocking(&sql, &params).unwrap();
+    let batches: Vec<_> = std::iter::from_fn(|| answer.next_blocking()).collect::<Result<_, _>>().unwrap();
+    let all = arrow::compute::concat_batches(&answer.schema(), &batches).unwrap();
+    report.write(bench.engine.zone(), &all, &mut out, &options).unwrap();
     String::from_utf8(out).unwrap()
 }
 

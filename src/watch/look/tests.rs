@@ -18,7 +18,7 @@ fn read(path: &Path, from: u64, now_us: i64) -> SourcePosition {
         path: path.to_str().unwrap().into(),
         generation: 0,
         born_us: 0,
-        checkpoint: Checkpoint { resume_at: at, high_water: at, state: String::new() },
+        checkpoint: Checkpoint { resume_at: at, high_water: at, open: false, state: String::new() },
         fingerprint: reader.fingerprint(at, now_us).unwrap().unwrap(),
         counts: Counts::default(),
         read_at_us: 0,
@@ -70,7 +70,7 @@ fn a_position_in_the_middle_is_never_unchanged() {
     let mut previous = read(&path, 0, i64::MAX);
     let mut reader = Reader::new(Opened::open(&path).unwrap(), 0, Limits::default(), Vec::new()).unwrap();
     reader.next_frame().unwrap();
-    previous.checkpoint = Checkpoint { resume_at: 0, high_water: reader.offset(), state: String::new() };
+    previous.checkpoint = Checkpoint { resume_at: 0, high_water: reader.offset(), open: false, state: String::new() };
     previous.fingerprint = reader.fingerprint(reader.offset(), i64::MAX).unwrap().unwrap();
     assert!(matches!(look(&path, None, Some(&previous)), Look::Appended(_)));
 }

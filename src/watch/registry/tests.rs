@@ -41,7 +41,7 @@ impl Fake {
             path: path.into(),
             generation: 0,
             born_us: 0,
-            checkpoint: Checkpoint { resume_at: stat.size, high_water: stat.size, state: String::new() },
+            checkpoint: Checkpoint { resume_at: stat.size, high_water: stat.size, open: false, state: String::new() },
             fingerprint: of(&stat, stat.size, hash(&bytes[..head_len]), tail, 0),
             counts: Counts::default(),
             read_at_us: 0,
