@@ -19,7 +19,7 @@ use datafusion::config::ConfigNonZeroUsize;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, GreedyMemoryPool, MemoryPool};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 
 use super::catalog::{self, Names, SCHEMA};
 use super::error::{QueryError, Surroundings};
+use super::memory::FrugalPool;
 use super::scan::LakeTable;
 use super::views::{self, View};
 use super::zone::Zone;
@@ -41,6 +42,8 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 const WAITING_BATCHES: usize = 2;
 /// Rows of a batch when memory is short: a batch is the least that a sort can hold.
 const FRUGAL_ROWS: usize = 1024;
+/// Spilled files that are merged at once when memory is short.
+const MERGED_FILES: usize = 4;
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -462,7 +465,8 @@ impl Planner {
 fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
     let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
     let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-        .with_memory_pool(Arc::new(FairSpillPool::new(bytes)))
+        .with_memory_pool(Arc::new(FrugalPool::new(bytes)))
+        .with_max_spill_merge_fan_in(MERGED_FILES)
         .build_arc()
         .map_err(|e| failed(&e))?;
     let mut state = SessionStateBuilder::new_from_existing(session.clone()).with_runtime_env(env).build();

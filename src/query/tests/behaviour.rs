@@ -243,9 +243,9 @@ fn too_little_memory_is_an_error_that_says_so() {
 
 #[test]
 fn a_join_too_large_for_memory_is_sorted_instead() {
-    let bench = Bench::with(Vec::new(), &[], |_, o| o.memory_bytes = 32 << 20);
-    let side = "SELECT repeat('x', 100) || CAST(value AS VARCHAR) AS v FROM generate_series(1, 400000)";
-    assert_eq!(bench.value(&format!("SELECT count(*) FROM ({side}) a JOIN ({side}) b ON a.v = b.v")), "400000");
+    let bench = Bench::with(Vec::new(), &[], |_, o| o.memory_bytes = 64 << 20);
+    let side = "SELECT repeat('x', 100) || CAST(value AS VARCHAR) AS v FROM generate_series(1, 800000)";
+    assert_eq!(bench.value(&format!("SELECT count(*) FROM ({side}) a JOIN ({side}) b ON a.v = b.v")), "800000");
 }
 
 #[test]
