@@ -5,7 +5,7 @@
 -- the view activity; estimates are in no token sum.
 SELECT
   project,
-  string_agg(DISTINCT agent, ', ' ORDER BY agent) AS agents,
+  text_list(agent) AS agents,
   min(first_at) AS first_at,
   max(last_at) AS last_at,
   count(DISTINCT session_id) AS sessions,
@@ -26,7 +26,7 @@ SELECT
   sum(partial_calls) AS partial_calls,
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls,
-  string_agg(DISTINCT model, ', ' ORDER BY model) AS models
+  text_list(model) AS models
 FROM activity
 GROUP BY 1
 ORDER BY total_tokens DESC NULLS LAST, 1

@@ -15,7 +15,7 @@ SELECT
     + coalesce(sum(cache_write_1h_tokens), 0) AS cache_write_tokens,
   sum(output_tokens) AS output_tokens,
   sum(total_tokens) AS total_tokens,
-  string_agg(DISTINCT model, ', ' ORDER BY model) AS models,
+  text_list(model) AS models,
   sum(partial_calls) AS partial_calls,
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls,

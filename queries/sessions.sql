@@ -43,7 +43,7 @@ WITH titles AS (
     sum(estimated_calls) AS estimated_calls,
     sum(CASE WHEN is_subagent THEN calls ELSE 0 END) AS subagent_calls,
     sum(CASE WHEN is_subagent THEN total_tokens ELSE 0 END) AS subagent_total_tokens,
-    string_agg(DISTINCT model, ', ' ORDER BY model) AS models
+    text_list(model) AS models
   FROM activity
   WHERE session_id IS NOT NULL
   GROUP BY 1, 2

@@ -19,8 +19,6 @@ WITH results AS (
     max(tool_output) AS tool_output
   FROM events
   WHERE event_type = 'tool_result' AND tool_call_id IS NOT NULL
-    AND ts >= $since        -- if since
-    AND agent = $agent      -- if agent
   GROUP BY 1, 2, 3
 )
 SELECT
@@ -50,7 +48,3 @@ FROM events c
 LEFT JOIN results r
   ON r.agent = c.agent AND r.session_id = c.session_id AND r.tool_call_id = c.tool_call_id
 WHERE c.event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')
-  AND c.ts >= $since        -- if since
-  AND c.ts < $until         -- if until
-  AND c.agent = $agent      -- if agent
-  AND c.project = $project  -- if project

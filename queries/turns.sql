@@ -9,46 +9,20 @@ WITH prompts AS (
   FROM events
   WHERE event_type = 'user_interaction' AND is_subagent IS NOT TRUE AND turn IS NOT NULL AND text IS NOT NULL
   GROUP BY 1, 2, 3
-), parts AS (
-  SELECT
-    agent,
-    session_id,
-    turn,
-    CASE WHEN total_tokens IS NOT NULL THEN model END AS model,
-    usage_source,
-    event_type,
-    min(project) AS project,
-    min(ts) AS first_at,
-    max(ts) AS last_at,
-    count(*) AS events,
-    count(*) FILTER (WHERE is_error) AS failed,
-    sum(lines_added) AS lines_added,
-    sum(lines_removed) AS lines_removed,
-    count(total_tokens) AS calls,
-    sum(input_tokens) AS input_tokens,
-    sum(cache_read_tokens) AS cache_read_tokens,
-    sum(cache_write_5m_tokens) AS cache_write_5m_tokens,
-    sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
-    sum(output_tokens) AS output_tokens,
-    sum(reasoning_tokens) AS reasoning_tokens,
-    sum(total_tokens) AS total_tokens
-  FROM events
-  WHERE session_id IS NOT NULL AND turn IS NOT NULL AND is_subagent IS NOT TRUE
-  GROUP BY 1, 2, 3, 4, 5, 6
 ), sums AS (
   SELECT
     agent,
     session_id,
     turn,
     min(project) AS project,
-    min(first_at) AS started_at,
-    max(last_at) AS ended_at,
-    coalesce(sum(events) FILTER (
-      WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')), 0) AS tool_calls,
-    coalesce(sum(CASE WHEN event_type = 'error_encountered' THEN events ELSE failed END), 0) AS errors,
+    min(ts) AS started_at,
+    max(ts) AS ended_at,
+    count(*) FILTER (
+      WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')) AS tool_calls,
+    count(*) FILTER (WHERE is_error OR event_type = 'error_encountered') AS errors,
     coalesce(sum(lines_added), 0) AS lines_added,
     coalesce(sum(lines_removed), 0) AS lines_removed,
-    coalesce(sum(calls) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated'), 0) AS calls,
+    count(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS calls,
     sum(input_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS input_tokens,
     sum(cache_read_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_read_tokens,
     sum(cache_write_5m_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_write_5m_tokens,
@@ -56,11 +30,12 @@ WITH prompts AS (
     sum(output_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS output_tokens,
     sum(reasoning_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS reasoning_tokens,
     sum(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS total_tokens,
-    coalesce(sum(calls) FILTER (WHERE usage_source = 'partial'), 0) AS partial_calls,
+    count(total_tokens) FILTER (WHERE usage_source = 'partial') AS partial_calls,
     coalesce(sum(output_tokens) FILTER (WHERE usage_source = 'partial'), 0) AS partial_output_tokens,
-    coalesce(sum(calls) FILTER (WHERE usage_source = 'estimated'), 0) AS estimated_calls,
-    string_agg(DISTINCT model, ', ' ORDER BY model) AS models
-  FROM parts
+    count(total_tokens) FILTER (WHERE usage_source = 'estimated') AS estimated_calls,
+    text_list(model) FILTER (WHERE total_tokens IS NOT NULL) AS models
+  FROM events
+  WHERE session_id IS NOT NULL AND turn IS NOT NULL AND is_subagent IS NOT TRUE
   GROUP BY 1, 2, 3
 )
 SELECT

@@ -23,7 +23,7 @@ SELECT
   sum(partial_calls) AS partial_calls,
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls,
-  string_agg(DISTINCT model, ', ' ORDER BY model) AS models
+  text_list(model) AS models
 FROM activity
 GROUP BY 1, 2
 ORDER BY 1, 2

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod functions;
 mod guard;
+mod memory;
 mod nearest;
 mod output;
 mod params;

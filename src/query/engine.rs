@@ -15,10 +15,11 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, TableProvider};
+use datafusion::config::ConfigNonZeroUsize;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 
 use super::catalog::{self, Names, SCHEMA};
 use super::error::{QueryError, Surroundings};
+use super::memory::FrugalPool;
 use super::scan::LakeTable;
 use super::views::{self, View};
 use super::zone::Zone;
@@ -38,6 +40,10 @@ use crate::schema;
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Batches that wait for a slow reader.
 const WAITING_BATCHES: usize = 2;
+/// Rows of a batch when memory is short: a batch is the least that a sort can hold.
+const FRUGAL_ROWS: usize = 1024;
+/// Spilled files that are merged at once when memory is short.
+const MERGED_FILES: usize = 4;
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -97,16 +103,21 @@ fn create_private(path: &Path) -> Result<(), QueryError> {
     builder.create(path).map_err(|source| QueryError::Io { path: path.to_owned(), source })
 }
 
-fn config(threads: usize) -> SessionConfig {
+fn config(threads: usize, memory_bytes: u64) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         .with_default_catalog_and_schema("devlog", SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(false);
     let options = config.options_mut();
+    // What a sort keeps free for merging what it spilled; the default takes most of a small limit.
+    let reserve = usize::try_from(memory_bytes / 64).unwrap_or(usize::MAX);
+    options.execution.sort_spill_reservation_bytes = reserve.clamp(256 * 1024, 10 * 1024 * 1024);
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.reorder_filters = true;
     options.explain.show_sizes = false;
+    // A view's ORDER BY is what `SELECT * FROM view` shows; it costs little, such views are small.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     // `x IS TRUE` is planned as never null and executed as perhaps null; the check would refuse it.
     options.execution.skip_physical_aggregate_schema_check = true;
     config
@@ -138,7 +149,10 @@ impl Runtime {
         if let Some(known) = state.scalar_functions() {
             functions::install(known, zone);
         }
-        let mut template = state.with_config(config(count)).with_runtime_env(env).build();
+        if let Some(known) = state.aggregate_functions() {
+            known.extend(functions::aggregates());
+        }
+        let mut template = state.with_config(config(count, options.memory_bytes)).with_runtime_env(env).build();
         datafusion_functions_json::register_all(&mut template).map_err(|e| failed(&e))?;
         let functions = Arc::new(function_names(&template));
         let threads = Threads(Some(threads));
@@ -181,7 +195,9 @@ fn failed(error: &datafusion::error::DataFusionError) -> QueryError {
 
 fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
     let bytes = usize::try_from(options.memory_bytes).unwrap_or(usize::MAX);
-    let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(bytes));
+    // A fair pool gives every operator that could spill the same share, idle ones included: a view has
+    // dozens, and all fail with most of the memory unused.
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![options.spill_dir.clone()]))
         .with_max_temp_directory_size(SPILL_BYTES);
@@ -435,7 +451,8 @@ impl Planner {
                 Err(QueryError::Memory { .. }) if !sent && !frugal => {
                     frugal = true;
                     drop(stream);
-                    stream = self.start(frugal_state(&self.session), plan.clone()).await?;
+                    stream =
+                        self.start(frugal_state(&self.session, self.surroundings.memory_bytes)?, plan.clone()).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -444,13 +461,21 @@ impl Planner {
     }
 }
 
-fn frugal_state(session: &SessionState) -> SessionState {
-    let mut state = session.clone();
+/// The session with plans that need little memory at once and take longer.
+fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
+    let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+    let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
+        .with_memory_pool(Arc::new(FrugalPool::new(bytes)))
+        .with_max_spill_merge_fan_in(MERGED_FILES)
+        .build_arc()
+        .map_err(|e| failed(&e))?;
+    let mut state = SessionStateBuilder::new_from_existing(session.clone()).with_runtime_env(env).build();
     let options = state.config_mut().options_mut();
     options.optimizer.prefer_hash_join = false;
-    options.execution.target_partitions = 1;
-    options.execution.sort_spill_reservation_bytes = 1024 * 1024;
-    state
+    // With one partition the planner knows hash joins only.
+    options.execution.target_partitions = 2;
+    options.execution.batch_size = ConfigNonZeroUsize::try_new(FRUGAL_ROWS).map_err(|e| failed(&e))?;
+    Ok(state)
 }
 
 /// Rows on their way: a schema and a stream of batches.

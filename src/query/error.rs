@@ -307,6 +307,9 @@ impl Surroundings {
                 name: name.to_owned(),
             };
         }
+        if let Some(call) = between(text, "argument types '", "'") {
+            return QueryError::Wrong { message: format!("{} is not possible with these types", plain(call)) };
+        }
         if let Some(name) = between(text, "No value found for placeholder with name $", " ").or_else(|| {
             let rest = text.split_once("No value found for placeholder with name $")?.1;
             Some(rest)

@@ -2,8 +2,11 @@
 //!
 //! - `local_date(ts)` and `local_time(ts)`: the wall clock in the engine's zone; a comparison of
 //!   `local_date(ts)` with a date becomes a range of `ts`, so files outside it are not opened
+//! - `text_list(text)`: the distinct texts of a group
 //! - functions that make long values from a number (`repeat`, `lpad`, ...) refuse results that the
 //!   memory limit cannot see
+
+mod text_list;
 
 use std::sync::Arc;
 
@@ -15,7 +18,8 @@ use datafusion::logical_expr::interval_arithmetic::Interval;
 use datafusion::logical_expr::preimage::PreimageResult;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use super::zone::{Offsets, Zone};
@@ -196,6 +200,11 @@ fn made(measure: Measure, args: &ScalarFunctionArgs) -> Result<i64> {
             Ok(sum(each.collect()))
         }
     }
+}
+
+/// The aggregate functions of our own.
+pub(super) fn aggregates() -> [Arc<AggregateUDF>; 1] {
+    [Arc::new(text_list::udaf())]
 }
 
 /// Replaces built-in functions of `known` by limited ones and adds our own.

@@ -14,7 +14,7 @@ use super::error::{Place, QueryError};
 /// Longest query text.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 /// Most operators on the path from an expression's root to a leaf, counted from above.
-const MAX_CHAIN: usize = 4_000;
+const MAX_CHAIN: usize = 2_000;
 /// Most `UNION`s, `JOIN`s and the like in one query.
 const MAX_RELATIONS: usize = 400;
 

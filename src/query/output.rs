@@ -29,7 +29,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::nearest::nearest;
 use super::zone::Zone;
-pub(super) use cell::{Cells, clean, is_number};
+pub(super) use cell::{Cells, clean, is_number, is_rigid};
 use delimited::{Delimited, Kind};
 pub(super) use grid::Grid;
 use markdown::Markdown;

@@ -10,7 +10,6 @@ mod when;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use chrono::DateTime;
@@ -82,7 +81,7 @@ impl ReportKind {
     const fn views(self) -> &'static [&'static str] {
         match self {
             Self::Sessions => &["activity", "sessions"],
-            Self::Tools => &["tool_calls"],
+            Self::Tools => &[],
             _ => &["activity"],
         }
     }
@@ -158,14 +157,17 @@ impl Report {
             ("project", filter.project.clone()),
         ];
         let given: BTreeSet<&str> = all.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| *name).collect();
-        let mut sql = String::from("WITH ");
+        let mut sql = String::new();
         for (i, name) in self.kind.views().iter().enumerate() {
             let body = BUILT_IN.iter().find(|(view, _)| view == name).map_or("", |(_, body)| *body);
-            let comma = if i == 0 { "" } else { ", " };
-            // A String takes whatever is written to it.
-            drop(write!(sql, "{comma}{name} AS (\n{})", under(body, &given)));
+            let comma = if i == 0 { "WITH " } else { ", " };
+            for piece in [comma, name, " AS (\n", &under(body, &given), ")"] {
+                sql.push_str(piece);
+            }
         }
-        sql.push('\n');
+        if !sql.is_empty() {
+            sql.push('\n');
+        }
         sql.push_str(&under(self.kind.template(), &given));
         let params = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         (sql, params)

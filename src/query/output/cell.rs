@@ -61,6 +61,11 @@ pub(crate) fn is_number(kind: &DataType) -> bool {
     kind.is_numeric() || matches!(kind, DataType::Decimal128(..) | DataType::Duration(_))
 }
 
+/// True for columns that make no sense when cut.
+pub(crate) fn is_rigid(kind: &DataType) -> bool {
+    is_number(kind) || kind.is_temporal() || *kind == DataType::Boolean
+}
+
 /// Columns that a character takes on a terminal; an approximation of Unicode's East Asian widths.
 pub(crate) const fn char_width(c: char) -> usize {
     match c as u32 {

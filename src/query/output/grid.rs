@@ -16,8 +16,10 @@ const NARROWEST: usize = 10;
 #[derive(Debug, Default)]
 pub(crate) struct Grid {
     pub(crate) headers: Vec<String>,
-    /// Columns that are shown to the right and never cut.
+    /// Columns that are shown to the right.
     pub(crate) numbers: Vec<bool>,
+    /// Columns that are never cut.
+    pub(crate) rigid: Vec<bool>,
     pub(crate) rows: Vec<Vec<String>>,
     /// A last row below a line.
     pub(crate) total: Option<Vec<String>>,
@@ -27,8 +29,9 @@ impl Grid {
     /// Writes the cells, at most `limit` columns wide if given.
     pub(crate) fn write(&self, out: &mut impl Write, limit: Option<usize>) -> io::Result<()> {
         let natural = self.natural();
-        let fixed: Vec<bool> = self.numbers.clone();
-        let Some(widths) = fit(&natural, &fixed, limit) else { return self.write_blocks(out, limit.unwrap_or(80)) };
+        let Some(widths) = fit(&natural, &self.rigid, limit) else {
+            return self.write_blocks(out, limit.unwrap_or(80));
+        };
         let mut line = String::new();
         self.line(&self.headers, &widths, &mut line);
         writeln!(out, "{line}")?;
@@ -45,6 +48,11 @@ impl Grid {
             writeln!(out, "{line}")?;
         }
         Ok(())
+    }
+
+    /// Whether the columns stand beside each other within `limit`.
+    pub(crate) fn fits(&self, limit: usize) -> bool {
+        fit(&self.natural(), &self.rigid, Some(limit)).is_some()
     }
 
     fn natural(&self) -> Vec<usize> {
@@ -147,6 +155,7 @@ mod tests {
         Grid {
             headers: row(["name", "n", "text"]),
             numbers: vec![false, true, false],
+            rigid: vec![false, true, false],
             rows: vec![row(["a", "1", "short"]), row(["日本", "1000", "a rather long text that must give way"])],
             total: Some(row(["", "1001", ""])),
         }

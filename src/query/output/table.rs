@@ -5,7 +5,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::{Cells, Grid, OutputError, OutputOptions, clean, is_number};
+use super::{Cells, Grid, OutputError, OutputOptions, clean, is_number, is_rigid};
 
 /// Widest cell, when there is no terminal that sets a limit.
 const CELL_COLUMNS: usize = 120;
@@ -21,10 +21,10 @@ impl<W: Write> Table<W> {
     pub(super) fn new(schema: &SchemaRef, out: W, options: &OutputOptions) -> Self {
         let schema: &Schema = schema;
         let headers = schema.fields().iter().map(|f| clean(f.name(), CELL_COLUMNS)).collect();
-        // Times are as rigid as numbers but stand to the left; they are short enough never to be cut.
         let numbers = schema.fields().iter().map(|f| is_number(f.data_type())).collect();
+        let rigid = schema.fields().iter().map(|f| is_rigid(f.data_type())).collect();
         let cell_columns = options.width.unwrap_or(CELL_COLUMNS).max(20);
-        Self { grid: Grid { headers, numbers, ..Grid::default() }, out, options: options.clone(), cell_columns }
+        Self { grid: Grid { headers, numbers, rigid, ..Grid::default() }, out, options: options.clone(), cell_columns }
     }
 
     /// Takes as many rows as there is room for; returns how many.

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Int64Type};
 use serde_json::{Map, Value, json};
 
 use super::{Report, ReportKind};
-use crate::query::output::{Cells, Grid, OutputError, clean, is_number};
+use crate::query::output::{Cells, Grid, OutputError, clean, is_number, is_rigid};
 use crate::query::zone::Zone;
 
 /// How a report is shown.
@@ -22,6 +22,20 @@ pub struct ReportOptions {
 /// Columns that are in the answer for the notes and the JSON, not for the table.
 const HIDDEN: [&str; 6] =
     ["is_total", "partial_calls", "partial_output_tokens", "estimated_calls", "session_id", "total_sessions"];
+
+/// Columns that give way in a narrow terminal, the least important first.
+const FIRST_TO_GO: [&str; 10] = [
+    "subagent_total_tokens",
+    "errors",
+    "longest_ms",
+    "tool_calls",
+    "provider",
+    "prompts",
+    "cache_write_tokens",
+    "agent",
+    "last_at",
+    "models",
+];
 
 /// Widest text in a table without a terminal.
 const TEXT_COLUMNS: usize = 60;
@@ -126,33 +140,12 @@ fn as_table(
         out.flush()?;
         return Ok(());
     }
-    let mut cells = Cells::new(all, zone)?;
-    let mut rows = Vec::with_capacity(all.num_rows());
-    let mut text = String::new();
-    for row in 0..all.num_rows() {
-        let mut line = Vec::with_capacity(shown.len());
-        for column in &shown {
-            let known = cells.read(*column, row, &mut text)?;
-            line.push(if known { cell(&text, schema.field(*column).data_type()) } else { "–".to_owned() });
-        }
-        rows.push(line);
-    }
-    let mut total = rows.pop().unwrap_or_default();
-    for (i, (cell, column)) in total.iter_mut().zip(&shown).enumerate() {
-        if i == 0 {
-            "total".clone_into(cell);
-        } else if all.column(*column).is_null(all.num_rows() - 1) {
-            cell.clear();
-        }
-    }
-    let grid = Grid {
-        headers: shown.iter().map(|i| head(schema.field(*i).name())).collect(),
-        numbers: shown.iter().map(|i| is_number(schema.field(*i).data_type())).collect(),
-        rows,
-        total: Some(total),
-    };
+    let (grid, dropped) = laid_out(all, zone, shown, options.width)?;
     grid.write(&mut &mut *out, options.width)?;
-    let notes = notes(all);
+    let mut notes = notes(all);
+    if !dropped.is_empty() {
+        notes.push(format!("Not shown in this width: {}.", dropped.join(", ")));
+    }
     if !notes.is_empty() {
         writeln!(out)?;
     }
@@ -163,9 +156,81 @@ fn as_table(
     Ok(())
 }
 
-fn cell(text: &str, kind: &DataType) -> String {
+/// The widest layout that fits: whole numbers, then rounded ones, then without the least important columns.
+fn laid_out(
+    all: &RecordBatch,
+    zone: Zone,
+    mut shown: Vec<usize>,
+    width: Option<usize>,
+) -> Result<(Grid, Vec<String>), OutputError> {
+    let schema = all.schema();
+    let mut dropped = Vec::new();
+    let mut grid = filled(all, zone, &shown, grouped)?;
+    let Some(width) = width.filter(|w| !grid.fits(*w)) else { return Ok((grid, dropped)) };
+    grid = filled(all, zone, &shown, rounded)?;
+    for name in FIRST_TO_GO {
+        if grid.fits(width) {
+            break;
+        }
+        if let Some(place) = shown.iter().position(|i| schema.field(*i).name() == name) {
+            shown.remove(place);
+            dropped.push(head(name));
+            grid = filled(all, zone, &shown, rounded)?;
+        }
+    }
+    Ok((grid, dropped))
+}
+
+fn filled(all: &RecordBatch, zone: Zone, shown: &[usize], tokens: fn(&str) -> String) -> Result<Grid, OutputError> {
+    let schema = all.schema();
+    let mut cells = Cells::new(all, zone)?;
+    let mut rows = Vec::with_capacity(all.num_rows());
+    let mut text = String::new();
+    for row in 0..all.num_rows() {
+        let mut line = Vec::with_capacity(shown.len());
+        for column in shown {
+            let field = schema.field(*column);
+            let number = if field.name().ends_with("_tokens") { tokens } else { grouped };
+            let known = cells.read(*column, row, &mut text)?;
+            line.push(if known { cell(&text, field.data_type(), number) } else { "–".to_owned() });
+        }
+        rows.push(line);
+    }
+    let mut total = rows.pop().unwrap_or_default();
+    for (i, (cell, column)) in total.iter_mut().zip(shown).enumerate() {
+        if i == 0 {
+            "total".clone_into(cell);
+        } else if all.column(*column).is_null(all.num_rows() - 1) {
+            cell.clear();
+        }
+    }
+    Ok(Grid {
+        headers: shown.iter().map(|i| head(schema.field(*i).name())).collect(),
+        numbers: shown.iter().map(|i| is_number(schema.field(*i).data_type())).collect(),
+        rigid: shown.iter().map(|i| is_rigid(schema.field(*i).data_type())).collect(),
+        rows,
+        total: Some(total),
+    })
+}
+
+/// A number of tokens to one decimal: `9,999`, `123.4K`, `1.2M`, `3.5B`.
+fn rounded(number: &str) -> String {
+    let Ok(tokens) = number.parse::<u64>() else { return grouped(number) };
+    let scaled = |unit: u64, sign: char| {
+        let tenths = (u128::from(tokens) * 10 + u128::from(unit) / 2) / u128::from(unit);
+        format!("{}.{}{sign}", tenths / 10, tenths % 10)
+    };
+    match tokens {
+        0..10_000 => grouped(number),
+        10_000..999_950 => scaled(1_000, 'K'),
+        999_950..999_950_000 => scaled(1_000_000, 'M'),
+        _ => scaled(1_000_000_000, 'B'),
+    }
+}
+
+fn cell(text: &str, kind: &DataType, number: fn(&str) -> String) -> String {
     match kind {
-        kind if kind.is_integer() => grouped(text),
+        kind if kind.is_integer() => number(text),
         // Minutes are enough for people.
         DataType::Timestamp(..) => text.chars().take(16).collect(),
         _ => clean(text, TEXT_COLUMNS),
@@ -197,15 +262,17 @@ fn notes(all: &RecordBatch) -> Vec<String> {
     if let Some(calls) = number("partial_calls") {
         let tokens = number("partial_output_tokens").unwrap_or_default();
         let of = number("calls").map_or_else(String::new, |all| format!(" of {}", grouped(&all.to_string())));
+        let (come, their) = if calls == 1 { ("comes from a record", "its") } else { ("come from records", "their") };
         notes.push(format!(
-            "{}{of} calls come from records known to say too little; their {} output tokens are a lower bound.",
+            "{}{of} calls {come} known to say too little; {their} {} output tokens are a lower bound.",
             grouped(&calls.to_string()),
             grouped(&tokens.to_string())
         ));
     }
     if let Some(calls) = number("estimated_calls") {
+        let have = if calls == 1 { "call has" } else { "calls have" };
         let calls = grouped(&calls.to_string());
-        notes.push(format!("{calls} more calls have only estimated tokens; these are in no sum."));
+        notes.push(format!("{calls} more {have} only estimated tokens; these are in no sum."));
     }
     notes
 }
@@ -213,6 +280,21 @@ fn notes(all: &RecordBatch) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_are_rounded_only_from_ten_thousand() {
+        for (number, shown) in [
+            ("9999", "9,999"),
+            ("10000", "10.0K"),
+            ("999949", "999.9K"),
+            ("999950", "1.0M"),
+            ("3450000000", "3.5B"),
+            ("999949999", "999.9M"),
+            ("999950000", "1.0B"),
+        ] {
+            assert_eq!(rounded(number), shown);
+        }
+    }
 
     #[test]
     fn numbers_are_grouped_by_threes() {

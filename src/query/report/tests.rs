@@ -66,14 +66,17 @@ fn bench() -> Bench {
 }
 
 fn show(bench: &Bench, kind: ReportKind, filter: ReportFilter, json: bool) -> String {
+    show_in(bench, kind, filter, &ReportOptions { width: Some(120), json })
+}
+
+fn show_in(bench: &Bench, kind: ReportKind, filter: ReportFilter, options: &ReportOptions) -> String {
     let mut out = Vec::new();
-    let options = ReportOptions { width: Some(120), json };
     let report = Report { kind, filter };
     let (sql, params) = report.sql();
     let mut answer = bench.engine.run_blocking(&sql, &params).unwrap();
     let batches: Vec<_> = std::iter::from_fn(|| answer.next_blocking()).collect::<Result<_, _>>().unwrap();
     let all = arrow::compute::concat_batches(&answer.schema(), &batches).unwrap();
-    report.write(bench.engine.zone(), &all, &mut out, &options).unwrap();
+    report.write(bench.engine.zone(), &all, &mut out, options).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -83,18 +86,120 @@ fn all(bench: &Bench, kind: ReportKind) -> String {
 
 #[test]
 fn daily_has_a_total_its_zone_and_what_is_partial() {
-    insta::assert_snapshot!(all(&bench(), ReportKind::Daily), @"");
+    insta::assert_snapshot!(all(&bench(), ReportKind::Daily), @r"
+    Usage per day · everything · Europe/Berlin
+
+    day         sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    2026-03-28         1        1      1      1       0  1,000   1,200,000            –   4,000     1,205,000  claude-opus-…
+    2026-03-29         1        0      1      0       0  1,000   1,200,000            –      17     1,201,017  claude-opus-…
+    2026-03-30         1        0      1      0       0  1,000   1,200,000            –      50     1,201,050  gpt-5
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    ");
 }
 
 #[test]
 fn sessions_models_projects_and_tools_are_tables_too() {
     let bench = bench();
-    insta::assert_snapshot!(all(&bench, ReportKind::Sessions), @"");
-    insta::assert_snapshot!(all(&bench, ReportKind::Models), @"");
-    insta::assert_snapshot!(all(&bench, ReportKind::Projects), @"");
-    insta::assert_snapshot!(all(&bench, ReportKind::Tools), @"");
-    insta::assert_snapshot!(all(&bench, ReportKind::Weekly), @"");
-    insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @"");
+    insta::assert_snapshot!(all(&bench, ReportKind::Sessions), @r"
+    Sessions · everything · Europe/Berlin
+
+    started           agent   project   title            prompts  calls  tools  errors  output  total tokens  models
+    ────────────────  ──────  ────────  ───────────────  ───────  ─────  ─────  ──────  ──────  ────────────  ──────────────
+    2026-03-28 23:30  claude  me/app    A ␛[31mlong ti…        1      2      1       0   4,017          2.4M  claude-opus-4…
+    2026-03-30 10:00  codex   me/other  –                      0      1      0       0      50          1.2M  gpt-5
+    ────────────────  ──────  ────────  ───────────────  ───────  ─────  ─────  ──────  ──────  ────────────  ──────────────
+    total                                                      1      3      1       0   4,067          3.6M
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    Not shown in this width: by sub-agents.
+    ");
+    insta::assert_snapshot!(all(&bench, ReportKind::Models), @r"
+    Usage per model · everything · Europe/Berlin
+
+    model            provider   agent   sessions  calls  input  cache read  cache write  output  total tokens
+    ───────────────  ─────────  ──────  ────────  ─────  ─────  ──────────  ───────────  ──────  ────────────
+    claude-opus-4-6  anthropic  claude         1      2  2,000   2,400,000            –   4,017     2,406,017
+    gpt-5            anthropic  codex          1      1  1,000   1,200,000            –      50     1,201,050
+    ───────────────  ─────────  ──────  ────────  ─────  ─────  ──────────  ───────────  ──────  ────────────
+    total                                      2      3  3,000   3,600,000                4,067     3,607,067
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    ");
+    insta::assert_snapshot!(all(&bench, ReportKind::Projects), @r"
+    Usage per project · everything · Europe/Berlin
+
+    project   sessions  prompts  calls  tools  input  cache read  cache write  output  total tokens  last
+    ────────  ────────  ───────  ─────  ─────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
+    me/app           2        1      2      1  2,000        2.4M            –   4,017          2.4M  2026-03-30 11:00
+    me/other         1        0      1      0  1,000        1.2M            –      50          1.2M  2026-03-30 10:00
+    ────────  ────────  ───────  ─────  ─────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
+    total            2        1      3      1  3,000        3.6M                4,067          3.6M  2026-03-30 11:00
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    Not shown in this width: errors.
+    ");
+    insta::assert_snapshot!(all(&bench, ReportKind::Tools), @r"
+    Tools · everything · Europe/Berlin
+
+    tool name  agent   calls  errors  errors %  sessions  median ms  longest ms  last
+    ─────────  ──────  ─────  ──────  ────────  ────────  ─────────  ──────────  ────────────────
+    Bash       claude      1       0         –         1          –           –  2026-03-28 23:30
+    ─────────  ──────  ─────  ──────  ────────  ────────  ─────────  ──────────  ────────────────
+    total                  1       0                   1                         2026-03-28 23:30
+    ");
+    insta::assert_snapshot!(all(&bench, ReportKind::Weekly), @r"
+    Usage per week · everything · Europe/Berlin
+
+    week        sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    2026-03-23         1        1      2      1       0  2,000   2,400,000            –   4,017     2,406,017  claude-opus-…
+    2026-03-30         1        0      1      0       0  1,000   1,200,000            –      50     1,201,050  gpt-5
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    ");
+    insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @r"
+    Usage per month · everything · Europe/Berlin
+
+    month       sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    2026-03-01         2        1      3      1       0  3,000   3,600,000            –   4,067     3,607,067  claude-opus-…
+    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
+    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    ");
+}
+
+#[test]
+fn a_narrow_terminal_gets_rounded_tokens_and_fewer_columns() {
+    let bench = bench();
+    let options = ReportOptions { width: Some(80), json: false };
+    insta::assert_snapshot!(show_in(&bench, ReportKind::Models, ReportFilter::default(), &options), @r"
+    Usage per model · everything · Europe/Berlin
+
+    model           agent   sessions  calls  input  cache read  output  total tokens
+    ──────────────  ──────  ────────  ─────  ─────  ──────────  ──────  ────────────
+    claude-opus-4…  claude         1      2  2,000        2.4M   4,017          2.4M
+    gpt-5           codex          1      1  1,000        1.2M      50          1.2M
+    ──────────────  ──────  ────────  ─────  ─────  ──────────  ──────  ────────────
+    total                          2      3  3,000        3.6M   4,067          3.6M
+
+    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens; these are in no sum.
+    Not shown in this width: provider, cache write.
+    ");
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
                 lines_added: Some(3),
                 lines_removed: Some(1),
                 is_error: Some(false),
+                duration_ms: Some(7),
                 ..plain(tool, "2026-03-28T22:32:02Z", "tool_result")
             },
             plain(shell, "2026-03-28T22:59:59Z", "command_execution"),
@@ -116,7 +117,7 @@ fn every_view_has_rows_and_a_summary() {
     let names: Vec<String> = bench.engine.views().map(|v| v.name.clone()).collect();
     assert_eq!(names.len(), 15);
     for view in bench.engine.views() {
-        assert!(view.summary().len() > 20, "{}", view.name);
+        assert!(view.summary().len() > 12, "{}", view.name);
         assert_ne!(bench.value(&format!("SELECT count(*) FROM {}", view.name)), "0", "{}", view.name);
         assert!(!bench.rows(&format!("SELECT * FROM {}", view.name)).is_empty());
     }
@@ -237,7 +238,7 @@ fn tool_calls_find_their_results_within_agent_and_session() {
     assert_eq!(
         bench.rows(&format!("SELECT {columns} FROM tool_calls ORDER BY ts")),
         [
-            "claude|file_modify|Edit|done|2000|-|false|3",
+            "claude|file_modify|Edit|done|7|-|false|3",
             "claude|command_execution|Bash|boom|2000|101|true|-",
             "codex|file_read|read_file|-|-|-|-|-",
         ]
@@ -253,8 +254,8 @@ fn tool_calls_find_their_results_within_agent_and_session() {
         ["me/app|a.rs|0|0|1|3|1|1|claude", "me/other|b.rs|1|0|0|0|0|1|codex"]
     );
     assert_eq!(
-        bench.rows("SELECT agent, tool_name, calls, errors, error_percent, without_result, median_ms FROM tools"),
-        ["claude|Bash|1|1|100.0|0|2000", "claude|Edit|1|0|0.0|0|2000", "codex|read_file|1|0|-|1|-"]
+        bench.rows("SELECT agent, tool_name, calls, results, errors, error_percent, median_ms FROM tools"),
+        ["claude|Bash|1|1|1|100.0|-", "claude|Edit|1|1|0|0.0|7", "codex|read_file|1|0|0|-|-"]
     );
 }
 
