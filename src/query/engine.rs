@@ -4,9 +4,10 @@
 //! - answers stream; nothing is collected, a slow reader slows the query down
 //! - planning and execution run on threads with large stacks, under a memory limit, beside a private
 //!   directory for spilling, and end at the time limit or when the reader goes away
+//! - a query that meets the memory limit before its first row runs once more, with plans that spill
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+mod runtime;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,236 +15,23 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, TableProvider};
-use datafusion::config::ConfigNonZeroUsize;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::{SQLOptions, SessionContext};
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
-use datafusion::prelude::SessionConfig;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::catalog::{self, Names, SCHEMA};
+use super::catalog::{self, Names};
 use super::error::{QueryError, Surroundings};
-use super::memory::FrugalPool;
-use super::scan::LakeTable;
-use super::views::{self, View};
+use super::views::View;
 use super::zone::Zone;
-use super::{Cut, functions, nearest, params};
-use crate::schema;
+use super::{Cut, params};
+use runtime::frugal_state;
+pub use runtime::{EngineOptions, Runtime};
 
-/// Stack of every thread that plans or runs a query.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Batches that wait for a slow reader.
 const WAITING_BATCHES: usize = 2;
-/// Rows of a batch when memory is short: a batch is the least that a sort can hold.
-const FRUGAL_ROWS: usize = 1024;
-/// Spilled files that are merged at once when memory is short.
-const MERGED_FILES: usize = 4;
-/// Bytes of spilled rows on disk.
-const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
-
-/// What an engine may use and how it sees time.
-#[derive(Debug, Clone)]
-pub struct EngineOptions {
-    /// Memory for sorting, grouping and joining.
-    pub memory_bytes: u64,
-    /// Directory for rows that do not fit; created with mode 0700.
-    pub spill_dir: PathBuf,
-    /// IANA zone for days, weeks and months.
-    pub timezone: String,
-    /// The user's own views.
-    pub user_queries: Option<PathBuf>,
-    /// Longest time for one answer, reading included.
-    pub timeout: Option<Duration>,
-    /// Threads, and partitions of a plan; 0 for one per core.
-    pub threads: usize,
-}
-
-/// What outlives a cut: threads, memory limit, cached footers, functions. Cheap to clone.
-#[derive(Clone)]
-pub struct Runtime {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    options: EngineOptions,
-    zone: Zone,
-    threads: Threads,
-    template: SessionState,
-    functions: Arc<Vec<String>>,
-}
-
-/// Threads that may be dropped anywhere, async code included.
-struct Threads(Option<tokio::runtime::Runtime>);
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl std::fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("options", &self.shared.options).finish()
-    }
-}
-
-fn create_private(path: &Path) -> Result<(), QueryError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| QueryError::Io { path: path.to_owned(), source })
-}
-
-fn config(threads: usize, memory_bytes: u64) -> SessionConfig {
-    let mut config = SessionConfig::new()
-        .with_target_partitions(threads)
-        .with_default_catalog_and_schema("devlog", SCHEMA)
-        .with_create_default_catalog_and_schema(false)
-        .with_information_schema(false);
-    let options = config.options_mut();
-    // What a sort keeps free for merging what it spilled; the default takes most of a small limit.
-    let reserve = usize::try_from(memory_bytes / 64).unwrap_or(usize::MAX);
-    options.execution.sort_spill_reservation_bytes = reserve.clamp(256 * 1024, 10 * 1024 * 1024);
-    options.execution.parquet.pushdown_filters = true;
-    options.execution.parquet.reorder_filters = true;
-    options.explain.show_sizes = false;
-    // A view's ORDER BY is what `SELECT * FROM view` shows; it costs little, such views are small.
-    options.sql_parser.enable_subquery_sort_elimination = false;
-    // `x IS TRUE` is planned as never null and executed as perhaps null; the check would refuse it.
-    options.execution.skip_physical_aggregate_schema_check = true;
-    config
-}
-
-impl Runtime {
-    /// Starts threads and prepares functions; knows no rows yet.
-    ///
-    /// # Errors
-    ///
-    /// An unknown time zone, a spill directory that cannot be made, threads that cannot be started.
-    pub fn new(options: EngineOptions) -> Result<Self, QueryError> {
-        let zone = Zone::named(&options.timezone).ok_or_else(|| QueryError::UnknownZone {
-            nearest: nearest::nearest(&options.timezone, Zone::all_names()).map(str::to_owned),
-            name: options.timezone.clone(),
-        })?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = if options.threads == 0 { cores } else { options.threads };
-        create_private(&options.spill_dir)?;
-        let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(count)
-            .thread_name("query")
-            .thread_stack_size(STACK_BYTES)
-            .enable_time()
-            .build()
-            .map_err(|source| QueryError::Io { path: options.spill_dir.clone(), source })?;
-        let env = environment(&options)?;
-        let mut state = SessionStateBuilder::new().with_default_features();
-        if let Some(known) = state.scalar_functions() {
-            functions::install(known, zone);
-        }
-        if let Some(known) = state.aggregate_functions() {
-            known.extend(functions::aggregates());
-        }
-        let mut template = state.with_config(config(count, options.memory_bytes)).with_runtime_env(env).build();
-        datafusion_functions_json::register_all(&mut template).map_err(|e| failed(&e))?;
-        let functions = Arc::new(function_names(&template));
-        let threads = Threads(Some(threads));
-        Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions }) })
-    }
-
-    /// An engine that sees `cut`.
-    ///
-    /// # Errors
-    ///
-    /// Rows in memory that do not follow the schema files; that is a bug.
-    pub fn engine(&self, cut: Cut) -> Result<Engine, QueryError> {
-        let surroundings = Surroundings {
-            tokens: Arc::default(),
-            functions: Arc::clone(&self.shared.functions),
-            memory_bytes: self.shared.options.memory_bytes,
-        };
-        let tables = tables(cut)?;
-        let mut views = views::built_in();
-        let known: Vec<&str> = tables.keys().map(String::as_str).collect();
-        let own = self.shared.options.user_queries.as_ref();
-        let warnings = own.map_or_else(Vec::new, |dir| views::add_own(&mut views, dir, &known));
-        let names = Arc::new(Names::new(tables, views, surroundings.clone()));
-        let catalog = MemoryCatalogProvider::new();
-        catalog.register_schema(SCHEMA, Arc::clone(&names) as _).map_err(|e| failed(&e))?;
-        let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
-        datafusion::catalog::CatalogProviderList::register_catalog(&catalogs, "devlog".into(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.shared.template.clone())
-            .with_catalog_list(Arc::new(catalogs))
-            .build();
-        let session = Arc::new(state);
-        names.attach(&session);
-        Ok(Engine { runtime: self.clone(), names, session, surroundings, warnings })
-    }
-}
-
-fn failed(error: &datafusion::error::DataFusionError) -> QueryError {
-    QueryError::Failed { message: error.strip_backtrace() }
-}
-
-fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
-    let bytes = usize::try_from(options.memory_bytes).unwrap_or(usize::MAX);
-    // A fair pool gives every operator that could spill the same share, idle ones included: a view has
-    // dozens, and all fail with most of the memory unused.
-    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
-    let disk = DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::Directories(vec![options.spill_dir.clone()]))
-        .with_max_temp_directory_size(SPILL_BYTES);
-    RuntimeEnvBuilder::new()
-        .with_memory_pool(pool)
-        .with_disk_manager_builder(disk)
-        .with_metadata_cache_limit((bytes / 8).min(32 * 1024 * 1024))
-        .build_arc()
-        .map_err(|e| failed(&e))
-}
-
-fn function_names(state: &SessionState) -> Vec<String> {
-    let mut names: HashSet<&str> = state.scalar_functions().keys().map(String::as_str).collect();
-    names.extend(state.aggregate_functions().keys().map(String::as_str));
-    names.extend(state.window_functions().keys().map(String::as_str));
-    names.extend(state.table_functions().keys().map(String::as_str));
-    let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    names.sort();
-    names
-}
-
-fn tables(cut: Cut) -> Result<BTreeMap<String, Arc<dyn TableProvider>>, QueryError> {
-    let root = &cut.lake.root;
-    let events = LakeTable {
-        schema: schema::events_schema(),
-        time: "ts",
-        directory: root.join("events"),
-        parts: Arc::clone(&cut.lake.events),
-        batches: cut.events,
-        replaced: cut.replaced,
-    };
-    let rejects = LakeTable {
-        schema: schema::rejects_schema(),
-        time: "ingested_at",
-        directory: root.join("rejects"),
-        parts: Arc::clone(&cut.lake.rejects),
-        batches: cut.rejects,
-        replaced: Arc::default(),
-    };
-    let sources = MemTable::try_new(cut.sources.schema(), vec![vec![cut.sources]]).map_err(|e| failed(&e))?;
-    let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = BTreeMap::new();
-    tables.insert("events".to_owned(), Arc::new(events));
-    tables.insert("rejects".to_owned(), Arc::new(rejects));
-    tables.insert("sources".to_owned(), Arc::new(sources));
-    Ok(tables)
-}
 
 /// Answers queries about one cut.
 #[derive(Debug)]
@@ -401,7 +189,6 @@ impl Planner {
 
     /// Makes JSON values of several types, which no output format knows, text.
     fn readable(&self, plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
-        use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
         let schema = Arc::clone(plan.schema());
         if !schema.fields().iter().any(|f| matches!(f.data_type(), DataType::Union(..))) {
             return Ok(plan);
@@ -459,23 +246,6 @@ impl Planner {
         }
         Ok(())
     }
-}
-
-/// The session with plans that need little memory at once and take longer.
-fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
-    let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
-    let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-        .with_memory_pool(Arc::new(FrugalPool::new(bytes)))
-        .with_max_spill_merge_fan_in(MERGED_FILES)
-        .build_arc()
-        .map_err(|e| failed(&e))?;
-    let mut state = SessionStateBuilder::new_from_existing(session.clone()).with_runtime_env(env).build();
-    let options = state.config_mut().options_mut();
-    options.optimizer.prefer_hash_join = false;
-    // With one partition the planner knows hash joins only.
-    options.execution.target_partitions = 2;
-    options.execution.batch_size = ConfigNonZeroUsize::try_new(FRUGAL_ROWS).map_err(|e| failed(&e))?;
-    Ok(state)
 }
 
 /// Rows on their way: a schema and a stream of batches.

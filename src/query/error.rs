@@ -19,9 +19,16 @@ use super::nearest::nearest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Line, from 1.
-    pub line: u64,
+    pub line: u32,
     /// Column in characters, from 1.
-    pub column: u64,
+    pub column: u32,
+}
+
+impl Place {
+    pub(super) fn new(line: u64, column: u64) -> Self {
+        let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { line: small(line), column: small(column) }
+    }
 }
 
 impl fmt::Display for Place {
@@ -338,7 +345,7 @@ pub(super) fn syntax(error: &ParserError) -> QueryError {
         Some((message, rest)) => {
             let mut numbers = rest.split(", Column: ").map(|n| n.trim().parse::<u64>().ok());
             let place = numbers.next().flatten().zip(numbers.next().flatten());
-            (message, place.map(|(line, column)| Place { line, column }))
+            (message, place.map(|(line, column)| Place::new(line, column)))
         }
         None => (text, None),
     };

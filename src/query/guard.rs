@@ -69,7 +69,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
     }
     let tokens = Tokenizer::new(&SqlDialect, sql).tokenize_with_location().map_err(|e| QueryError::Syntax {
         message: e.message.clone(),
-        place: Some(Place { line: e.location.line, column: e.location.column }),
+        place: Some(Place::new(e.location.line, e.location.column)),
     })?;
     depth(&tokens)?;
     Ok(tokens)
@@ -102,7 +102,7 @@ fn depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             _ => count(&mut open, &mut sum),
         }
         if sum + open.len() > MAX_CHAIN || relations > MAX_RELATIONS {
-            let place = Place { line: span.start.line, column: span.start.column };
+            let place = Place::new(span.start.line, span.start.column);
             return Err(QueryError::TooDeep { place });
         }
     }
@@ -127,10 +127,10 @@ fn reset(open: &mut [usize], sum: &mut usize) {
 pub(super) fn place_of(tokens: &[TokenWithSpan], word: &str) -> Option<Place> {
     tokens.iter().find_map(|t| match &t.token {
         Token::Word(w) if w.value.eq_ignore_ascii_case(word) => {
-            Some(Place { line: t.span.start.line, column: t.span.start.column })
+            Some(Place::new(t.span.start.line, t.span.start.column))
         }
         Token::Placeholder(p) if p.trim_start_matches('$') == word => {
-            Some(Place { line: t.span.start.line, column: t.span.start.column })
+            Some(Place::new(t.span.start.line, t.span.start.column))
         }
         _ => None,
     })

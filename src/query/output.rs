@@ -15,6 +15,7 @@ mod table;
 
 use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -251,7 +252,7 @@ impl<W: Write + Send> Output<W> {
             OutputFormat::Parquet => {
                 let compression = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(compression).build();
-                Writer::Parquet(Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?))
+                Writer::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), Some(properties))?))
             }
             OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, schema, ipc()?)?),
             OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, schema, ipc()?)?),

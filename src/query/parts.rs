@@ -94,7 +94,6 @@ impl PruningStatistics for PartStatistics<'_> {
         Some(Arc::new(self.parts.iter().map(|p| Some(p.rows)).collect::<UInt64Array>()))
     }
 
-    #[expect(clippy::mutable_key_type, reason = "the trait's signature")]
     fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         None
     }
