@@ -32,7 +32,7 @@ fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
     lines
 }
 
-fn run(format: Format, lines: &[(u64, &[u8])], resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
+fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
     let info = SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companion: None, modified_us: 1 };
     let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
     let mut current = decoder(format, info, None);
@@ -43,6 +43,7 @@ fn run(format: Format, lines: &[(u64, &[u8])], resume_after: Option<usize>) -> (
         current.provisional(&mut tail);
         at += 1;
         if resume_after == Some(at - 1) {
+            resume_after = None;
             let checkpoint = current.checkpoint();
             assert!(checkpoint.resume_at <= checkpoint.high_water);
             current = decoder(format, info, Some(&checkpoint));
