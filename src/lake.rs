@@ -52,6 +52,7 @@ mod vacuum;
 mod writer;
 
 #[cfg(test)]
+#[path = "lake/tests/measures.rs"]
 mod measures;
 #[cfg(test)]
 mod tests;

@@ -36,10 +36,13 @@ pub(crate) fn properties(table: &Table, rows: usize) -> WriterProperties {
     for column in &table.columns {
         let (name, path) = (column.name.as_str(), ColumnPath::from(column.name.as_str()));
         if LONG.contains(&name) {
+            // The writer keeps whole copies of the smallest and largest value of page and chunk: of texts
+            // of 40 MB that is a lot of memory for statistics nobody can use.
+            let statistics = if name == "event_id" { EnabledStatistics::Chunk } else { EnabledStatistics::None };
             builder = builder
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_data_page_size_limit(path.clone(), LONG_PAGE_BYTES)
-                .set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+                .set_column_statistics_enabled(path.clone(), statistics);
         }
         if PLAIN.contains(&name) {
             builder = builder.set_column_dictionary_enabled(path.clone(), false);

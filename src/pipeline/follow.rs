@@ -100,7 +100,7 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// None today; the type leaves room for a thread that cannot be started again.
+    /// When the last rows cannot be handed to the ring; they are read again at the next start.
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
         while !stop.load(Ordering::Relaxed) {
@@ -115,7 +115,23 @@ impl Follower {
                 std::thread::sleep(BACK_OFF);
             }
         }
-        Ok(())
+        self.put_away()
+    }
+
+    /// Takes the last rows out of the decoders.
+    fn put_away(&mut self) -> Result<(), PipelineError> {
+        let mut means = Means {
+            core: &self.core,
+            progress: &self.progress,
+            worker: &mut self.worker,
+            buffer: &mut self.buffer,
+            limits: self.options.limits,
+            history: false,
+        };
+        for (_, reader) in self.kept.values_mut() {
+            reader.finish_for_now(&mut means);
+        }
+        self.worker.deliver(&self.core, &self.progress).map(drop)
     }
 
     fn nap(&self) -> Duration {

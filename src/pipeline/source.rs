@@ -21,6 +21,9 @@ pub(super) const SILENCE_US: i64 = 30_000_000;
 /// A document is read when it has been left alone for this long.
 const SETTLE_US: i64 = 2_000_000;
 
+/// After a line above this the ring is emptied at once.
+const HUGE_LINE_BYTES: usize = 8 << 20;
+
 /// Largest companion file that is read.
 const COMPANION_BYTES: u64 = 64 * 1024;
 
@@ -240,9 +243,11 @@ impl SourceReader {
         let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
         let mut read = from;
         let mut outcome = Outcome::Read;
+        let mut huge = false;
         while let Some(frame) = lines.next_frame()? {
             let end = match frame {
                 Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
+                    huge = bytes.len() > HUGE_LINE_BYTES;
                     self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
                     end
                 }
@@ -259,6 +264,12 @@ impl SourceReader {
                 self.mark(&lines, false)?;
                 means.worker.close(&mut self.position, means.progress);
                 self.deliver(means)?;
+                if huge {
+                    // The next line may be as long, and takes its size a few times over while it is
+                    // decoded: the ring must not hold this one then.
+                    lines.relax();
+                    means.core.flush()?;
+                }
                 means.worker.begin(&self.position);
             }
             if means.progress.stopped() {
@@ -346,13 +357,26 @@ impl SourceReader {
         Ok(Outcome::Read)
     }
 
+    /// Hands out what its agent has marked as finished: nobody will look again soon.
+    pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
+        if self.is_open() {
+            self.before = self.position.clone();
+            means.worker.begin(&self.position);
+            self.decoder.settle_finished(&mut means.worker.rows);
+            self.position.checkpoint = self.decoder.checkpoint();
+            self.finish(false, means);
+        }
+    }
+
     /// Ends the rows of this source for now: position and provisional tail go with them.
     fn finish(&mut self, settle: bool, means: &mut Means<'_>) {
         if settle {
             self.decoder.settle(&mut means.worker.rows);
             self.position.checkpoint = self.decoder.checkpoint();
         }
-        let idle = means.worker.counts_nothing() && self.position == self.before;
+        // A file that was only touched is no reason for a commit: it is looked into once more instead.
+        let same = SourcePosition { fingerprint: self.before.fingerprint, ..self.position.clone() } == self.before;
+        let idle = means.worker.counts_nothing() && same;
         if !idle || self.decoder.is_open() {
             means.worker.close(&mut self.position, means.progress);
         }

@@ -17,6 +17,9 @@ use crate::watch::opened::{Opened, Unpacked, read_unpacked};
 /// Bytes kept of a line or document that is too long.
 pub(super) const LONG_HEAD: usize = 4096;
 
+/// Most bytes that the buffer grows by at once.
+const GROWTH: usize = 8 << 20;
+
 /// A compressed file may expand this far before its ratio is asked.
 const FREE_EXPANSION: u64 = 64 << 20;
 
@@ -325,22 +328,33 @@ impl Reader {
         Ok(got > 0)
     }
 
-    fn make_room(&mut self) {
-        let unread = self.end - self.start;
-        let keep = self.start.min(TAIL_BYTES);
-        let shrinks = self.buffer.len() > self.limits.buffer && keep + unread < self.limits.buffer / 2;
-        if unread == 0 || shrinks || (self.end == self.buffer.len() && self.start > keep) {
-            self.buffer.copy_within(self.start - keep..self.end, 0);
-            (self.start, self.end) = (keep, keep + unread);
-            self.scanned = self.end;
-        }
-        if shrinks {
+    /// Gives back what a long line needed, once little is left unread behind it.
+    pub fn relax(&mut self) {
+        let (unread, keep) = (self.end - self.start, self.start.min(TAIL_BYTES));
+        if self.buffer.len() > self.limits.buffer && keep + unread < self.limits.buffer / 2 {
+            self.move_to_front(keep);
             self.buffer.truncate(self.limits.buffer);
             self.buffer.shrink_to_fit();
         }
+    }
+
+    /// Moves what is unread, and `keep` bytes before it, to the beginning of the buffer.
+    fn move_to_front(&mut self, keep: usize) {
+        let scanned = self.scanned - self.start;
+        self.buffer.copy_within(self.start - keep..self.end, 0);
+        (self.start, self.end) = (keep, keep + self.end - self.start);
+        self.scanned = self.start + scanned;
+    }
+
+    fn make_room(&mut self) {
+        self.relax();
+        let keep = self.start.min(TAIL_BYTES);
+        if self.start == self.end || (self.end == self.buffer.len() && self.start > keep) {
+            self.move_to_front(keep);
+        }
         if self.end == self.buffer.len() {
             let ceiling = self.limits.max_line.saturating_add(TAIL_BYTES + 2).max(self.limits.buffer);
-            let wanted = (self.buffer.len() * 2).min(ceiling).max(self.end + 1);
+            let wanted = (self.buffer.len() * 2).min(self.buffer.len() + GROWTH).min(ceiling).max(self.end + 1);
             self.buffer.reserve_exact(wanted - self.buffer.len());
             self.buffer.resize(wanted, 0);
         }

@@ -17,11 +17,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["schema", "config", "discover", "watch", "adapters", "ring", "lake"]),
     ("backfill", &["schema", "config", "discover", "watch", "pipeline", "lake"]),
     ("serve", &["schema", "config", "query", "pipeline", "lake"]),
+    ("demo", &[]),
     (
         "cli",
         &[
-            "schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline", "backfill",
-            "serve",
+            "demo", "schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline",
+            "backfill", "serve",
         ],
     ),
 ];

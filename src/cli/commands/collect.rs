@@ -59,7 +59,7 @@ pub(in super::super) fn backfill(
             tell(streams, "stopped; what was read is durable, and the next run goes on there")?;
         }
     }
-    Ok(if done.found == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(if done.found == 0 && done.progress.files == 0 { Outcome::Nothing } else { Outcome::Done })
 }
 
 fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {
