@@ -3,7 +3,7 @@
 //! simd-json parses in place, so the line is copied into a reused buffer first: the original bytes
 //! stay for rejects, and for lines that hold more than one value.
 
-use simd_json::{Buffers, Tape};
+use simd_json::{Buffers, INPUT_PADDING, Tape};
 
 use crate::adapters::json::Json;
 use crate::schema::RejectReason;
@@ -81,10 +81,13 @@ impl Parser {
     }
 
     fn one(&mut self, line: &[u8], visit: &mut impl FnMut(Json<'_, '_>)) -> Result<(), Refused> {
+        // Room that the parser may read beyond the line; it spares a second copy of it.
         self.scratch.clear();
+        self.scratch.reserve(line.len() + INPUT_PADDING);
         self.scratch.extend_from_slice(line);
+        self.scratch.extend_from_slice(&[b' '; INPUT_PADDING]);
         let mut tape = self.tape.take().unwrap_or_else(|| Tape(Vec::new())).reset();
-        let result = simd_json::fill_tape(&mut self.scratch, &mut self.buffers, &mut tape);
+        let result = simd_json::fill_tape_padded(&mut self.scratch, line.len(), &mut self.buffers, &mut tape);
         let outcome = match result {
             Ok(()) => {
                 visit(Json::new(&tape.0));

@@ -2,8 +2,8 @@
 //!
 //! - directories are 0700 and files 0600 from the moment they exist, whatever the umask
 //! - nothing follows a symbolic link at the last step of a path
-//! - a name is durable after the directory that holds it was synced; [`create_dir`] and [`rename`]
-//!   do that
+//! - a name is durable after the directory that holds it was synced; [`create_dir`], [`create_dirs`]
+//!   and [`rename`] do that
 //! - a file whose sync failed is never synced again: the pages may have been dropped while a second
 //!   sync would report success, so callers write a new file under a new name
 
@@ -50,6 +50,28 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), LakeError> {
         Err(e) => return Err(e).at("create the directory", path),
     }
     sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
+/// Creates the directories `names` in `parent`, each private; all new ones become durable together.
+pub(crate) fn create_dirs(parent: &Path, names: impl Iterator<Item = String>) -> Result<(), LakeError> {
+    create_dir(parent)?;
+    let missing: Vec<PathBuf> =
+        names.map(|name| parent.join(name)).filter(|path| fs::symlink_metadata(path).is_err()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let made = missing.iter().try_for_each(|path| match private_dir().create(path) {
+        Ok(()) => set_mode(path, 0o700).at("set the permissions of", path),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e).at("create the directory", path),
+    });
+    let durable = made.and_then(|()| sync_dir(parent));
+    if durable.is_err() {
+        // The next attempt must find them missing, or it would not sync their names. Those that
+        // somebody else has begun to fill are not empty and stay.
+        missing.iter().for_each(|path| drop(fs::remove_dir(path)));
+    }
+    durable
 }
 
 /// The directory that holds `path`.

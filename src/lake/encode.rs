@@ -1,7 +1,8 @@
 //! Rows in memory to files: split by month, sorted by time.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave;
@@ -22,6 +23,11 @@ const LONG: [&str; 4] = ["text", "tool_input", "tool_output", "extra"];
 /// What a row takes beside those.
 const ROW_BYTES: usize = 800;
 
+/// Most files written at a time ...
+const MOST_THREADS: usize = 8;
+/// ... while their rows take no more memory than this.
+const OPEN_BYTES: usize = 64 << 20;
+
 /// Where a row stands: its time, its batch, its place in it.
 type Place = (i64, u32, u32);
 
@@ -36,16 +42,61 @@ pub(crate) fn events_parts(
     if !places.is_sorted() {
         places.sort_unstable();
     }
-    let mut parts = Vec::new();
-    let mut rest = places.as_slice();
-    while let Some((first, _, _)) = rest.first() {
-        let month = month_of(*first);
-        let count = rest.partition_point(|(ts, _, _)| month_of(*ts) == month);
+    let months: Vec<(String, &[Place])> = months(&places).collect();
+    disk::create_dirs(&root.join(&events().name), months.iter().map(|(month, _)| format!("month={month}")))?;
+    let sizes = Sizes::new(batches);
+    let bytes = |rows: &[Place]| rows.iter().map(|(_, b, row)| sizes.of(*b as usize, *row as usize)).sum::<usize>();
+    let largest = months.iter().map(|(_, rows)| bytes(rows)).max().unwrap_or(0);
+    let threads = (OPEN_BYTES / largest.max(1)).clamp(1, MOST_THREADS);
+    each(&months, threads, |(month, rows)| durable(root, events(), month, batches, rows, in_flight))
+}
+
+/// The rows of each month.
+fn months(mut rest: &[Place]) -> impl Iterator<Item = (String, &[Place])> {
+    std::iter::from_fn(move || {
+        let month = month_of(rest.first()?.0);
+        let count = rest.partition_point(|(ts, _, _)| month_of(*ts) <= month);
         let (these, later) = rest.split_at(count);
-        parts.push(durable(root, events(), &month, batches, these, in_flight)?);
         rest = later;
-    }
-    Ok(parts)
+        Some((month, these))
+    })
+}
+
+/// Does `work` for each item, up to `threads` at a time; the results are in the order of the items.
+///
+/// The work is mostly waiting for the disk, which makes several files durable in the time of one.
+fn each<T: Sync, R: Send, E: Send>(
+    items: &[T],
+    threads: usize,
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let run = || {
+        let take = || {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            items.get(at).map(|item| (at, item))
+        };
+        while let Some((at, item)) = take() {
+            let result = work(item);
+            if result.is_err() {
+                next.store(items.len(), Ordering::Relaxed);
+            }
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(items.len()) {
+            // Without more threads this one does all the work.
+            if std::thread::Builder::new().name("encode".to_owned()).spawn_scoped(scope, run).is_err() {
+                break;
+            }
+        }
+        run();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Writes rows of `rejects` to one durable file; none for no rows.
@@ -184,5 +235,33 @@ mod tests {
         assert_eq!(month_of(1_772_323_199_999_999), "2026-02");
         assert_eq!(month_of(i64::MAX), "9999-12");
         assert_eq!(month_of(i64::MIN), "0000-01");
+    }
+
+    #[test]
+    fn rows_in_order_of_time_fall_into_whole_months() {
+        let times = [i64::MIN, -1, 0, 2_678_399_999_999, 2_678_400_000_000, i64::MAX];
+        let places: Vec<Place> = times.iter().map(|ts| (*ts, 0, 0)).collect();
+        let counts: Vec<(String, usize)> = months(&places).map(|(month, rows)| (month, rows.len())).collect();
+        let counts: Vec<(&str, usize)> = counts.iter().map(|(month, rows)| (month.as_str(), *rows)).collect();
+        assert_eq!(counts, [("0000-01", 1), ("1969-12", 1), ("1970-01", 2), ("1970-02", 1), ("9999-12", 1)]);
+    }
+
+    #[test]
+    fn work_on_many_threads_keeps_its_order_and_ends_at_the_first_failure() {
+        let items: Vec<u32> = (0..100).collect();
+        for threads in [1, 8, 200] {
+            assert_eq!(
+                each(&items, threads, |n| Ok::<_, u32>(n * 2)).unwrap(),
+                (0..100).map(|n| n * 2).collect::<Vec<_>>()
+            );
+        }
+        let tried = AtomicUsize::new(0);
+        let failed = each(&items, 1, |n| {
+            tried.fetch_add(1, Ordering::Relaxed);
+            if *n == 3 { Err(*n) } else { Ok(*n) }
+        });
+        assert_eq!((failed, tried.load(Ordering::Relaxed)), (Err(3), 4));
+        assert_eq!(each(&items, 8, |n| if *n >= 50 { Err("late") } else { Ok(()) }), Err("late"));
+        assert_eq!(each(&[] as &[u32], 8, |n| Ok::<_, ()>(*n)), Ok(vec![]));
     }
 }
