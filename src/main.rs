@@ -2,10 +2,6 @@
 
 use std::process::ExitCode;
 
-/// Decoding and Arrow allocate large buffers from many threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     devlog::cli::main()
 }

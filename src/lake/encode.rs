@@ -24,7 +24,7 @@ const LONG: [&str; 4] = ["text", "tool_input", "tool_output", "extra"];
 const ROW_BYTES: usize = 800;
 
 /// Most files written at a time ...
-const MOST_THREADS: usize = 8;
+const MOST_THREADS: usize = 4;
 /// ... while their rows take no more memory than this.
 const OPEN_BYTES: usize = 64 << 20;
 
