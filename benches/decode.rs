@@ -1,8 +1,9 @@
 //! Bytes to batches, all columns, one core: against simd-json's own tape and `serde_json` values on
 //! the same lines.
 //!
-//! Reads real logs from `DEVLOG_CORPUS` (default `../shared/corpus`); where that is absent it says so
-//! and measures synthetic logs.
+//! Reads real logs from `DEVLOG_CORPUS` (default `../shared/corpus`); where that is absent it says so.
+
+#![allow(clippy::print_stderr, clippy::unwrap_used, missing_docs, reason = "a benchmark says what it skips")]
 
 use std::fs;
 use std::hint::black_box;
@@ -14,9 +15,6 @@ use devlog::schema::{Format, RowContext, Rows};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
 // The allocator of the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Enough to leave the caches.
 const SAMPLE_BYTES: usize = 48 << 20;
 

@@ -1,6 +1,15 @@
 //! Tests that run the real binary, real files and other engines; one program, so that it links once.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking and says what it skips")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    clippy::let_underscore_must_use,
+    reason = "a test fails by panicking, says what it skips, and is no library"
+)]
 
 #[path = "it/home.rs"]
 mod home;

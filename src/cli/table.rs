@@ -33,13 +33,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Appends the row that sums up the others.
-    #[cfg(feature = "query")]
-    pub(super) fn total(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.row(cells);
-        self.total = true;
-    }
-
     /// Writes it, at most `columns` wide when that is known.
     pub(super) fn write(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
         let widths = self.widths(columns.map(usize::from));

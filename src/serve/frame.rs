@@ -16,7 +16,7 @@ const MAX_PAYLOAD: usize = 64 << 20;
 
 /// Kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A piece of an Arrow IPC stream.
     Batch,
     /// JSON.
@@ -50,7 +50,7 @@ impl Kind {
 /// # Errors
 ///
 /// When the peer is gone, or the payload is longer than 64 MiB.
-pub fn write_frame(out: &mut impl Write, kind: Kind, payload: &[u8]) -> io::Result<()> {
+pub(super) fn write_frame(out: &mut impl Write, kind: Kind, payload: &[u8]) -> io::Result<()> {
     if payload.len() > MAX_PAYLOAD {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "frame is longer than 64 MiB"));
     }
@@ -66,7 +66,7 @@ pub fn write_frame(out: &mut impl Write, kind: Kind, payload: &[u8]) -> io::Resu
 /// # Errors
 ///
 /// When the peer is gone or does not speak this protocol.
-pub fn read_frame(input: &mut impl Read) -> io::Result<(Kind, Vec<u8>)> {
+pub(super) fn read_frame(input: &mut impl Read) -> io::Result<(Kind, Vec<u8>)> {
     let mut head = [0u8; 5];
     input.read_exact(&mut head)?;
     let kind = Kind::from_byte(head[0])?;
@@ -81,7 +81,7 @@ pub fn read_frame(input: &mut impl Read) -> io::Result<(Kind, Vec<u8>)> {
 
 /// A writer whose bytes go out as `Batch` frames.
 #[derive(Debug)]
-pub struct BatchWriter<W>(pub W);
+pub(super) struct BatchWriter<W>(pub(super) W);
 
 impl<W: Write> Write for BatchWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -98,7 +98,7 @@ impl<W: Write> Write for BatchWriter<W> {
 
 /// A reader of the bytes of `Batch` frames; ends at `Done`, fails at `Error`.
 #[derive(Debug)]
-pub struct BatchReader<R> {
+pub(super) struct BatchReader<R> {
     input: R,
     piece: io::Cursor<Vec<u8>>,
     ended: bool,
@@ -106,7 +106,7 @@ pub struct BatchReader<R> {
 
 impl<R: Read> BatchReader<R> {
     /// Reads frames from `input`.
-    pub fn new(input: R) -> Self {
+    pub(super) fn new(input: R) -> Self {
         Self { input, piece: io::Cursor::default(), ended: false }
     }
 }

@@ -92,13 +92,14 @@ fn set(slot: &mut String, text: Option<&str>) {
 impl Call {
     /// How complete this record of the call is; the same formula for every copy.
     ///
-    /// Bits 58 and up: level (progress copy, side chain, main chain). Bits 22 to 57: tokens, of which
+    /// Bit 60: usage is known. Bits 58 and 59: level (progress copy, side chain, main chain). Bits 22 to 57: tokens, of which
     /// only the output differs between lines. Bit 21: the stop reason is known. Bits 1 to 20: bytes
     /// of text. Bit 0: other blocks.
     pub(super) fn completeness(&self) -> i64 {
         let capped = |n: i64, bits: u32| n.clamp(0, (1 << bits) - 1);
         let text = i64::try_from(self.text.len()).unwrap_or(i64::MAX);
-        (i64::from(self.id.level) << 58)
+        (i64::from(self.usage.is_known()) << 60)
+            | (i64::from(self.id.level) << 58)
             | (capped(self.usage.total(), 36) << 22)
             | (i64::from(!self.stop.is_empty()) << 21)
             | (capped(text, 20) << 1)

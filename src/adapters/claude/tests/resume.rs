@@ -52,7 +52,7 @@ fn piecewise(bytes: &[u8], cuts: &[usize], provisional: bool, settle: bool) -> (
             if provisional {
                 let mut shown = context(MAIN);
                 decoder.provisional(&mut shown);
-                assert_eq!(decoder.is_open(), shown.len() > 0);
+                assert_eq!(decoder.is_open(), !shown.is_empty());
                 assert_eq!(shown.take_counts().lines, 0);
             }
         }
