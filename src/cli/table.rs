@@ -17,13 +17,11 @@ pub(super) enum Align {
 pub(super) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
-    /// The last row is a sum: a rule comes before it.
-    total: bool,
 }
 
 impl Table {
     pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new(), total: false }
+        Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Appends a row; missing cells are empty.
@@ -40,10 +38,7 @@ impl Table {
         self.line(out, &header, &widths)?;
         let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
         self.line(out, &rule, &widths)?;
-        for (i, row) in self.rows.iter().enumerate() {
-            if self.total && i + 1 == self.rows.len() {
-                self.line(out, &rule, &widths)?;
-            }
+        for row in &self.rows {
             self.line(out, row, &widths)?;
         }
         Ok(())
