@@ -9,7 +9,7 @@ use super::{Core, PipelineError, now_us};
 use crate::lake::{CompactOptions, Snapshot};
 
 /// Months with more small files than this are compacted.
-const SMALL_FILES: usize = 24;
+const SMALL_FILES: usize = 64;
 
 /// Files below this size count as small.
 const SMALL_BYTES: u64 = 32 << 20;
