@@ -304,22 +304,34 @@ fn write_f64(value: f64, out: &mut String) {
     }
 }
 
-/// Bytes looked at in one step of [`write_str`]; the compiler makes vector code of it.
-const STEP: usize = 32;
+/// A byte in each of the eight bytes of a word.
+const fn spread(byte: u8) -> u64 {
+    byte as u64 * 0x0101_0101_0101_0101
+}
 
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// High bits of the bytes that JSON text must escape; the lowest one that is set is exact, those
+/// above it may be false.
+const fn specials(word: u64) -> u64 {
+    const fn below(word: u64, byte: u8) -> u64 {
+        word.wrapping_sub(spread(byte)) & !word
+    }
+    (below(word, 0x20) | below(word ^ spread(b'"'), 1) | below(word ^ spread(b'\\'), 1)) & spread(0x80)
 }
 
 /// Where the first byte that JSON text must escape stands.
 fn first_special(bytes: &[u8]) -> Option<usize> {
-    let (steps, rest) = bytes.as_chunks::<STEP>();
-    for (i, step) in steps.iter().enumerate() {
-        if step.iter().fold(false, |any, b| any | is_special(*b)) {
-            return step.iter().position(|b| is_special(*b)).map(|at| i * STEP + at);
+    let (pairs, rest) = bytes.as_chunks::<16>();
+    for (i, pair) in pairs.iter().enumerate() {
+        let pair = u128::from_le_bytes(*pair);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+        let (low, high) = (specials(pair as u64), specials((pair >> 64) as u64));
+        if low | high != 0 {
+            let bit = if low == 0 { 64 + high.trailing_zeros() } else { low.trailing_zeros() };
+            return Some(i * 16 + bit as usize / 8);
         }
     }
-    rest.iter().position(|b| is_special(*b)).map(|at| steps.len() * STEP + at)
+    let special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
+    rest.iter().position(special).map(|at| pairs.len() * 16 + at)
 }
 
 /// Appends `text` as a JSON string, quotes included.
@@ -380,6 +392,13 @@ mod tests {
             let mut back = None;
             Parser::default().each(line.as_bytes(), |json| back = Some(json.to_json())).unwrap();
             prop_assert_eq!(serde_json::from_str::<Value>(&back.unwrap()).unwrap(), value);
+        }
+
+        #[test]
+        fn a_text_with_special_bytes_anywhere_reads_back_as_it_was(text in "([a-zé\u{80}\u{7f}€😀 ]{0,40}[\\x00-\\x1f!\"#\\\\]?){0,6}") {
+            let mut out = "before".to_owned();
+            write_str(&text, &mut out);
+            prop_assert_eq!(serde_json::from_str::<String>(out.strip_prefix("before").unwrap()).unwrap(), text);
         }
     }
 
