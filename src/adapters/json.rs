@@ -318,44 +318,53 @@ const fn specials(word: u64) -> u64 {
     (below(word, 0x20) | below(word ^ spread(b'"'), 1) | below(word ^ spread(b'\\'), 1)) & spread(0x80)
 }
 
-/// Where the first byte that JSON text must escape stands.
-fn first_special(bytes: &[u8]) -> Option<usize> {
-    let (pairs, rest) = bytes.as_chunks::<16>();
-    for (i, pair) in pairs.iter().enumerate() {
-        let pair = u128::from_le_bytes(*pair);
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-        let (low, high) = (specials(pair as u64), specials((pair >> 64) as u64));
-        if low | high != 0 {
-            let bit = if low == 0 { 64 + high.trailing_zeros() } else { low.trailing_zeros() };
-            return Some(i * 16 + bit as usize / 8);
-        }
-    }
-    let special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
-    rest.iter().position(special).map(|at| pairs.len() * 16 + at)
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_str(text: &str, out: &mut String) {
-    out.reserve(text.len() + 2);
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = first_special(rest.as_bytes()) {
-        let (plain, special) = rest.split_at(at);
-        out.push_str(plain);
-        match special.as_bytes()[0] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                write!(out, "\\u{control:04x}").unwrap_or_default();
-            }
+    // SAFETY: bytes of `text` are left out only where ASCII bytes stand in for an ASCII byte, so what
+    // is appended is UTF-8 again; nothing in between panics.
+    let out = unsafe { out.as_mut_vec() };
+    out.reserve(text.len() + 16);
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        out.extend_from_slice(word);
+        let found = specials(u64::from_le_bytes(*word));
+        if found == 0 {
+            rest = after;
+            continue;
         }
-        rest = special.split_at(1).1;
+        let plain = found.trailing_zeros() as usize / 8;
+        out.truncate(out.len() - 8 + plain);
+        write_escape(word[plain], out);
+        rest = &rest[plain + 1..];
     }
-    out.push_str(rest);
-    out.push('"');
+    for byte in rest {
+        if is_special(*byte) {
+            write_escape(*byte, out);
+        } else {
+            out.push(*byte);
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let digit = |value: u8| DIGITS[usize::from(value)];
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 #[cfg(test)]
