@@ -304,46 +304,67 @@ fn write_f64(value: f64, out: &mut String) {
     }
 }
 
-/// Bytes looked at in one step of [`write_str`]; the compiler makes vector code of it.
-const STEP: usize = 32;
-
-const fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+/// A byte in each of the eight bytes of a word.
+const fn spread(byte: u8) -> u64 {
+    byte as u64 * 0x0101_0101_0101_0101
 }
 
-/// Where the first byte that JSON text must escape stands.
-fn first_special(bytes: &[u8]) -> Option<usize> {
-    let (steps, rest) = bytes.as_chunks::<STEP>();
-    for (i, step) in steps.iter().enumerate() {
-        if step.iter().fold(false, |any, b| any | is_special(*b)) {
-            return step.iter().position(|b| is_special(*b)).map(|at| i * STEP + at);
-        }
+/// High bits of the bytes that JSON text must escape; the lowest one that is set is exact, those
+/// above it may be false.
+const fn specials(word: u64) -> u64 {
+    const fn below(word: u64, byte: u8) -> u64 {
+        word.wrapping_sub(spread(byte)) & !word
     }
-    rest.iter().position(|b| is_special(*b)).map(|at| steps.len() * STEP + at)
+    (below(word, 0x20) | below(word ^ spread(b'"'), 1) | below(word ^ spread(b'\\'), 1)) & spread(0x80)
+}
+
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_str(text: &str, out: &mut String) {
-    out.reserve(text.len() + 2);
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = first_special(rest.as_bytes()) {
-        let (plain, special) = rest.split_at(at);
-        out.push_str(plain);
-        match special.as_bytes()[0] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                write!(out, "\\u{control:04x}").unwrap_or_default();
-            }
+    // SAFETY: bytes of `text` are left out only where ASCII bytes stand in for an ASCII byte, so what
+    // is appended is UTF-8 again; nothing in between panics.
+    let out = unsafe { out.as_mut_vec() };
+    out.reserve(text.len() + 16);
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        out.extend_from_slice(word);
+        let found = specials(u64::from_le_bytes(*word));
+        if found == 0 {
+            rest = after;
+            continue;
         }
-        rest = special.split_at(1).1;
+        let plain = found.trailing_zeros() as usize / 8;
+        out.truncate(out.len() - 8 + plain);
+        write_escape(word[plain], out);
+        rest = &rest[plain + 1..];
     }
-    out.push_str(rest);
-    out.push('"');
+    for byte in rest {
+        if is_special(*byte) {
+            write_escape(*byte, out);
+        } else {
+            out.push(*byte);
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let digit = |value: u8| DIGITS[usize::from(value)];
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(byte >> 4), digit(byte & 15)]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 #[cfg(test)]
@@ -380,6 +401,13 @@ mod tests {
             let mut back = None;
             Parser::default().each(line.as_bytes(), |json| back = Some(json.to_json())).unwrap();
             prop_assert_eq!(serde_json::from_str::<Value>(&back.unwrap()).unwrap(), value);
+        }
+
+        #[test]
+        fn a_text_with_special_bytes_anywhere_reads_back_as_it_was(text in "([a-zé\u{80}\u{7f}€😀 ]{0,40}[\\x00-\\x1f!\"#\\\\]?){0,6}") {
+            let mut out = "before".to_owned();
+            write_str(&text, &mut out);
+            prop_assert_eq!(serde_json::from_str::<String>(out.strip_prefix("before").unwrap()).unwrap(), text);
         }
     }
 

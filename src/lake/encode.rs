@@ -1,8 +1,9 @@
 //! Rows in memory to files: split by month, sorted by time.
 
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave;
@@ -10,8 +11,8 @@ use arrow::datatypes::TimestampMicrosecondType;
 use chrono::{DateTime, Datelike};
 
 use super::disk;
-use super::error::LakeError;
-use super::writer::{InFlight, NewPart, PartWriter};
+use super::error::{At, LakeError};
+use super::writer::{ClosedPart, InFlight, NewPart, PartWriter};
 use crate::schema::{Table, events, rejects};
 
 /// Rows that go to the Parquet writer at once ...
@@ -23,10 +24,8 @@ const LONG: [&str; 4] = ["text", "tool_input", "tool_output", "extra"];
 /// What a row takes beside those.
 const ROW_BYTES: usize = 800;
 
-/// Most files written at a time ...
-const MOST_THREADS: usize = 4;
-/// ... while their rows take no more memory than this.
-const OPEN_BYTES: usize = 64 << 20;
+/// Most files that wait for the disk at a time.
+const MOST_WAITING: usize = 8;
 
 /// Where a row stands: its time, its batch, its place in it.
 type Place = (i64, u32, u32);
@@ -44,11 +43,58 @@ pub(crate) fn events_parts(
     }
     let months: Vec<(String, &[Place])> = months(&places).collect();
     disk::create_dirs(&root.join(&events().name), months.iter().map(|(month, _)| format!("month={month}")))?;
-    let sizes = Sizes::new(batches);
-    let bytes = |rows: &[Place]| rows.iter().map(|(_, b, row)| sizes.of(*b as usize, *row as usize)).sum::<usize>();
-    let largest = months.iter().map(|(_, rows)| bytes(rows)).max().unwrap_or(0);
-    let threads = (OPEN_BYTES / largest.max(1)).clamp(1, MOST_THREADS);
-    each(&months, threads, |(month, rows)| durable(root, events(), month, batches, rows, in_flight))
+    // One file at a time is encoded, which bounds the memory; several at a time wait for the disk.
+    std::thread::scope(|scope| {
+        let mut waiting = VecDeque::new();
+        let mut parts = Vec::with_capacity(months.len());
+        let end = |(month, rows, waiter): (&str, &[Place], Waiter<'_>)| match waiter.end() {
+            Ok(part) => Ok(part),
+            Err(error) => retry(root, events(), month, batches, rows, in_flight, error),
+        };
+        for (month, rows) in &months {
+            if waiting.len() == MOST_WAITING
+                && let Some(oldest) = waiting.pop_front()
+            {
+                parts.push(end(oldest)?);
+            }
+            let waiter = match write(root, events(), month, batches, rows, in_flight) {
+                Ok(closed) => Waiter::start(scope, closed, months.len()),
+                Err(error) => Waiter::Done(Err(error)),
+            };
+            waiting.push_back((month.as_str(), *rows, waiter));
+        }
+        for oldest in waiting {
+            parts.push(end(oldest)?);
+        }
+        Ok(parts)
+    })
+}
+
+/// A file on its way to the disk.
+enum Waiter<'s> {
+    Thread(ScopedJoinHandle<'s, Result<NewPart, LakeError>>),
+    Done(Result<NewPart, LakeError>),
+}
+
+impl<'s> Waiter<'s> {
+    /// Makes the file durable: on a thread of its own when it is one of several.
+    fn start<'e>(scope: &'s Scope<'s, 'e>, closed: ClosedPart, files: usize) -> Self {
+        if files == 1 {
+            return Self::Done(closed.settle());
+        }
+        let path = closed.path().to_owned();
+        match std::thread::Builder::new().name("sync".to_owned()).spawn_scoped(scope, || closed.settle()) {
+            Ok(thread) => Self::Thread(thread),
+            Err(error) => Self::Done(Err(error).at("start a thread to sync", &path)),
+        }
+    }
+
+    fn end(self) -> Result<NewPart, LakeError> {
+        match self {
+            Self::Thread(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Self::Done(result) => result,
+        }
+    }
 }
 
 /// The rows of each month.
@@ -60,43 +106,6 @@ fn months(mut rest: &[Place]) -> impl Iterator<Item = (String, &[Place])> {
         rest = later;
         Some((month, these))
     })
-}
-
-/// Does `work` for each item, up to `threads` at a time; the results are in the order of the items.
-///
-/// The work is mostly waiting for the disk, which makes several files durable in the time of one.
-fn each<T: Sync, R: Send, E: Send>(
-    items: &[T],
-    threads: usize,
-    work: impl Fn(&T) -> Result<R, E> + Sync,
-) -> Result<Vec<R>, E> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
-    let run = || {
-        let take = || {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            items.get(at).map(|item| (at, item))
-        };
-        while let Some((at, item)) = take() {
-            let result = work(item);
-            if result.is_err() {
-                next.store(items.len(), Ordering::Relaxed);
-            }
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            // Without more threads this one does all the work.
-            if std::thread::Builder::new().name("encode".to_owned()).spawn_scoped(scope, run).is_err() {
-                break;
-            }
-        }
-        run();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Writes rows of `rejects` to one durable file; none for no rows.
@@ -153,18 +162,31 @@ fn durable(
     places: &[Place],
     in_flight: &Arc<InFlight>,
 ) -> Result<NewPart, LakeError> {
-    let mut attempt = 0;
-    loop {
-        let error = match write(root, table, month, batches, places, in_flight) {
-            Ok(part) => return Ok(part),
-            Err(error) => error,
-        };
-        attempt += 1;
-        if !error.may_pass() || attempt == disk::TRIES {
-            return Err(error);
+    let first = write(root, table, month, batches, places, in_flight).and_then(ClosedPart::settle);
+    first.or_else(|error| retry(root, table, month, batches, places, in_flight, error))
+}
+
+/// Attempts after a first one that ended with `error`.
+fn retry(
+    root: &Path,
+    table: &'static Table,
+    month: &str,
+    batches: &[RecordBatch],
+    places: &[Place],
+    in_flight: &Arc<InFlight>,
+    mut error: LakeError,
+) -> Result<NewPart, LakeError> {
+    for attempt in 1..disk::TRIES {
+        if !error.may_pass() {
+            break;
         }
         disk::back_off(attempt - 1);
+        match write(root, table, month, batches, places, in_flight).and_then(ClosedPart::settle) {
+            Ok(part) => return Ok(part),
+            Err(next) => error = next,
+        }
     }
+    Err(error)
 }
 
 fn write(
@@ -174,7 +196,7 @@ fn write(
     batches: &[RecordBatch],
     places: &[Place],
     in_flight: &Arc<InFlight>,
-) -> Result<NewPart, LakeError> {
+) -> Result<ClosedPart, LakeError> {
     let mut writer = PartWriter::create(root, table, month, places.len(), in_flight)?;
     let sizes = Sizes::new(batches);
     let columns: Vec<Vec<&dyn Array>> = (0..table.columns.len())
@@ -199,7 +221,7 @@ fn write(
         let batch = batch.map_err(|source| LakeError::Rows { table: &table.name, source })?;
         writer.write(&batch, bytes)?;
     }
-    writer.finish()
+    writer.close()
 }
 
 /// Sizes of rows in memory.
@@ -244,24 +266,5 @@ mod tests {
         let counts: Vec<(String, usize)> = months(&places).map(|(month, rows)| (month, rows.len())).collect();
         let counts: Vec<(&str, usize)> = counts.iter().map(|(month, rows)| (month.as_str(), *rows)).collect();
         assert_eq!(counts, [("0000-01", 1), ("1969-12", 1), ("1970-01", 2), ("1970-02", 1), ("9999-12", 1)]);
-    }
-
-    #[test]
-    fn work_on_many_threads_keeps_its_order_and_ends_at_the_first_failure() {
-        let items: Vec<u32> = (0..100).collect();
-        for threads in [1, 8, 200] {
-            assert_eq!(
-                each(&items, threads, |n| Ok::<_, u32>(n * 2)).unwrap(),
-                (0..100).map(|n| n * 2).collect::<Vec<_>>()
-            );
-        }
-        let tried = AtomicUsize::new(0);
-        let failed = each(&items, 1, |n| {
-            tried.fetch_add(1, Ordering::Relaxed);
-            if *n == 3 { Err(*n) } else { Ok(*n) }
-        });
-        assert_eq!((failed, tried.load(Ordering::Relaxed)), (Err(3), 4));
-        assert_eq!(each(&items, 8, |n| if *n >= 50 { Err("late") } else { Ok(()) }), Err("late"));
-        assert_eq!(each(&[] as &[u32], 8, |n| Ok::<_, ()>(*n)), Ok(vec![]));
     }
 }

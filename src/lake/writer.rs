@@ -112,6 +112,36 @@ pub(crate) struct PartWriter {
     group_bytes: usize,
 }
 
+/// A whole file that is neither durable nor under its final name. Dropped it is removed.
+pub(crate) struct ClosedPart {
+    writer: PartWriter,
+    file: File,
+    bytes: u64,
+    crc32c: u32,
+}
+
+impl ClosedPart {
+    /// Where the file stands now.
+    pub(crate) fn path(&self) -> &Path {
+        &self.writer.temp
+    }
+
+    /// Makes the file durable under its final name.
+    pub(crate) fn settle(self) -> Result<NewPart, LakeError> {
+        let Self { mut writer, file, bytes, crc32c } = self;
+        file.sync_all().at("sync", &writer.temp)?;
+        drop(file);
+        let metadata = verify(&writer.temp, bytes, writer.seen.rows)?;
+        disk::rename(&writer.temp, &writer.target)?;
+        let part = writer.describe(bytes, &metadata);
+        let Some(claims) = writer.claims.take() else {
+            return Err(LakeError::CorruptPart { path: writer.target.clone(), reason: "it was closed already" });
+        };
+        let ids = writer.seen.ids.take().map(|ids| Arc::new(ids.finish()));
+        Ok(NewPart { part: Arc::new(part), crc32c, ids, _claims: claims })
+    }
+}
+
 /// What the footer and the log will say of the rows.
 struct Seen {
     rows: u64,
@@ -185,7 +215,12 @@ impl PartWriter {
     }
 
     /// Makes the file durable under its final name.
-    pub(crate) fn finish(mut self) -> Result<NewPart, LakeError> {
+    pub(crate) fn finish(self) -> Result<NewPart, LakeError> {
+        self.close()?.settle()
+    }
+
+    /// Writes the file out; what is left to do is waiting for the disk.
+    pub(crate) fn close(mut self) -> Result<ClosedPart, LakeError> {
         let Some(mut writer) = self.writer.take() else {
             return Err(LakeError::CorruptPart { path: self.temp.clone(), reason: "it was closed already" });
         };
@@ -194,21 +229,7 @@ impl PartWriter {
         }
         let out = writer.into_inner().at("write", &self.temp)?;
         let (file, bytes, crc32c) = out.finish().at("write", &self.temp)?;
-        file.sync_all().at("sync", &self.temp)?;
-        drop(file);
-        let metadata = verify(&self.temp, bytes, self.seen.rows)?;
-        disk::rename(&self.temp, &self.target)?;
-        let part = self.describe(bytes, &metadata);
-        let claims = self.claims.take();
-        let Some(claims) = claims else {
-            return Err(LakeError::CorruptPart { path: self.target.clone(), reason: "it was closed already" });
-        };
-        Ok(NewPart {
-            part: Arc::new(part),
-            crc32c,
-            ids: self.seen.ids.take().map(|ids| Arc::new(ids.finish())),
-            _claims: claims,
-        })
+        Ok(ClosedPart { writer: self, file, bytes, crc32c })
     }
 
     fn describe(&self, bytes: u64, metadata: &ParquetMetaData) -> Part {
