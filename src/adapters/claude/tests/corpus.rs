@@ -122,7 +122,7 @@ impl Oracle {
     fn add_file(&mut self, bytes: &[u8]) {
         let mut file = Self::default();
         file.read(bytes);
-        let worth = |copy: &Copy| (copy.0, copy.1.iter().sum::<i64>());
+        let worth = |copy: &Copy| (copy.1.iter().sum::<i64>() > 0, copy.0, copy.1.iter().sum::<i64>());
         for (id, copy) in file.0 {
             let known = self.0.entry(id).or_insert(copy);
             if worth(&copy) > worth(known) {

@@ -295,5 +295,5 @@ fn the_prompt_history_is_kept_with_pasted_contents() {
     assert_eq!((out.counts.lines, out.counts.line_rows, out.counts.ignored, out.counts.rejects), (5, 2, 1, 2));
     let checkpoint = decoder.checkpoint();
     assert_eq!(checkpoint.resume_at, bytes.len() as u64);
-    assert_eq!(HistoryDecoder::new(info("/h"), Some(&checkpoint)).last_us(), Some(1_767_862_800_000_000));
+    assert_eq!(HistoryDecoder::new(info("/h"), Some(&checkpoint)).last_us(), Some(1_767_862_801_000_000));
 }

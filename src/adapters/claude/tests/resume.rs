@@ -137,12 +137,13 @@ fn an_open_call_is_shown_as_provisional_and_holds_the_checkpoint() {
     let shown = finish(&mut rows);
     assert_eq!((&shown.rows[0]["provisional"], &shown.rows[0]["text"]), (&json!(true), &json!("hm")));
     let checkpoint = decoder.checkpoint();
-    assert_eq!((checkpoint.resume_at, checkpoint.high_water), (all[1].offset, all[1].end));
+    assert_eq!((checkpoint.resume_at, checkpoint.high_water, checkpoint.open), (all[1].offset, all[1].end, true));
     assert!(!checkpoint.state.contains("hm"), "no conversation text in a checkpoint");
     decoder.settle(&mut rows);
     let settled = finish(&mut rows);
     assert_eq!((&settled.rows[0]["provisional"], settled.rows.len()), (&json!(false), 1));
-    assert_eq!(decoder.checkpoint().resume_at, all[1].end);
+    let after = decoder.checkpoint();
+    assert_eq!((after.resume_at, after.open), (all[1].offset, false), "held, should more of it come");
     decoder.settle(&mut rows);
     assert!(rows.is_empty(), "settling twice hands out nothing twice");
 }
