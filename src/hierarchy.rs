@@ -1,8 +1,8 @@
 //! Which project does an event belong to?
 //!
 //! Pure text in, a piece of it out: no files, no allocation. A git remote names the project
-//! (`owner/name`); without one the working folder does. An agent's own worktrees below
-//! `.claude/worktrees` belong to the folder they stand in.
+//! (`owner/name`); without one the working folder does. Worktrees below `.claude/worktrees` and
+//! `.worktrees` belong to the folder that those stand in.
 
 use std::ops::Range;
 
@@ -48,9 +48,10 @@ fn folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> Option<&'a str> {
     Some(&cwd[name])
 }
 
-/// The folder that an agent's worktree stands in.
+/// The folder that a worktree stands in.
 fn own_folder(cwd: &str) -> &str {
-    let at = cwd.find("/.claude/worktrees/").or_else(|| cwd.find("\\.claude\\worktrees\\"));
+    let places = ["/.claude/worktrees/", "/.worktrees/", "\\.claude\\worktrees\\", "\\.worktrees\\"];
+    let at = places.iter().find_map(|place| cwd.find(place));
     at.map_or(cwd, |at| &cwd[..at])
 }
 
@@ -105,6 +106,7 @@ mod tests {
             ("C:/Users/me/shop", Some("shop")),
             ("/home/me/shop/.claude/worktrees/fix-1/src", Some("shop")),
             (r"C:\shop\.claude\worktrees\fix-1", Some("shop")),
+            ("/home/me/shop/.worktrees/4", Some("shop")),
             ("shop", Some("shop")),
             ("/", None),
             (r"C:\", None),
