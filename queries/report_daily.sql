@@ -2,6 +2,7 @@
 --
 -- The views it selects from are put before it with the filters inside. The row with is_total is the
 -- total over all others; its sessions are counted, not added up.
+-- Sessions of which only a title or a setting is known are left out.
 SELECT
   day,
   count(DISTINCT session_id) AS sessions,
@@ -21,5 +22,6 @@ SELECT
   sum(estimated_calls) AS estimated_calls,
   grouping(day) = 1 AS is_total
 FROM activity
+WHERE prompts + calls + tool_calls + errors + estimated_calls > 0
 GROUP BY GROUPING SETS ((day), ())
 ORDER BY is_total, day

@@ -1,7 +1,7 @@
 -- Report: usage per session, the latest last.
 --
 -- The views it selects from are put before it with the filters inside. The row with is_total is the
--- total over all others.
+-- total over all others. Sessions of which only a title or a setting is known are left out.
 SELECT
   started_at,
   agent,
@@ -21,5 +21,6 @@ SELECT
   sum(estimated_calls) AS estimated_calls,
   grouping(started_at) = 1 AS is_total
 FROM sessions
+WHERE prompts + calls + tool_calls + errors + estimated_calls > 0
 GROUP BY GROUPING SETS ((started_at, agent, project, title, session_id, models), ())
 ORDER BY is_total, started_at, session_id

@@ -24,7 +24,7 @@ WITH titles AS (
     min(first_at) AS started_at,
     max(last_at) AS ended_at,
     bool_and(is_subagent) AS is_subagent,
-    CASE WHEN sum(prompts) > 0 THEN sum(prompts) ELSE sum(history_prompts) END AS prompts,
+    CASE WHEN sum(events) > sum(history_prompts) THEN sum(prompts) ELSE sum(history_prompts) END AS prompts,
     max(turns) AS turns,
     sum(calls) AS calls,
     sum(tool_calls) AS tool_calls,

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod discover;
+pub mod hierarchy;
 pub mod lake;
 pub mod pipeline;
 #[cfg(feature = "query")]

@@ -14,6 +14,8 @@
 #[path = "it/home.rs"]
 mod home;
 
+#[path = "it/cli.rs"]
+mod cli;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]

@@ -201,7 +201,7 @@ Examples:
   devlog query \"SELECT model, sum(output_tokens) FROM events GROUP BY model\"
   devlog query -f weekly.sql --param project=acme/api --format csv -o weekly.csv
   echo 'SELECT count(*) FROM events' | devlog query
-  devlog query \"SELECT * FROM live\" --watch 2s
+  devlog query \"SELECT * FROM sessions LIMIT 10\" --watch 2s
 
 A parameter stands in SQL as $name. `devlog schema` lists the tables and their columns.")]
 pub(super) struct QueryArgs {
@@ -251,7 +251,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
     /// Only this agent
-    #[arg(short, long, value_name = "AGENT")]
+    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
     pub(super) agent: Option<String>,
     /// Only this project
     #[arg(short, long, value_name = "PROJECT")]

@@ -52,6 +52,17 @@ pub enum CliError {
         /// The place.
         path: PathBuf,
     },
+    /// The name of the file does not tell what to write into it.
+    #[error("the ending of {path:?} names no format; end it in {endings}, or pass --format")]
+    UnknownEnding {
+        /// The file.
+        path: PathBuf,
+        /// The endings that name one.
+        endings: &'static str,
+    },
+    /// Nothing can lie between the two.
+    #[error("--since is not before --until; nothing lies between them")]
+    EmptyRange,
     /// A binary format would go to a screen.
     #[error("{format} is no text for a terminal; name a file with -o, or redirect stdout")]
     BinaryToTerminal {

@@ -8,6 +8,7 @@ use super::event::{EventColumns, EventRow};
 use super::position::Counts;
 use super::reject::{RejectColumns, RejectReason};
 use super::{EventId, table};
+use crate::hierarchy;
 
 /// What is the same for every row of one source.
 #[derive(Debug, Clone)]
@@ -49,6 +50,32 @@ pub struct Rows {
     ids: Vec<EventId>,
     rejects: RejectColumns,
     counts: Counts,
+    project: ProjectOf,
+}
+
+/// The project of the row before: most rows have the folder of the one before them.
+#[derive(Debug, Default)]
+struct ProjectOf {
+    source_path: Option<Arc<str>>,
+    repo_url: Option<String>,
+    cwd: Option<String>,
+    project: Option<String>,
+}
+
+impl ProjectOf {
+    fn of(&mut self, source_path: &Arc<str>, row: &EventRow<'_>) -> Option<&str> {
+        let same = self.source_path.as_ref().is_some_and(|path| Arc::ptr_eq(path, source_path))
+            && self.repo_url.as_deref() == row.repo_url
+            && self.cwd.as_deref() == row.cwd;
+        if !same {
+            let slug = hierarchy::launch_slug(source_path);
+            self.project = hierarchy::project(row.repo_url, row.cwd, slug).map(str::to_owned);
+            self.repo_url = row.repo_url.map(str::to_owned);
+            self.cwd = row.cwd.map(str::to_owned);
+            self.source_path = Some(Arc::clone(source_path));
+        }
+        self.project.as_deref()
+    }
 }
 
 /// Decoded rows: `events` and `rejects` in the layout of their schema files.
@@ -84,6 +111,7 @@ impl Rows {
             ids: Vec::new(),
             rejects: RejectColumns::default(),
             counts: Counts::default(),
+            project: ProjectOf::default(),
         }
     }
 
@@ -106,7 +134,12 @@ impl Rows {
         });
         self.ids.push(id);
         self.counts.rows += 1;
-        self.events.push(&self.context, id, row);
+        if row.project.is_some() {
+            self.events.push(&self.context, id, row);
+        } else {
+            let project = self.project.of(&self.context.source_path, row);
+            self.events.push(&self.context, id, &EventRow { project, ..*row });
+        }
     }
 
     /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.

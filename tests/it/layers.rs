@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may name.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("schema", &[]),
+    ("hierarchy", &[]),
+    ("schema", &["hierarchy"]),
     ("config", &["schema"]),
     ("discover", &["schema", "config"]),
     ("watch", &["schema", "discover"]),
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Words that must not stand in a room's sources.
 const NEVER: &[(&str, &[&str])] = &[
+    ("hierarchy", &["std::fs", "std::path", "std::env"]),
     ("discover", &["arrow::", "datafusion"]),
     ("watch", &["arrow::", "datafusion", "tokio"]),
     ("adapters", &["std::fs", "File::open", "SystemTime", "Instant", "datafusion", "tokio", "mpsc"]),

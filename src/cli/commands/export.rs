@@ -20,7 +20,7 @@ pub(in super::super) fn run(
     }
     let plan = ExportPlan {
         query: QueryPlan { sql: select(&args.what), sync: !args.no_sync, ..QueryPlan::default() },
-        format: args.format.or_else(|| by_ending(&args.output)).unwrap_or(ExportFormat::Parquet),
+        format: format(args)?,
         output: args.output.clone(),
         partition_by: args.partition_by.clone(),
     };
@@ -49,6 +49,16 @@ fn taken(path: &Path) -> bool {
 fn select(what: &str) -> String {
     let word = !what.is_empty() && what.chars().all(|c| c.is_alphanumeric() || c == '_');
     if word { format!("SELECT * FROM \"{what}\"") } else { what.to_owned() }
+}
+
+/// Parquet unless the flag or the ending of a single file says something else.
+fn format(args: &ExportArgs) -> Result<ExportFormat, CliError> {
+    let path = &args.output;
+    let named = args.format.or_else(|| by_ending(path));
+    let plain = !args.partition_by.is_empty() || path.extension().is_none() || path.is_dir();
+    named
+        .or(plain.then_some(ExportFormat::Parquet))
+        .ok_or_else(|| CliError::UnknownEnding { path: path.clone(), endings: ".parquet, .csv, .ndjson or .arrow" })
 }
 
 fn by_ending(path: &Path) -> Option<ExportFormat> {

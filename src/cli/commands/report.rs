@@ -23,6 +23,11 @@ pub(in super::super) fn run(
         agent: args.agent.clone(),
         project: args.project.clone(),
     };
+    if let (Some(since), Some(until)) = (filter.since_us, filter.until_us)
+        && since >= until
+    {
+        return Err(CliError::EmptyRange);
+    }
     let report = Report { kind: args.kind, filter };
     let (sql, parameters) = report.sql();
     let plan = QueryPlan { sql, parameters, sync: !args.no_sync, timeout: None };
