@@ -5,6 +5,9 @@
 #[path = "it/home.rs"]
 mod home;
 
+#[cfg(unix)]
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]
@@ -19,3 +22,5 @@ mod lake_power;
 mod lake_world;
 #[path = "it/layers.rs"]
 mod layers;
+#[path = "it/live.rs"]
+mod live;
