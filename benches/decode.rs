@@ -14,7 +14,6 @@ use devlog::adapters::{Line, SourceInfo, decoder};
 use devlog::schema::{Format, RowContext, Rows};
 use simd_json::{Buffers, INPUT_PADDING, Tape, fill_tape_padded};
 
-// The allocator of the program.
 /// Enough to leave the caches.
 const SAMPLE_BYTES: usize = 48 << 20;
 

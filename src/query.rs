@@ -26,6 +26,7 @@ mod params;
 mod parts;
 mod report;
 mod scan;
+mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 mod views;
@@ -35,6 +36,7 @@ pub use engine::{Answer, Engine, EngineOptions, Runtime};
 pub use error::{Place, QueryError};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions, WhenError, since, until};
+pub use sources::Sources;
 pub use views::View;
 pub use zone::Zone;
 
@@ -48,7 +50,7 @@ pub struct Cut {
     /// Durable events that a newer record in `events` replaces: not seen from the lake. Nearly always empty.
     pub replaced: Arc<HashSet<EventId>>,
     /// The table `sources`.
-    pub sources: RecordBatch,
+    pub sources: Sources,
     /// The durable rows.
     pub lake: Arc<Snapshot>,
 }

@@ -3,8 +3,9 @@
 //! Bounded columnar ring of the rows that are not durable yet. Pure memory: no disk, no threads, no
 //! clock; the pipeline puts it behind a lock.
 //!
-//! - settled rows are appended in chunks; a chunk never changes, a row that a more complete record
-//!   replaces is masked
+//! - settled rows are appended in chunks; a row that a more complete record replaces is masked
+//! - small open chunks are joined as they come, so that many single lines are few batches to a reader;
+//!   a sealed chunk never changes
 //! - [`Ring::seal`] closes the open chunks into a [`Segment`] together with the positions they
 //!   imply; segments are committed and released in the order they were sealed
 //! - rows of a segment stay visible until [`Ring::release`], which the pipeline calls in the same
@@ -73,6 +74,12 @@ impl Hasher for IdHasher {
         self.0 = folded;
     }
 }
+
+/// Chunks are joined up to this many rows.
+const JOINED_ROWS: usize = 4096;
+
+/// Chunks are joined up to this much memory.
+const JOINED_BYTES: usize = 1 << 20;
 
 type ById<V> = HashMap<EventId, V, BuildHasherDefault<IdHasher>>;
 
@@ -171,9 +178,37 @@ impl Ring {
         if rows.ids.len() > dropped.len() {
             self.next_chunk += 1;
             self.open.bytes += bytes;
-            self.open.chunks.push(Chunk::new(number, rows.events, rows.ids, dropped));
+            self.open.chunks.push(Chunk::new(number, rows.events, rows.ids, dropped, bytes));
+            self.join_small();
         }
         copies
+    }
+
+    /// Joins the newest chunks while they are small and the older one is not much larger than what
+    /// follows it: each row is copied a few times, and few chunks are left.
+    fn join_small(&mut self) {
+        let chunks = &self.open.chunks;
+        let (mut rows, mut bytes, mut from) = (0, 0, chunks.len());
+        for chunk in chunks.iter().rev() {
+            rows += chunk.rows();
+            bytes += chunk.bytes();
+            if rows > JOINED_ROWS || bytes > JOINED_BYTES || chunk.rows() > 2 * (rows - chunk.rows()).max(1) {
+                break;
+            }
+            from -= 1;
+        }
+        if chunks.len() - from < 2 {
+            return;
+        }
+        let Some(joined) = Chunk::merged(self.next_chunk, &chunks[from..]) else { return };
+        self.next_chunk += 1;
+        for (row, id) in joined.live_ids() {
+            if let Some(place) = self.places.get_mut(&id) {
+                (place.chunk, place.row) = (joined.number(), row);
+            }
+        }
+        self.open.chunks.truncate(from);
+        self.open.chunks.push(joined);
     }
 
     /// Registers `place` for `id`, or adds its row to `dropped` when a better one stands already.
@@ -295,12 +330,14 @@ impl Ring {
     pub fn view(&self) -> View {
         let mut view = View::default();
         let hidden: IdSet = self.tails.values().flat_map(|t| t.replaces.iter().copied()).collect();
+        let mut behind_tails: HashMap<u64, Vec<u32>> = HashMap::new();
+        for place in hidden.iter().filter_map(|id| self.places.get(id)) {
+            behind_tails.entry(place.chunk).or_default().push(place.row);
+        }
         for segment in self.segments() {
             for chunk in &segment.chunks {
                 let mut masked = self.masked.get(&chunk.number()).cloned().unwrap_or_default();
-                if !hidden.is_empty() {
-                    masked.extend(chunk.live_ids().filter(|(_, id)| hidden.contains(id)).map(|(row, _)| row));
-                }
+                masked.extend(behind_tails.remove(&chunk.number()).unwrap_or_default());
                 view.events.extend(chunk.visible(&masked));
             }
             view.rejects.extend(segment.rejects.iter().cloned());

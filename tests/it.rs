@@ -16,6 +16,9 @@ mod home;
 
 #[path = "it/cli.rs"]
 mod cli;
+#[cfg(unix)]
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]
@@ -30,3 +33,5 @@ mod lake_power;
 mod lake_world;
 #[path = "it/layers.rs"]
 mod layers;
+#[path = "it/live.rs"]
+mod live;

@@ -281,9 +281,11 @@ impl Core {
                 drop(live);
                 self.flush()?;
             } else if live.ring.bytes() >= self.options.ring_bytes && live.ring.sealed_segments() > 0 {
-                // Someone else is writing; a failure wakes us too, and then the flush reports it.
-                let live = unpoison(self.moved.wait(live));
-                if !live.unwritten.is_empty() {
+                // Someone else is writing, or has failed to: then nobody would wake us, and the flush
+                // says why.
+                if live.unwritten.is_empty() {
+                    drop(unpoison(self.moved.wait(live)));
+                } else {
                     drop(live);
                     self.flush()?;
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
@@ -24,6 +24,9 @@ const NAP: Duration = Duration::from_millis(500);
 
 /// Pause after a failure of the lake before reading goes on.
 const BACK_OFF: Duration = Duration::from_secs(2);
+
+/// Pause before a failure that goes on is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// How to follow.
 #[derive(Debug, Clone)]
@@ -103,6 +106,7 @@ impl Follower {
     /// When the last rows cannot be handed to the ring; they are read again at the next start.
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
+        let mut told: Option<(String, Instant)> = None;
         while !stop.load(Ordering::Relaxed) {
             let step = match self.hints.take(self.nap()) {
                 Some(Hint::Path(path)) => self.read_path(&path),
@@ -110,7 +114,12 @@ impl Follower {
                 None => Ok(()),
             };
             if let Err(error) = step.and_then(|()| self.read_due()) {
-                report(&error);
+                let text = error.to_string();
+                // The same failure again and again is told now and then.
+                if told.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() > TELL_AGAIN) {
+                    report(&error);
+                    told = Some((text, Instant::now()));
+                }
                 self.start_over();
                 std::thread::sleep(BACK_OFF);
             }
@@ -160,8 +169,13 @@ impl Follower {
 
     fn rescan(&mut self) -> Result<(), PipelineError> {
         self.roots = wanted_roots(&self.options.places, &self.options.scope).iter().flat_map(expand).collect();
+        let begun = Instant::now();
         let found = survey(&self.options.places, &self.options.scope, &self.positions);
+        self.hints.scan_took(begun.elapsed());
         for job in found.jobs {
+            if self.progress.stopped() {
+                return Ok(());
+            }
             self.read_job(job)?;
         }
         let old = now_us() - KEEP_US;
@@ -241,8 +255,11 @@ impl Follower {
         self.registry.put(&position, &job.path);
         self.positions.insert(position.id, position);
         if reader.is_unfinished() {
+            // Once it is silent all has been done that can be until it changes.
             let quiet_us = reader.position().fingerprint.modified_ns / 1000 + SILENCE_US;
-            self.later.insert((quiet_us.max(now_us() + 1_000), job.path.clone()));
+            if quiet_us > now_us() {
+                self.later.insert((quiet_us, job.path.clone()));
+            }
         }
         self.kept.insert(job.path.clone(), (job, reader));
         Ok(())

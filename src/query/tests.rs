@@ -119,7 +119,7 @@ pub(super) fn cut(root: &Path, memory: Vec<RecordBatch>, durable: &[RecordBatch]
         events: memory,
         rejects: Vec::new(),
         replaced: Arc::default(),
-        sources: RecordBatch::new_empty(sources_schema()),
+        sources: RecordBatch::new_empty(sources_schema()).into(),
         lake: Arc::new(lake),
     }
 }

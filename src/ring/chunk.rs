@@ -1,11 +1,14 @@
-//! Rows that arrived together.
+//! Rows that arrived together, or were put together because each arrival was small.
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::DataType;
 
 use crate::schema::EventId;
 
-/// One arrival: a batch, the identity of its rows, and the rows that do not count.
+/// A batch, the identity of its rows, and the rows that do not count.
 #[derive(Debug, Clone)]
 pub struct Chunk {
     number: u64,
@@ -13,13 +16,40 @@ pub struct Chunk {
     ids: Vec<EventId>,
     /// Ascending.
     dropped: Vec<u32>,
+    bytes: usize,
 }
 
 impl Chunk {
     /// A chunk in which the rows `dropped` (ascending) do not count.
     #[must_use]
-    pub const fn new(number: u64, events: RecordBatch, ids: Vec<EventId>, dropped: Vec<u32>) -> Self {
-        Self { number, events, ids, dropped }
+    pub const fn new(number: u64, events: RecordBatch, ids: Vec<EventId>, dropped: Vec<u32>, bytes: usize) -> Self {
+        Self { number, events, ids, dropped, bytes }
+    }
+
+    /// The rows of `chunks` that count as one chunk; `None` when none counts.
+    pub(super) fn merged(number: u64, chunks: &[Self]) -> Option<Self> {
+        let batches: Vec<RecordBatch> = chunks.iter().filter_map(|c| c.visible(&[])).collect();
+        let schema = batches.first()?.schema();
+        let joined = concat_batches(&schema, &batches).ok()?;
+        // Joined text columns keep a buffer of each batch they came from: copied into one.
+        let columns = joined.columns().iter().map(|column| match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+            _ => Arc::clone(column),
+        });
+        let events = RecordBatch::try_new(schema, columns.collect()).ok()?;
+        let ids = chunks.iter().flat_map(|c| c.live_ids().map(|(_, id)| id)).collect();
+        let bytes = chunks.iter().map(|c| c.bytes).sum();
+        Some(Self { number, events, ids, dropped: Vec::new(), bytes })
+    }
+
+    /// Rows, those that do not count included.
+    pub(super) const fn rows(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Memory of the rows.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Number of the chunk, unique in its ring.

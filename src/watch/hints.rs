@@ -25,6 +25,8 @@ struct Queue {
     paths: HashSet<PathBuf>,
     rescan: bool,
     closed: bool,
+    /// What the last full scan took.
+    scan: Duration,
 }
 
 /// The receiving and the sending end, shared by clones.
@@ -95,6 +97,16 @@ impl Hints {
             Hint::RootAppeared(_) => {}
         }
         Some(hint)
+    }
+
+    /// Says what a full scan takes: scans that only stand by become rarer when they are dear.
+    pub fn scan_took(&self, time: Duration) {
+        self.lock().scan = time;
+    }
+
+    /// What the last full scan took.
+    pub(super) fn scan_time(&self) -> Duration {
+        self.lock().scan
     }
 
     /// Hints that wait.

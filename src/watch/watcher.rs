@@ -21,6 +21,13 @@ use crate::discover::{Root, Seen, classify, expand, scan_below};
 use crate::watch::hints::{Hint, Hints};
 use crate::watch::unwatchable::unwatchable;
 
+/// A backstop scan is followed by a pause of this many times what it took: a third of a percent of one
+/// core.
+const SCAN_PAUSE: u32 = 300;
+
+/// The pause is never longer than this, unless the configuration says so.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// What to watch, and how often to scan beside it.
 #[derive(Debug, Clone)]
 pub struct WatcherConfig {
@@ -252,7 +259,10 @@ impl Keeper {
 
     fn interval(&self) -> Duration {
         let scans = lock(&self.status).iter().any(|root| matches!(root.mode, WatchMode::Scan { .. }));
-        if scans { self.config.unwatched } else { self.config.backstop }
+        if scans {
+            return self.config.unwatched;
+        }
+        (self.hints.scan_time() * SCAN_PAUSE).min(LONGEST_PAUSE).max(self.config.backstop)
     }
 
     /// Watches what exists by now, and says what appeared.

@@ -19,7 +19,9 @@ use crate::cli::CliError;
 use crate::cli::args::{ExportFormat, OutputFormat as Wanted};
 use crate::config::Settings;
 use crate::pipeline::{self, Core};
-use crate::query::{Answer, Cut, EngineOptions, More, Output, OutputError, OutputFormat, OutputOptions, Runtime, Zone};
+use crate::query::{
+    Answer, Cut, EngineOptions, More, Output, OutputError, OutputFormat, OutputOptions, Runtime, Sources, Zone,
+};
 use crate::schema::sources_batch;
 
 /// Folder names of more distinct values than this are not made.
@@ -28,15 +30,19 @@ const MAX_PARTITIONS: usize = 10_000;
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {
     let cut = core.cut();
-    let mut sources = std::collections::HashMap::clone(&cut.lake.sources);
-    sources.extend(cut.positions);
-    let mut sources: Vec<_> = sources.into_values().collect();
-    sources.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
+    let (durable, moved) = (Arc::clone(&cut.lake), cut.positions);
+    let sources = Sources::lazy(move || {
+        let mut sources = std::collections::HashMap::clone(&durable.sources);
+        sources.extend(moved);
+        let mut sources: Vec<_> = sources.into_values().collect();
+        sources.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
+        sources_batch(sources.iter().map(|p| &**p))
+    });
     Cut {
         events: cut.events,
         rejects: cut.rejects,
         replaced: Arc::new(cut.replaced.into_iter().collect()),
-        sources: sources_batch(sources.iter().map(|p| &**p)),
+        sources,
         lake: cut.lake,
     }
 }

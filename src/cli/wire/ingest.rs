@@ -57,18 +57,24 @@ pub(super) fn watched<T: Send>(
     })
 }
 
-/// Sets `stop` at the first SIGINT or SIGTERM; the second one ends the process at once.
-fn on_signal(stop: Arc<AtomicBool>, progress: Arc<pipeline::Progress>) -> Result<(), CliError> {
+/// Sets `stop` and stops each of `work` at the first SIGINT or SIGTERM; the second one ends the process
+/// at once. From its return on no signal ends the process unseen.
+fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|source| CliError::failed("listening for signals", source))?;
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::new()
+    };
+    let mut signals = signals.map_err(|source| CliError::failed("listening for signals", source))?;
     let listen = move || {
         runtime.block_on(async {
-            if wait_for_signal().await.is_err() {
+            if signals.next().await.is_err() {
                 return;
             }
             stop.store(true, Ordering::Relaxed);
-            progress.stop();
-            if wait_for_signal().await.is_ok() {
+            work.iter().for_each(|progress| progress.stop());
+            if signals.next().await.is_ok() {
                 #[expect(clippy::exit, reason = "the user asked twice: nothing durable can be harmed")]
                 std::process::exit(130);
             }
@@ -79,19 +85,40 @@ fn on_signal(stop: Arc<AtomicBool>, progress: Arc<pipeline::Progress>) -> Result
 }
 
 #[cfg(unix)]
-async fn wait_for_signal() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    async fn next(&mut self) -> io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_signal() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "fails elsewhere")]
+    const fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }
 
 fn writer(settings: &Settings) -> Result<Core, CliError> {
@@ -123,7 +150,7 @@ pub(in crate::cli) fn backfill(
     }
     let core = writer(settings)?;
     let progress = Arc::new(pipeline::Progress::default());
-    on_signal(Arc::default(), Arc::clone(&progress))?;
+    on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
     let report = watched(&progress, on, || {
         backfill::run(settings, &core, &scope, How { workers: workers(plan.jobs), history: true }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
@@ -142,16 +169,20 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     let core = Arc::new(writer(settings)?);
     let progress = Arc::new(pipeline::Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
-    on_signal(Arc::clone(&stop), Arc::clone(&progress))?;
+    let follow = Arc::new(pipeline::Progress::default());
+    on_signal(Arc::clone(&stop), vec![Arc::clone(&progress), Arc::clone(&follow)])?;
     let watch = Arc::new(Mutex::new("starting".to_owned()));
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
-    watched(&progress, on, || {
-        backfill::run(settings, &core, &Scope::default(), How { workers: workers(None), history: plan.once }, &progress)
-            .map_err(|source| CliError::failed("reading the logs", source))
-    })?;
+    let how = How { workers: workers(None), history: plan.once };
+    let caught_up =
+        watched(&progress, on, || Ok(backfill::run(settings, &core, &Scope::default(), how, &progress).map(drop)))?;
+    match caught_up {
+        // It may pass: the follower goes on where this ended, and tries again.
+        Err(error @ PipelineError::Lake(_)) if !plan.once => tell(&error),
+        other => other.map_err(|source| CliError::failed("reading the logs", source))?,
+    }
     if !plan.once && !stop.load(Ordering::Relaxed) {
-        let follow = pipeline::Progress::default();
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
         follow_until(settings, &core, &stop, &watch, follow)?;
@@ -166,7 +197,7 @@ fn follow_until(
     core: &Arc<Core>,
     stop: &AtomicBool,
     watch: &Mutex<String>,
-    progress: pipeline::Progress,
+    progress: Arc<pipeline::Progress>,
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
@@ -175,7 +206,7 @@ fn follow_until(
         limits: limits_for(settings.memory_bytes),
         backstop: BACKSTOP,
     };
-    let follower = Follower::start(Arc::clone(core), options, Arc::new(progress));
+    let follower = Follower::start(Arc::clone(core), options, progress);
     let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
     let scanning = follower.status().iter().any(|root| matches!(root.mode, crate::watch::WatchMode::Scan { .. }));
     *watch.lock().unwrap_or_else(PoisonError::into_inner) = if scanning { "scan" } else { "notify" }.to_owned();

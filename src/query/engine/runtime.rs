@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList, TableProvider,
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, TableProvider,
 };
 use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -149,14 +149,14 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Rows in memory that do not follow the schema files; that is a bug.
+    /// A catalog that cannot be made; that is a bug.
     pub fn engine(&self, cut: Cut) -> Result<Engine, QueryError> {
         let surroundings = Surroundings {
             tokens: Arc::default(),
             functions: Arc::clone(&self.shared.functions),
             memory_bytes: self.shared.options.memory_bytes,
         };
-        let tables = tables(cut)?;
+        let tables = tables(cut);
         let mut views = views::built_in();
         let known: Vec<&str> = tables.keys().map(String::as_str).collect();
         let own = self.shared.options.user_queries.as_ref();
@@ -205,7 +205,7 @@ fn function_names(state: &SessionState) -> Vec<String> {
     names
 }
 
-fn tables(cut: Cut) -> Result<BTreeMap<String, Arc<dyn TableProvider>>, QueryError> {
+fn tables(cut: Cut) -> BTreeMap<String, Arc<dyn TableProvider>> {
     let root = &cut.lake.root;
     let events = LakeTable {
         schema: schema::events_schema(),
@@ -223,12 +223,11 @@ fn tables(cut: Cut) -> Result<BTreeMap<String, Arc<dyn TableProvider>>, QueryErr
         batches: cut.rejects,
         replaced: Arc::default(),
     };
-    let sources = MemTable::try_new(cut.sources.schema(), vec![vec![cut.sources]]).map_err(|e| failed(&e))?;
     let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = BTreeMap::new();
     tables.insert("events".to_owned(), Arc::new(events));
     tables.insert("rejects".to_owned(), Arc::new(rejects));
-    tables.insert("sources".to_owned(), Arc::new(sources));
-    Ok(tables)
+    tables.insert("sources".to_owned(), Arc::new(cut.sources));
+    tables
 }
 
 /// The session with plans that need little memory at once and take longer.

@@ -179,9 +179,14 @@ fn days_around_a_clock_change_hold_23_and_25_hours() {
         let bench = Bench::with(vec![events("b", &rest)], &[half], |_, o| o.timezone = zone.to_owned());
         assert_eq!(bench.rows("SELECT day, sum(calls) FROM daily GROUP BY day ORDER BY day"), expected, "{zone}");
         let day = expected[1].split_once('|').unwrap();
-        for filter in
-            [format!("day = '{}'", day.0), format!("day > '{}' AND day < '{}'", expected[0].split_once('|').unwrap().0, expected[2].split_once('|').unwrap().0)]
-        {
+        for filter in [
+            format!("day = '{}'", day.0),
+            format!(
+                "day > '{}' AND day < '{}'",
+                expected[0].split_once('|').unwrap().0,
+                expected[2].split_once('|').unwrap().0
+            ),
+        ] {
             assert_eq!(bench.value(&format!("SELECT sum(calls) FROM daily WHERE {filter}")), day.1, "{zone} {filter}");
         }
     }

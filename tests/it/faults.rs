@@ -1,0 +1,256 @@
+//! What goes wrong around devlog: signals, full and read-only disks, odd files, late folders.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::home::{Home, append, prompt, session, wait_for};
+
+const OUTPUT: &str = "SELECT sum(output_tokens) FROM events";
+const EVENTS: &str = "SELECT count(*) FROM events";
+
+/// Sends `signal`; returns the exit code and how long the end took.
+fn end_with(mut child: Child, signal: Signal) -> (Option<i32>, Duration) {
+    let asked = Instant::now();
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    (child.wait().unwrap().code(), asked.elapsed())
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Runs a command; false when it is not there or fails.
+fn works(program: &str, args: &[&str]) -> bool {
+    let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|s| s.success())
+}
+
+/// A small disk at a path, unmounted when dropped.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(path: &'a Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let options = format!("size={size},mode=0700");
+        works("mount", &["-t", "tmpfs", "-o", &options, "devlog-test", path.to_str().unwrap()]).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        works("umount", &["-l", self.0.to_str().unwrap()]);
+    }
+}
+
+/// Text that hardly compresses.
+fn noise(seed: u32, length: usize) -> String {
+    let mut state = u64::from(seed) | 1 << 40;
+    let next = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + u8::try_from(state % 90).unwrap())
+    };
+    std::iter::repeat_with(next).filter(|c| *c != '\\' && *c != '"').take(length).collect()
+}
+
+#[test]
+fn a_signal_during_a_backfill_ends_it_soon_and_the_next_run_goes_on() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = Home::new();
+        let log = home.claude("-home-u-shop", "s1");
+        append(&log, &session("s1", 60_000));
+        let child = home.command(&["backfill", "--quiet", "--memory", "32MB"]).stdout(Stdio::null()).spawn().unwrap();
+        wait_for("the first commit", || home.lake().join("events").exists());
+        let (code, took) = end_with(child, signal);
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        let durable = home.durable_number(EVENTS);
+        assert!(durable > 0, "what was read is durable");
+        home.ok(&["backfill"]);
+        assert_eq!(home.durable_number(EVENTS), 120_000);
+        assert_eq!(home.durable_number(OUTPUT), 600_000);
+    }
+}
+
+#[test]
+fn a_signal_while_following_ends_it_soon_with_everything_durable() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let home = Home::new();
+        let log = home.claude("-home-u-shop", "s1");
+        append(&log, &session("s1", 3));
+        let mut daemon = home.ingest(&["--flush-interval", "1h"]);
+        append(&log, &prompt("s1", 900, "the last words"));
+        wait_for("the new row", || home.number(EVENTS) == 7);
+        let asked = Instant::now();
+        kill_process(Pid::from_child(&daemon.child), signal).unwrap();
+        assert_eq!(daemon.child.wait().unwrap().code(), Some(0));
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        assert_eq!(home.durable_number(EVENTS), 7);
+        assert!(!home.devlog_home().join("devlog.sock").exists());
+    }
+}
+
+#[test]
+fn a_root_that_appears_later_is_followed() {
+    let home = Home::new();
+    let daemon = home.ingest(&["--flush-interval", "100ms"]);
+    std::thread::sleep(Duration::from_millis(300));
+    let log = home.claude("-home-u-shop", "s1");
+    append(&log, &session("s1", 2));
+    wait_for("its rows", || home.number(EVENTS) == 4);
+    let second = home.claude("-home-u-new", "s2");
+    append(&second, &session("s2", 2));
+    wait_for("rows of a new folder", || home.number(EVENTS) == 8);
+    assert!(daemon.stop().success());
+    assert_eq!(home.durable_number(OUTPUT), 40);
+}
+
+#[test]
+fn a_named_pipe_among_the_logs_stops_nothing() {
+    let home = Home::new();
+    append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+    let pipe = home.claude("-home-u-shop", "s2");
+    assert!(works("mkfifo", &[pipe.to_str().unwrap()]));
+    home.ok(&["backfill"]);
+    assert_eq!(home.durable_number(OUTPUT), 20);
+    let daemon = home.ingest(&[]);
+    append(&home.claude("-home-u-shop", "s1"), &prompt("s1", 70, "more"));
+    wait_for("the new row", || home.number(EVENTS) == 5);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_socket_left_by_a_killed_daemon_is_in_nobodys_way() {
+    let home = Home::new();
+    append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+    home.ingest(&[]).kill();
+    assert!(home.devlog_home().join("devlog.sock").exists());
+    assert_eq!(home.number(OUTPUT), 20);
+    let daemon = home.ingest(&[]);
+    wait_for("an answer", || home.number(OUTPUT) == 20);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_home_whose_path_is_too_long_for_a_socket_is_followed_without_one() {
+    let home = Home::new();
+    let long = home.path().join("x".repeat(120));
+    append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+    let errors = fs::File::create(home.path().join("errors")).unwrap();
+    let mut command = home.command(&["ingest", "--flush-interval", "50ms"]);
+    let child = command.env("DEVLOG_HOME", &long).stderr(errors).spawn().unwrap();
+    let text = || fs::read_to_string(home.path().join("errors")).unwrap();
+    wait_for("the warning", || text().contains("shorter --home"));
+    wait_for("a commit", || long.join("lake/events").exists());
+    assert_eq!(end_with(child, Signal::TERM).0, Some(0));
+    let mut query = home.command(&["query", "--no-sync", "--format", "csv", OUTPUT]);
+    let output = query.env("DEVLOG_HOME", &long).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("20"));
+}
+
+#[test]
+fn a_full_disk_ends_a_backfill_with_a_reason_and_leaves_a_whole_lake() {
+    let home = Home::new();
+    let (disk, log) = (home.devlog_home(), home.claude("-home-u-shop", "s1"));
+    for n in 0..400 {
+        append(&log, &prompt("s1", n, &noise(n, 50_000)));
+    }
+    let Some(_mounted) = SmallDisk::mount(&disk, "8m") else {
+        eprintln!("skipped: no small disk can be mounted here");
+        return;
+    };
+    let output = home.run(&["backfill", "--memory", "16MB"]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("full") && text.contains(disk.to_str().unwrap()), "{text}");
+    assert!(works("mount", &["-o", "remount,size=80m", disk.to_str().unwrap()]));
+    home.ok(&["fsck"]);
+    home.ok(&["backfill"]);
+    assert_eq!(home.durable_number(EVENTS), 400);
+    assert_eq!(home.durable_number("SELECT count(DISTINCT event_id) FROM events"), 400);
+}
+
+#[test]
+fn a_full_disk_pauses_a_daemon_that_goes_on_by_itself_when_there_is_room() {
+    let home = Home::new();
+    let (disk, log) = (home.devlog_home(), home.claude("-home-u-shop", "s1"));
+    append(&log, &session("s1", 1));
+    let Some(_mounted) = SmallDisk::mount(&disk, "8m") else {
+        eprintln!("skipped: no small disk can be mounted here");
+        return;
+    };
+    let daemon = home.ingest(&["--flush-interval", "100ms", "--memory", "16MB"]);
+    wait_for("the first rows", || home.number(EVENTS) == 2);
+    for n in 0..400 {
+        append(&log, &prompt("s1", 1000 + n, &noise(n, 50_000)));
+    }
+    let warned = || fs::read_to_string(home.path().join("ingest.log")).unwrap().contains("full");
+    wait_for("a warning", warned);
+    let seen = home.number(EVENTS);
+    assert!((2..402).contains(&seen), "it answers: {seen}");
+    assert!(works("mount", &["-o", "remount,size=80m", disk.to_str().unwrap()]));
+    wait_for("everything", || home.number(EVENTS) == 402);
+    assert!(daemon.stop().success());
+    assert_eq!(home.durable_number("SELECT count(DISTINCT event_id) FROM events"), 402);
+    home.ok(&["fsck"]);
+}
+
+/// A command as a user without rights.
+fn as_nobody(home: &Home, args: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_devlog")]).args(args);
+    command.env_clear().env("HOME", home.path()).env("DEVLOG_HOME", home.devlog_home()).env("TZ", "UTC");
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn a_folder_that_may_not_be_read_is_named_and_the_others_go_on() {
+    if !is_root() || !works("setpriv", &["--version"]) {
+        eprintln!("skipped: needs root and setpriv");
+        return;
+    }
+    let home = Home::new();
+    append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+    let closed = home.claude("-home-u-closed", "s2");
+    append(&closed, &session("s2", 2));
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(home.path(), 0o777);
+    set(closed.parent().unwrap(), 0o700);
+    let output = as_nobody(&home, &["backfill"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if text.contains("Permission denied") && !home.devlog_home().exists() {
+        eprintln!("skipped: the program itself cannot be run by another user here");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("-home-u-closed"), "{text}");
+    assert_eq!(home.durable_number(OUTPUT), 20);
+}
+
+#[test]
+fn a_home_that_may_not_be_written_is_named() {
+    let home = Home::new();
+    append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+    let disk = home.devlog_home();
+    let Some(_mounted) = SmallDisk::mount(&disk, "8m") else {
+        eprintln!("skipped: no small disk can be mounted here");
+        return;
+    };
+    home.ok(&["backfill"]);
+    assert!(works("mount", &["-o", "remount,ro", disk.to_str().unwrap()]));
+    append(&home.claude("-home-u-shop", "s1"), &prompt("s1", 70, "more"));
+    for command in ["backfill", "ingest"] {
+        let output = home.run(&[command]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(disk.to_str().unwrap()), "{text}");
+    }
+    assert_eq!(home.number(EVENTS), 5);
+}
