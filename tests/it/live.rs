@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::home::{Home, answer, append, prompt, wait_for};
+use crate::home::{Home, answer, prompt, wait_for};
 
 /// Everything that must not depend on how often and from where the files were read.
 const ROWS: &str = "SELECT event_id, event_type, ts, session_id, message_id, tool_call_id, model, text, \
