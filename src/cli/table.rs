@@ -34,7 +34,6 @@ impl Table {
     }
 
     /// Appends the row that sums up the others.
-    #[cfg(feature = "query")]
     pub(super) fn total(&mut self, cells: impl IntoIterator<Item = String>) {
         self.row(cells);
         self.total = true;
