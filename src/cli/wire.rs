@@ -175,7 +175,7 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
 /// What `backfill` did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Backfilled {
+pub(super) struct Backfilled {
     /// What was read, or is to be read.
     pub progress: Progress,
     /// Log files found, changed or not.

@@ -71,10 +71,13 @@ fn a_demo_home_is_read_exactly_as_it_was_written() {
         assert_eq!(home.number(sql), truth[key].as_i64().unwrap(), "{sql}");
     }
     let total: i64 = wanted.values().map(|usage| usage["output_tokens"].as_i64().unwrap()).sum();
-    for view in ["daily", "weekly", "monthly", "models", "sessions", "turns", "projects_usage", "usage"] {
+    for view in ["daily", "weekly", "monthly", "models", "sessions", "projects_usage", "usage"] {
         let sql = format!("SELECT sum(output_tokens) FROM {view}");
         assert_eq!(home.number(&sql), total, "{view}");
     }
+    let main = home.number("SELECT sum(output_tokens) FROM usage WHERE NOT is_subagent");
+    assert_eq!(home.number("SELECT sum(output_tokens) FROM turns"), main, "turns are those of the main threads");
+    assert!(main < total, "there are sub-agents");
     assert_eq!(home.number("SELECT count(*) FROM rejects"), 0);
     assert_eq!(home.number("SELECT count(*) FROM events WHERE event_type = 'unknown'"), 0);
     let nowhere = "SELECT count(*) FROM events WHERE cwd IS NOT NULL AND project IS NULL";
