@@ -92,6 +92,11 @@ fn help_of_ingest() {
           --once
               End as soon as all present logs are read
 
+          --flush-interval <DURATION>
+              Time between commits to disk while following; rows are visible at once in any case
+
+              [default: 30s]
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -431,7 +436,7 @@ fn help_of_query() {
       devlog query "SELECT model, sum(output_tokens) FROM events GROUP BY model"
       devlog query -f weekly.sql --param project=acme/api --format csv -o weekly.csv
       echo 'SELECT count(*) FROM events' | devlog query
-      devlog query "SELECT * FROM live" --watch 2s
+      devlog query "SELECT * FROM sessions LIMIT 10" --watch 2s
 
     A parameter stands in SQL as $name. `devlog schema` lists the tables and their columns.
     "#);
@@ -449,14 +454,7 @@ fn help_of_report() {
       <REPORT>
               What to sum up by
 
-              Possible values:
-              - daily:    By day
-              - weekly:   By week, from Monday
-              - monthly:  By month
-              - sessions: By session, newest last
-              - models:   By model
-              - tools:    By tool
-              - projects: By project
+              [possible values: daily, weekly, monthly, sessions, models, tools, projects]
 
     Options:
           --since <WHEN>
@@ -466,10 +464,12 @@ fn help_of_report() {
               Only what happened before the end of this
 
       -a, --agent <AGENT>
-              Only this agent; may be given several times
+              Only this agent
+
+              [possible values: claude, codex]
 
       -p, --project <PROJECT>
-              Only this project; may be given several times
+              Only this project
 
           --json
               Print rows as JSON
