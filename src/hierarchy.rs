@@ -4,8 +4,6 @@
 //! (`owner/name`); without one the working folder does. Worktrees below `.claude/worktrees` and
 //! `.worktrees` belong to the folder that those stand in.
 
-use std::ops::Range;
-
 /// Project of an event: the last two parts of `repo_url`, else the name of its folder.
 ///
 /// `launch_slug` is the folder an agent was started in with every character but ASCII letters and digits
@@ -33,34 +31,30 @@ fn owner_and_name(url: &str) -> Option<&str> {
         Some((_, rest)) => rest.split_once('/')?.1,
         None => url.split_once(':')?.1,
     };
-    let name_at = path.rfind('/')?;
-    let owner_at = path[..name_at].rfind('/').map_or(0, |at| at + 1);
-    (owner_at < name_at && name_at + 1 < path.len()).then(|| &path[owner_at..])
+    let (parent, name) = path.rsplit_once('/')?;
+    let owner_at = parent.rfind('/').map_or(0, |at| at + 1);
+    path.get(owner_at..).filter(|_| owner_at < parent.len() && !name.is_empty())
 }
 
 fn folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> Option<&'a str> {
     let cwd = own_folder(cwd);
     let launched = launch_slug.and_then(|slug| {
         let ends = cwd.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
-        ends.chain([cwd.len()]).map(|end| &cwd[..end]).find(|folder| has_slug(folder, slug))
+        ends.chain([cwd.len()]).filter_map(|end| cwd.get(..end)).find(|folder| has_slug(folder, slug))
     });
-    let name = last_part(launched.unwrap_or(cwd))?;
-    Some(&cwd[name])
+    last_part(launched.unwrap_or(cwd))
 }
 
 /// The folder that a worktree stands in.
 fn own_folder(cwd: &str) -> &str {
     let places = ["/.claude/worktrees/", "/.worktrees/", "\\.claude\\worktrees\\", "\\.worktrees\\"];
-    let at = places.iter().find_map(|place| cwd.find(place));
-    at.map_or(cwd, |at| &cwd[..at])
+    places.iter().find_map(|place| cwd.split_once(place)).map_or(cwd, |(folder, _)| folder)
 }
 
-/// Where the last part of a path stands in it; a root or a drive has none.
-fn last_part(path: &str) -> Option<Range<usize>> {
-    let trimmed = path.trim_end_matches(is_separator);
-    let start = trimmed.rfind(is_separator).map_or(0, |at| at + 1);
-    let name = &trimmed[start..];
-    (!name.is_empty() && !name.ends_with(':') && name != "~").then_some(start..trimmed.len())
+/// The last part of a path; a root or a drive has none.
+fn last_part(path: &str) -> Option<&str> {
+    let name = path.trim_end_matches(is_separator).rsplit(is_separator).next()?;
+    (!name.is_empty() && !name.ends_with(':') && name != "~").then_some(name)
 }
 
 /// True when `slug` is `folder` with `-` for every UTF-16 unit that is no ASCII letter or digit.

@@ -17,11 +17,13 @@ pub(super) enum Align {
 pub(super) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<String>>,
+    /// The last row is a sum: a rule comes before it.
+    total: bool,
 }
 
 impl Table {
     pub(super) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self { columns: columns.to_vec(), rows: Vec::new(), total: false }
     }
 
     /// Appends a row; missing cells are empty.
@@ -31,6 +33,12 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Appends the row that sums up the others.
+    pub(super) fn total(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.row(cells);
+        self.total = true;
+    }
+
     /// Writes it, at most `columns` wide when that is known.
     pub(super) fn write(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
         let widths = self.widths(columns.map(usize::from));
@@ -38,7 +46,10 @@ impl Table {
         self.line(out, &header, &widths)?;
         let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
         self.line(out, &rule, &widths)?;
-        for row in &self.rows {
+        for (i, row) in self.rows.iter().enumerate() {
+            if self.total && i + 1 == self.rows.len() {
+                self.line(out, &rule, &widths)?;
+            }
             self.line(out, row, &widths)?;
         }
         Ok(())

@@ -30,6 +30,9 @@ pub(in super::super) fn backfill(
     quiet: bool,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    if let Some(path) = &args.path {
+        std::fs::metadata(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+    }
     let plan = BackfillPlan {
         agents: args.agent.clone(),
         path: args.path.clone(),

@@ -99,7 +99,7 @@ fn totals(truth: &Truth, settings: &Settings, streams: &mut Streams<'_>) -> Resu
         let (agent, model) = name.split_once('/').unwrap_or((name, ""));
         table.row([agent.to_owned(), model.to_owned()].into_iter().chain(cells(usage)));
     }
-    table.row(["all".to_owned(), String::new()].into_iter().chain(cells(&truth.total())));
+    table.total(["all".to_owned(), String::new()].into_iter().chain(cells(&truth.total())));
     table.write(streams.out, settings.terminal.columns).map_err(|source| CliError::Output { source })
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::args::{OutputFormat, QueryArgs};
 use super::super::progress::{self, View, say};
@@ -12,6 +13,9 @@ use crate::config::Settings;
 
 /// Clears a terminal and goes to its upper left corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
+
+/// With less, `--watch` would keep a core busy and a screen unreadable.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers one query, or the same one again and again.
 pub(in super::super) fn run(
@@ -50,7 +54,7 @@ pub(in super::super) fn run(
         let clear = if terminal { CLEAR } else { "" };
         let shown = write!(streams.out, "{clear}").and_then(|()| streams.out.write_all(&picture));
         shown.and_then(|()| streams.out.flush()).map_err(|source| CliError::Output { source })?;
-        std::thread::sleep(pause);
+        std::thread::sleep(pause.max(SHORTEST_PAUSE));
     }
 }
 
