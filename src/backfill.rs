@@ -11,8 +11,8 @@ use crate::config::Settings;
 use crate::discover::Note;
 use crate::lake::{Lake, LakeError, LakeOptions};
 use crate::pipeline::{
-    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, limits_for, now_us,
-    survey, tidy,
+    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, limits_for,
+    now_us, survey, tidy, walk,
 };
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
@@ -66,7 +66,28 @@ pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> Survey {
     survey(&settings.places, scope, &core.positions())
 }
 
-/// Reads everything in `scope` and makes it durable.
+/// Opens the lake and looks around at the same time: with many files each takes about as long.
+///
+/// # Errors
+///
+/// What `open` returns.
+pub fn open_and_look(
+    settings: &Settings,
+    scope: &Scope,
+    open: impl FnOnce(&Settings) -> Result<Core, LakeError>,
+) -> Result<(Core, Survey), LakeError> {
+    let (core, walked) = std::thread::scope(|threads| {
+        let walk = threads.spawn(|| walk(&settings.places, scope));
+        (open(settings), walk.join())
+    });
+    let core = core?;
+    // A walk that panicked is done again here, where it is not hidden.
+    let walked = walked.unwrap_or_else(|_| walk(&settings.places, scope));
+    let found = compare(walked, scope, &core.positions());
+    Ok((core, found))
+}
+
+/// Reads everything that was `found` and makes it durable.
 ///
 /// # Errors
 ///
@@ -74,11 +95,10 @@ pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> Survey {
 pub fn run(
     settings: &Settings,
     core: &Core,
-    scope: &Scope,
+    found: Survey,
     how: How,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
-    let found = look_around(settings, scope, core);
     let caught_up = read(settings, core, &found, how, progress)?;
     core.flush()?;
     tidy(core)?;
@@ -109,9 +129,8 @@ pub fn refresh(
     progress: &Progress,
     mut told: impl FnMut(&str),
 ) -> Result<Arc<Core>, PipelineError> {
-    let reader = open_reader(settings)?;
     let scope = Scope::default();
-    let found = look_around(settings, &scope, &reader);
+    let (reader, found) = open_and_look(settings, &scope, open_reader)?;
     if found.files() == 0 {
         return Ok(Arc::new(reader));
     }

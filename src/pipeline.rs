@@ -34,7 +34,7 @@ pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};
 pub use source::{Outcome, SourceReader};
-pub use survey::{Scope, Survey, outlook, survey};
+pub use survey::{Scope, Survey, Walked, compare, outlook, survey, walk};
 pub use worker::Stamp;
 
 /// Why the pipeline stopped. Nothing that was not durable has moved a position.

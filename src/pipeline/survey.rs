@@ -73,9 +73,30 @@ fn unread(job: &Job) -> u64 {
 /// Finds the logs in `scope` and compares them with the known `positions`.
 #[must_use]
 pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
-    let mut survey = Survey::default();
-    let files = find(places, scope, &mut survey.notes);
-    survey.found = files.len() as u64;
+    compare(walk(places, scope), scope, positions)
+}
+
+/// What a walk found, not compared with anything yet.
+#[derive(Debug, Default)]
+pub struct Walked {
+    files: Vec<FoundFile>,
+    notes: Vec<Note>,
+}
+
+/// Finds the logs in `scope`: the first half of [`survey`].
+#[must_use]
+pub fn walk(places: &Places, scope: &Scope) -> Walked {
+    let mut notes = Vec::new();
+    let files = find(places, scope, &mut notes);
+    Walked { files, notes }
+}
+
+/// Compares what a walk found with the known `positions`, which may be newer than the walk: the second
+/// half of [`survey`].
+#[must_use]
+pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
+    let Walked { files, notes } = walked;
+    let mut survey = Survey { found: files.len() as u64, notes, ..Survey::default() };
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
     let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());

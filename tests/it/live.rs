@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::home::{Home, answer, prompt, wait_for};
 
 /// Everything that must not depend on how often and from where the files were read.
-const ROWS: &str = "SELECT event_id, event_type, ts, session_id, message_id, tool_call_id, model, text, \
+const ROWS: &str = "SELECT event_id, event_type, CASE ts_source WHEN 'inferred' THEN NULL ELSE ts END AS ts, session_id, message_id, tool_call_id, model, text, \
     input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, \
     reasoning_tokens, total_tokens FROM events ORDER BY event_id";
 

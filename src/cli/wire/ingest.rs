@@ -12,7 +12,7 @@ use crate::cli::{CliError, Progress};
 use crate::config::Settings;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Tally, limits_for, now_us,
+    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Survey, Tally, limits_for, now_us,
 };
 
 /// How often progress is shown.
@@ -121,8 +121,9 @@ impl Signals {
     }
 }
 
-fn writer(settings: &Settings) -> Result<Core, CliError> {
-    backfill::open_writer(settings).map_err(|source| CliError::failed("opening the lake for writing", source))
+fn writer(settings: &Settings, scope: &Scope) -> Result<(Core, Survey), CliError> {
+    backfill::open_and_look(settings, scope, backfill::open_writer)
+        .map_err(|source| CliError::failed("opening the lake for writing", source))
 }
 
 fn workers(jobs: Option<u16>) -> usize {
@@ -148,11 +149,11 @@ pub(in crate::cli) fn backfill(
         let notes = found.notes.iter().map(ToString::to_string).collect();
         return Ok(super::Backfilled { progress, found: found.found, failed: 0, stopped: false, notes });
     }
-    let core = writer(settings)?;
     let progress = Arc::new(pipeline::Progress::default());
     on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
+    let (core, found) = writer(settings, &scope)?;
     let report = watched(&progress, on, || {
-        backfill::run(settings, &core, &scope, How { workers: workers(plan.jobs), history: true }, &progress)
+        backfill::run(settings, &core, found, How { workers: workers(plan.jobs), history: true }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
@@ -166,17 +167,17 @@ pub(in crate::cli) fn backfill(
 
 /// Catches up, then follows the logs until a signal; returns what was read.
 pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
-    let core = Arc::new(writer(settings)?);
     let progress = Arc::new(pipeline::Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
     let follow = Arc::new(pipeline::Progress::default());
     on_signal(Arc::clone(&stop), vec![Arc::clone(&progress), Arc::clone(&follow)])?;
+    let (core, found) = writer(settings, &Scope::default())?;
+    let core = Arc::new(core);
     let watch = Arc::new(Mutex::new("starting".to_owned()));
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
     let how = How { workers: workers(None), history: plan.once };
-    let caught_up =
-        watched(&progress, on, || Ok(backfill::run(settings, &core, &Scope::default(), how, &progress).map(drop)))?;
+    let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, found, how, &progress).map(drop)))?;
     match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.
         Err(error @ PipelineError::Lake(_)) if !plan.once => tell(&error),

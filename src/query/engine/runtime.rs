@@ -81,12 +81,12 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
-fn create_private(path: &Path) -> Result<(), QueryError> {
+fn create_private(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| QueryError::Io { path: path.to_owned(), source })
+    builder.create(path)
 }
 
 fn config(threads: usize, memory_bytes: u64) -> SessionConfig {
@@ -114,7 +114,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// An unknown time zone, a spill directory that cannot be made, threads that cannot be started.
+    /// An unknown time zone, threads that cannot be started.
     pub fn new(options: EngineOptions) -> Result<Self, QueryError> {
         let zone = Zone::named(&options.timezone).ok_or_else(|| QueryError::UnknownZone {
             nearest: nearest::nearest(&options.timezone, Zone::all_names()).map(str::to_owned),
@@ -122,7 +122,6 @@ impl Runtime {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if options.threads == 0 { cores } else { options.threads };
-        create_private(&options.spill_dir)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(count)
             .thread_name("query")
@@ -184,9 +183,12 @@ fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
     // A fair pool gives every operator that could spill the same share, idle ones included: a view has
     // dozens, and all fail with most of the memory unused.
     let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
-    let disk = DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::Directories(vec![options.spill_dir.clone()]))
-        .with_max_temp_directory_size(SPILL_BYTES);
+    // A home that cannot be written can still be asked; then what does not fit into memory is refused.
+    let mode = match create_private(&options.spill_dir) {
+        Ok(()) => DiskManagerMode::Directories(vec![options.spill_dir.clone()]),
+        Err(_) => DiskManagerMode::Disabled,
+    };
+    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(SPILL_BYTES);
     RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .with_disk_manager_builder(disk)
