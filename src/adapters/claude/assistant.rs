@@ -1,5 +1,7 @@
 //! `assistant` records: one line of a model's response.
 
+use std::borrow::Cow;
+
 use super::AGENT;
 use super::blob::write_clean;
 use super::call::{Call, Calls, provider};
@@ -57,21 +59,24 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         cx.calls.close_chain(rec, cx.rows);
         return client_error(cx, rec, &message, json);
     }
-    let Some(key) = message.id.or(rec.uuid) else {
-        return small::unknown(cx, rec);
-    };
+    let key = key_of(&message, rec);
     let place = cx.place();
-    let call = cx.calls.of_line(key, rec, place, cx.rows);
+    let call = cx.calls.of_line(&key, rec, place, cx.rows);
     grow(call, rec, &message, json, cx.source);
     blocks(cx, rec, &message);
     Outcome::Row
+}
+
+/// What names the call of a line.
+fn key_of<'a>(message: &Message<'_, 'a>, rec: &Record<'_, 'a>) -> Cow<'a, str> {
+    message.id.map_or_else(|| rec.name(), Cow::Borrowed)
 }
 
 /// Lets an open call grow by a line that was decoded before.
 pub(super) fn rebuild(calls: &mut Calls, source: &Source, rec: &Record<'_, '_>, offset: u64) {
     let Some(json) = rec.message.filter(|m| m.is_object()) else { return };
     let message = Message::read(json);
-    if let Some(call) = message.id.or(rec.uuid).and_then(|key| calls.of_old_line(key, rec, offset)) {
+    if let Some(call) = calls.of_old_line(&key_of(&message, rec), rec, offset) {
         grow(call, rec, &message, json, source);
     }
 }
@@ -227,7 +232,7 @@ fn thinking(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_
 
 fn block_id(rec: &Record<'_, '_>, kind: &str, index: usize) -> EventId {
     let index = u64::try_from(index).unwrap_or(u64::MAX).to_le_bytes();
-    EventId::of(AGENT, kind, &[rec.uuid.unwrap_or_default().as_bytes(), &index])
+    EventId::of(AGENT, kind, &[rec.name().as_bytes(), &index])
 }
 
 fn message_row<'a, 'i: 'a>(

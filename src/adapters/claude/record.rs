@@ -1,5 +1,7 @@
 //! One record of a transcript: the fields all records share, read in one pass over its keys.
 
+use std::borrow::Cow;
+
 use super::blob::write_clean;
 use super::state::Source;
 use crate::adapters::json::{Json, ObjectWriter};
@@ -168,6 +170,12 @@ impl<'t, 'i> Record<'t, 'i> {
     /// Worth of this record's copy of an event that is no call.
     pub(super) const fn completeness(&self) -> i64 {
         if matches!(self.level, Level::Progress) { 0 } else { 2 }
+    }
+
+    /// What names this record: its uuid; where a writer leaves that out, session and time.
+    pub(super) fn name(&self) -> Cow<'i, str> {
+        let made = || Cow::Owned(format!("{}@{}", self.session.unwrap_or_default(), self.ts_us));
+        self.uuid.map_or_else(made, Cow::Borrowed)
     }
 
     /// Identity of the record's own event; without `uuid` made of session, type, time and `content`.

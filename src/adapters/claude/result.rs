@@ -115,7 +115,7 @@ pub(super) fn decode(
         None => EventId::of(
             AGENT,
             "result",
-            &[rec.uuid.unwrap_or_default().as_bytes(), &u64::try_from(index).unwrap_or(u64::MAX).to_le_bytes()],
+            &[rec.name().as_bytes(), &u64::try_from(index).unwrap_or(u64::MAX).to_le_bytes()],
         ),
     };
     let base = rec.row(cx.source, cx.state.turn, cx.offset);

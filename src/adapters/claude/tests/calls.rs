@@ -258,3 +258,19 @@ fn an_idle_call_closes_so_that_long_side_chains_do_not_hold_it() {
     }
     assert_eq!(finish(&mut rows).only("llm_response")["message_id"], "msg_0");
 }
+
+#[test]
+fn calls_without_any_id_keep_their_usage_and_stay_apart() {
+    let line = |second: u32, tokens: u32| {
+        json!({"type": "assistant", "timestamp": format!("2026-01-01T10:00:0{second}Z"), "message": {
+            "model": "claude-sonnet-4-5", "content": [{"type": "text", "text": "x"}, {"type": "thinking", "thinking": "hm"}],
+            "usage": {"input_tokens": 1, "output_tokens": tokens}}})
+    };
+    let bytes = format!("{}\n{}\n", line(1, 5), line(2, 7));
+    let out = decode_as(info(MAIN), bytes.as_bytes());
+    let tokens: Vec<_> = out.of("llm_response").iter().map(|r| r["output_tokens"].clone()).collect();
+    assert_eq!(tokens, [json!(5), json!(7)]);
+    assert_eq!(out.of("thinking").len(), 2);
+    let ids: std::collections::HashSet<_> = out.rows.iter().map(|r| r["event_id"].to_string()).collect();
+    assert_eq!(ids.len(), out.rows.len());
+}
