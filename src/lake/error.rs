@@ -48,7 +48,7 @@ pub enum LakeError {
         fault: &'static str,
     },
     /// No space, no inodes or no quota left.
-    #[error("no space left to {action} {path:?} ({source}); free some space: nothing is lost, it goes on by itself")]
+    #[error("no space left to {action} {path:?} ({source}); free some space: nothing is lost, the next try goes on")]
     DiskFull {
         /// What was being done.
         action: &'static str,
