@@ -1,7 +1,7 @@
 //! What do the bytes mean?
 //!
 //! Bytes in, rows out: no files, no clock, no channels. One folder per agent; what two agents share
-//! is a piece both call ([`line`], [`json`], [`time`]).
+//! is a piece both call ([`mod@line`], [`json`], [`time`]).
 //!
 //! - a decoder sees the lines of one source in order and hands out *settled* rows at once
 //! - what the agent may still change stays inside the decoder: [`Decoder::provisional`] shows it,

@@ -1,6 +1,6 @@
 //! What did the user type, what do they see?
 //!
-//! - arguments as typed ([`args`]) → [`Settings`] → one `run` per command
+//! - arguments as typed (`args`) → [`Settings`] → one `run` per command
 //! - answers go to stdout, everything else to stderr; both are handed in, so that tests see them
 //! - exit codes are decided here alone: 0 done, 1 nothing found, 2 failed or wrong usage; a reader
 //!   that closes the pipe has had enough, which is success

@@ -1,10 +1,10 @@
 //! Where does each agent log on this OS?
 //!
 //! - [`roots`] is a table over (system, home, environment): pure, so every system is tested on any
-//! - [`classify`] says what a file is by its place under a root: pure; one answer per path
-//! - [`scan`] walks the roots' own folders with `readdir`, and asks for metadata only of files whose
+//! - [`classify()`] says what a file is by its place under a root: pure; one answer per path
+//! - [`scan()`] walks the roots' own folders with `readdir`, and asks for metadata only of files whose
 //!   name can be a log; one unreadable place is reported and the walk goes on
-//! - [`explicit`] takes any folder or file and decides by content ([`sniff`])
+//! - [`explicit()`] takes any folder or file and decides by content ([`sniff()`])
 //! - symbolic links are followed for a root and its own top folders (people keep those elsewhere);
 //!   below them only inside the root, and never twice
 //!

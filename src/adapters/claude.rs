@@ -5,14 +5,14 @@
 //!
 //! - one row per model call (`llm_response`): the lines of one `message.id` are merged, field by
 //!   field the largest usage, their texts joined; it is open until another message of the same
-//!   chain begins, until 256 lines passed without it, or until [`Decoder::settle`]
+//!   chain begins, until 256 lines passed without it, or until [`super::Decoder::settle`]
 //! - `thinking` and tool calls are rows of their own, handed out at once: their content is final
 //!   when it is written
 //! - identity: calls by `message.id`, tool calls and results by the tool call's id, thinking by
 //!   `message.id` and the end of its signature, everything else by `uuid`; never by `sessionId`,
 //!   which forks rewrite. Records without `uuid` are never copied: theirs is made of session, type
 //!   and content
-//! - `completeness`: see [`call::Call::completeness`] for calls; tool results 2 (+ 1 when the call
+//! - `completeness`: see `call::Call::completeness` for calls; tool results 2 (+ 1 when the call
 //!   is known) and other rows 2, both 0 (+ 1) in the copies that `progress/agent_progress` holds
 //! - sub-agents' rows keep `sessionId` of the parent as `session_id` (their work belongs to it) with
 //!   `is_subagent`; `parent_session_id` stays null, `extra.agentId` tells agents apart

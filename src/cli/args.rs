@@ -1,5 +1,7 @@
 //! The command line as typed. Values are checked for their form here, for their sense by the commands.
 
+#![allow(rustdoc::invalid_html_tags, reason = "these comments are the help texts, where <home> is a word")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
