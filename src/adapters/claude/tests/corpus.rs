@@ -102,7 +102,8 @@ impl Oracle {
             return;
         }
         let filled = |v: &Value| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
-        let Some(id) = filled(&message["id"]).or_else(|| filled(&record["uuid"])) else { return };
+        let made = || format!("{}@{}", record["sessionId"], record["timestamp"]);
+        let id = filled(&message["id"]).or_else(|| filled(&record["uuid"])).unwrap_or_else(made);
         let runs = usage["iterations"].as_array().map_or(&[][..], Vec::as_slice);
         let mut earlier = [0; 4];
         for run in runs.iter().take(runs.len().saturating_sub(1)) {
