@@ -282,12 +282,6 @@ impl Ring {
         self.places.len()
     }
 
-    /// True when there is nothing to seal: no rows, no rejects, no moved position.
-    #[must_use]
-    pub fn is_sealable(&self) -> bool {
-        !self.open.is_empty()
-    }
-
     /// Segments sealed and not yet released.
     #[must_use]
     pub fn sealed_segments(&self) -> usize {

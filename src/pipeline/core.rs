@@ -143,12 +143,6 @@ impl Core {
         unpoison(self.live.lock())
     }
 
-    /// The lake this core writes, if it does.
-    #[must_use]
-    pub const fn lake(&self) -> Option<&Lake> {
-        self.lake.as_ref()
-    }
-
     /// Newest and durable rows at this instant.
     #[must_use]
     pub fn cut(&self) -> Cut {
@@ -195,13 +189,6 @@ impl Core {
     #[must_use]
     pub fn ring_rows(&self) -> usize {
         self.lock().ring.rows()
-    }
-
-    /// True when a flush would commit something.
-    #[must_use]
-    pub fn has_unwritten(&self) -> bool {
-        let live = self.lock();
-        live.ring.is_sealable() || !live.unwritten.is_empty()
     }
 
     /// Takes rows in: copies are dropped, the rest is visible when this returns, together with the

@@ -410,7 +410,7 @@ fn is_silent(modified_us: i64) -> bool {
 }
 
 fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
-    let detail = "longer than the memory budget allows; raise --memory and run fsck --reread";
+    let detail = "longer than a quarter of the memory budget; with a larger --memory such lines are read from then on";
     means.worker.rows.counts().lines += 1;
     means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
 }

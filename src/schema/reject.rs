@@ -23,8 +23,6 @@ pub enum RejectReason {
     TooLong,
     /// JSON, but not of a shape the format can have (an array where an object must be, no id, ...).
     WrongShape,
-    /// An unfinished record that its file will never finish.
-    Torn,
 }
 
 impl RejectReason {
@@ -36,7 +34,6 @@ impl RejectReason {
             Self::TooDeep => "too_deep",
             Self::TooLong => "too_long",
             Self::WrongShape => "wrong_shape",
-            Self::Torn => "torn",
         }
     }
 }
