@@ -220,7 +220,7 @@ fn schema_prints_every_column_of_a_table() {
     source_generation  i32                 no           Incarnation of that file's bytes.
     source_offset      i64                 no    bytes  Where the bytes start in the (uncompressed) file.
     length             i64                 no    bytes  How many bytes were refused.
-    reason             text                no           Stable word for the cause: not_json, too_deep, too_long, wrong_shape, torn.
+    reason             text                no           Stable word for the cause: not_json, too_deep, too_long, wrong_shape.
     detail             text                yes          What the decoder said.
     sample             text                no           The first 4 KiB of the bytes, invalid UTF-8 replaced.
     ingested_at        timestamp(us, UTC)  no    us     When devlog refused it, UTC.
