@@ -213,7 +213,7 @@ fn schema_prints_every_column_of_a_table() {
     rejects (version 1): One row per stretch of bytes that could not be decoded. Nothing is dropped without a row here.
 
     column             type                null  unit   meaning
-    ─────────────────  ──────────────────  ────  ─────  ───────────────────────────────────────────────────────────────────────────
+    ─────────────────  ──────────────────  ────  ─────  ─────────────────────────────────────────────────────────────────────
     reject_id          text                no           128-bit id as 32 hex digits, from path, offset and the bytes.
     agent              text                no           Agent whose decoder refused the bytes.
     source_path        text                no           File the bytes stand in.
