@@ -38,5 +38,5 @@ WHERE h.event_type = 'prompt_history'
   AND NOT EXISTS (
     SELECT 1
     FROM events l
-    WHERE l.event_type IN ('user_interaction', 'llm_response') AND l.agent = h.agent AND l.session_id = h.session_id
+    WHERE l.event_type <> 'prompt_history' AND l.agent = h.agent AND l.session_id = h.session_id
   )
