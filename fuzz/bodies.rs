@@ -33,9 +33,9 @@ fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
 }
 
 fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
-    let info = SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companion: None, modified_us: 1 };
+    let info = SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companions: &[], modified_us: 1 };
     let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
-    let mut current = decoder(format, info, None);
+    let mut current = decoder(format, info, None).expect("a format of lines or documents");
     let mut tail = Rows::new(RowContext::new(format.agent(), info.path));
     let mut at = 0;
     while let Some((offset, bytes)) = lines.get(at) {
@@ -46,7 +46,7 @@ fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) 
             resume_after = None;
             let checkpoint = current.checkpoint();
             assert!(checkpoint.resume_at <= checkpoint.high_water);
-            current = decoder(format, info, Some(&checkpoint));
+            current = decoder(format, info, Some(&checkpoint)).expect("a format of lines or documents");
             let from = current.checkpoint().resume_at;
             at = lines.partition_point(|(offset, _)| *offset < from);
         }

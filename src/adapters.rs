@@ -11,13 +11,35 @@
 //! - every line is counted exactly once: it made or joined a row, it is ignored by rule, or it is a
 //!   reject
 
+pub mod aider;
+pub mod amp;
 pub mod claude;
+pub mod cline;
 pub mod codex;
+pub mod continue_dev;
+pub mod copilot;
+pub mod copilot_cli;
+pub mod crush;
+pub mod cursor;
+pub mod droid;
+pub mod gemini;
+pub mod goose;
 pub mod json;
+pub mod kiro;
+pub mod legacy;
 pub mod line;
+pub mod opencode;
+pub mod pi;
+pub mod qwen;
 pub mod time;
+pub mod warp;
+pub mod windsurf;
+pub mod zed;
 
-use crate::schema::{Checkpoint, Format, Rows};
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::schema::{Checkpoint, Format, Query, Record, Rows, Tables};
 
 /// One line of a source, without its newline.
 #[derive(Debug, Clone, Copy)]
@@ -30,18 +52,36 @@ pub struct Line<'a> {
     pub end: u64,
 }
 
+/// A small file that belongs to a source and is read with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Companion<'a> {
+    /// Its file name.
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
 /// What is known of a source from outside its bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SourceInfo<'a> {
     /// Path of the file; decoders may read names out of it, never open it.
     pub path: &'a str,
-    /// Content of a small file that belongs to this one (Claude's `agent-*.meta.json`).
-    pub companion: Option<&'a str>,
+    /// Those of the files named by the format's pattern in `discover` that exist (Claude's
+    /// `agent-*.meta.json`, an editor's `workspace.json`), in that order.
+    pub companions: &'a [Companion<'a>],
     /// Last change of the file in microseconds since 1970: the time of records that have none.
     pub modified_us: i64,
 }
 
-/// Decodes one source.
+impl<'a> SourceInfo<'a> {
+    /// Content of the companion called `name`.
+    #[must_use]
+    pub fn companion(&self, name: &str) -> Option<&'a str> {
+        self.companions.iter().find(|c| c.name == name).map(|c| c.text)
+    }
+}
+
+/// Decodes one source of lines or documents.
 pub trait Decoder: Send {
     /// Decodes the next line: settled rows and rejects go to `rows`, its counters are added there.
     fn line(&mut self, line: Line<'_>, rows: &mut Rows);
@@ -68,18 +108,97 @@ pub trait Decoder: Send {
     fn last_us(&self) -> Option<i64>;
 }
 
-/// Starts a decoder for `format`, where `checkpoint` says or at byte 0.
+/// What became of a record of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It made at least one row.
+    Rows,
+    /// It made rows, but is of a kind that this version does not know.
+    Unknown,
+    /// By rule it makes no row.
+    Ignored,
+    /// It is in `rejects`.
+    Rejected,
+}
+
+/// Why a database cannot be decoded: its tables are not those of the format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct UnknownSchema {
+    /// What is missing, and what the user can do.
+    pub detail: String,
+}
+
+/// Decodes one database. The reader runs the queries, keeps the positions and counts the records.
+pub trait DatabaseDecoder: Send {
+    /// The queries to run, in this order, for a database that has these tables.
+    ///
+    /// # Errors
+    ///
+    /// When the tables are none that the format has ever had.
+    fn queries(&mut self, tables: &Tables) -> Result<Vec<Query>, UnknownSchema>;
+
+    /// False while the agent may still change the record: it is shown provisionally, and comes back
+    /// until it is settled or the database has been silent for 30 s.
+    fn is_settled(&self, _record: &Record<'_>) -> bool {
+        true
+    }
+
+    /// Appends the rows of a record; `provisional` ones are marked so ([`Rows::event`] of rows with
+    /// that flag), and may be asked for again and again.
+    fn record(&mut self, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken;
+}
+
+/// Starts a decoder for `format`, where `checkpoint` says or at byte 0; `None` for databases.
 ///
 /// A state that cannot be read (written by a newer version) starts the source over from byte 0;
 /// stable ids make that harmless. The caller reads [`Decoder::checkpoint`] to learn where.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Box<dyn Decoder> {
+pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
-        Format::ClaudeSession => Box::new(claude::SessionDecoder::new(info, checkpoint)),
-        Format::ClaudeHistory => Box::new(claude::HistoryDecoder::new(info, checkpoint)),
-        Format::CodexRollout => Box::new(codex::RolloutDecoder::new(info, checkpoint)),
-        Format::CodexDocument => Box::new(codex::DocumentDecoder::new(info, checkpoint)),
-        Format::CodexHistory => Box::new(codex::HistoryDecoder::new(info, checkpoint)),
-        Format::CodexIndex => Box::new(codex::IndexDecoder::new(info, checkpoint)),
+        Format::ClaudeSession => Some(Box::new(claude::SessionDecoder::new(info, checkpoint))),
+        Format::ClaudeHistory => Some(Box::new(claude::HistoryDecoder::new(info, checkpoint))),
+        Format::CodexRollout => Some(Box::new(codex::RolloutDecoder::new(info, checkpoint))),
+        Format::CodexDocument => Some(Box::new(codex::DocumentDecoder::new(info, checkpoint))),
+        Format::CodexHistory => Some(Box::new(codex::HistoryDecoder::new(info, checkpoint))),
+        Format::CodexIndex => Some(Box::new(codex::IndexDecoder::new(info, checkpoint))),
+        _ => {
+            let agents = [
+                copilot::decoder,
+                copilot_cli::decoder,
+                cursor::decoder,
+                gemini::decoder,
+                qwen::decoder,
+                opencode::decoder,
+                cline::decoder,
+                aider::decoder,
+                continue_dev::decoder,
+                goose::decoder,
+                amp::decoder,
+                windsurf::decoder,
+                kiro::decoder,
+                droid::decoder,
+                pi::decoder,
+                legacy::decoder,
+            ];
+            agents.iter().find_map(|agent| agent(format, info, checkpoint))
+        }
     }
+}
+
+/// Starts a decoder for the databases of `format`; `None` for anything else.
+#[must_use]
+pub fn database_decoder(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+    let agents = [
+        copilot::database,
+        copilot_cli::database,
+        cursor::database,
+        opencode::database,
+        crush::database,
+        goose::database,
+        zed::database,
+        kiro::database,
+        warp::database,
+    ];
+    agents.iter().find_map(|agent| agent(format, info))
 }

@@ -8,17 +8,21 @@
 //! - symbolic links are followed for a root and its own top folders (people keep those elsewhere);
 //!   below them only inside the root, and never twice
 //!
-//! A further agent is a few rows in `places.rs`, an arm in `classify.rs` and a rule in `sniff.rs`.
+//! A further agent is one file in `agents/`: rows of places, patterns of paths, a rule for content.
 
+mod agents;
 mod classify;
+mod editors;
 mod explicit;
+mod pattern;
 mod places;
 mod scan;
 mod sniff;
 mod stat;
 
-pub use classify::{Found, classify};
+pub use classify::{Found, classify, classify_change};
 pub use explicit::explicit;
+pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use scan::{FoundFile, Note, Seen, expand, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};

@@ -15,11 +15,13 @@
 
 mod catch_up;
 mod core;
+mod database;
 mod flusher;
 mod follow;
 mod judge;
 mod progress;
 mod source;
+mod stream;
 mod survey;
 mod worker;
 
@@ -29,11 +31,13 @@ use crate::watch::Limits;
 
 pub use catch_up::{CaughtUp, How, catch_up};
 pub use core::{Core, CoreOptions, Cut};
+pub use database::DatabaseReader;
 pub use flusher::{Flusher, tidy};
 pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};
 pub use source::{Outcome, SourceReader};
+pub use stream::StreamReader;
 pub use survey::{Scope, Survey, Walked, compare, outlook, survey, walk};
 pub use worker::Stamp;
 

@@ -7,6 +7,7 @@
 //! - [`Rows`] collects decoded rows column by column; no row lives on the heap by itself
 
 mod column;
+mod database;
 mod event;
 mod format;
 mod id;
@@ -17,8 +18,9 @@ mod source;
 mod table;
 
 pub use column::TextColumn;
+pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
-pub use format::{Format, Framing};
+pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};

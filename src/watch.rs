@@ -5,6 +5,8 @@
 //! - only whole lines are handed out; a torn last line stays unread until its newline comes
 //!   ([`Reader`])
 //! - nothing but regular files is opened, and never in a way that can block
+//! - databases are read with their write-ahead logs, in one read transaction, and never written to
+//!   ([`Database`])
 //! - moved, archived and compressed files keep their source; copies get one of their own
 //!   ([`Registry`])
 //! - notifications are hints; a scan at an interval finds what they miss ([`Watcher`])
@@ -12,6 +14,7 @@
 //! A change that keeps size, first 4096 bytes and the 256 bytes before the position cannot be seen
 //! by content; agents append, so it is not looked for.
 
+mod database;
 mod document;
 mod fingerprint;
 mod hints;
@@ -25,6 +28,7 @@ mod registry;
 mod unwatchable;
 mod watcher;
 
+pub use database::{Cursor, Database, DatabaseError};
 pub use document::{Document, read_document};
 pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint, is_untouched};
 pub use hints::{Hint, Hints};

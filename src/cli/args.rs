@@ -468,7 +468,7 @@ fn duration(text: &str) -> Result<Duration, ParseQuantityError> {
 
 /// Ids of the agents whose formats are read.
 pub(super) fn agents() -> Vec<&'static str> {
-    let mut agents: Vec<_> = Format::ALL.into_iter().map(Format::agent).collect();
+    let mut agents: Vec<_> = Format::all().map(Format::agent).collect();
     agents.sort_unstable();
     agents.dedup();
     agents

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::discover::places::{Layout, Root};
-use crate::schema::Format;
+use crate::schema::{Format, Framing};
 
 /// Deepest level below a Claude Desktop root at which a `projects` folder may lie.
 pub(super) const DESKTOP_DEPTH: usize = 8;
@@ -13,8 +13,8 @@ pub(super) const DESKTOP_DEPTH: usize = 8;
 pub struct Found {
     /// What its bytes are.
     pub format: Format,
-    /// A small file that belongs to it, relative to the root; it need not exist.
-    pub companion: Option<PathBuf>,
+    /// Small files that belong to it, relative to the root; they need not exist.
+    pub companions: Vec<PathBuf>,
 }
 
 /// What the file at `relative` (below `root`) is, or `None` when it is no log of that agent.
@@ -23,6 +23,10 @@ pub struct Found {
 /// in an agent's folder (`transcripts/ses_*.jsonl`).
 #[must_use]
 pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
+    if let Layout::Files(files) = root.layout {
+        let pattern = files.find(relative)?;
+        return Some(Found { format: pattern.format, companions: pattern.companions_of(relative) });
+    }
     let name = relative.file_name()?.to_str()?;
     if !may_be_log(name) {
         return None;
@@ -37,12 +41,39 @@ pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
         Layout::ClaudeProjects => claude(folders, name),
         Layout::ClaudeDesktop => claude(below_desktop_projects(folders)?, name),
         Layout::Codex => codex(folders, name),
+        Layout::Files(_) => None,
     }?;
-    let companion = companion_name(format, name).map(|name| folders.join(name));
-    Some(Found { format, companion })
+    let companions = companion_name(format, name).map(|name| folders.join(name)).into_iter().collect();
+    Some(Found { format, companions })
 }
 
-/// True when a file of this name can be a log of any agent: the test before any metadata is asked.
+/// The log that a change at `path` belongs to, and what it is below `root`, with the full paths of its
+/// companions: a database's changes appear in the files beside it.
+#[must_use]
+pub fn classify_change(root: &Root, path: &Path) -> Option<(PathBuf, Found)> {
+    let found = |path: &Path| {
+        let found = classify(root, path.strip_prefix(&root.path).ok()?)?;
+        let companions = found.companions.iter().map(|relative| root.path.join(relative)).collect();
+        Some(Found { companions, ..found })
+    };
+    if let Some(own) = found(path) {
+        return Some((path.to_owned(), own));
+    }
+    let name = path.file_name()?.to_str()?;
+    let database = path.with_file_name(name.strip_suffix("-wal").or_else(|| name.strip_suffix("-journal"))?);
+    let found = found(&database)?;
+    (found.format.framing() == Framing::Database).then_some((database, found))
+}
+
+/// True when a file of this name can be a log under `layout`: the test before any metadata is asked.
+pub(super) fn may_be_log_of(layout: Layout, name: &str) -> bool {
+    match layout {
+        Layout::Files(files) => files.may_be_log(name),
+        _ => may_be_log(name),
+    }
+}
+
+/// True when a file of this name can be a log of lines or documents.
 pub(super) fn may_be_log(name: &str) -> bool {
     !name.starts_with('.') && (is_lines(name) || name.ends_with(".json"))
 }
@@ -68,6 +99,7 @@ pub(super) fn is_barren(layout: Layout, name: &str) -> bool {
         Layout::Claude | Layout::ClaudeProjects => matches!(name, "tool-results" | ".git" | "node_modules"),
         Layout::ClaudeDesktop => matches!(name, "tool-results" | ".git" | "node_modules" | "outputs" | "uploads"),
         Layout::Codex => name.starts_with('.'),
+        Layout::Files(files) => files.barren.contains(&name),
     }
 }
 
@@ -167,7 +199,7 @@ mod tests {
     fn a_sub_agent_names_the_small_file_beside_it() {
         let root = Root { agent: "claude", layout: Layout::Claude, path: "/r".into(), wildcard: false };
         let found = classify(&root, Path::new("projects/p/s/subagents/agent-1f.jsonl")).unwrap();
-        assert_eq!(found.companion.as_deref(), Some(Path::new("projects/p/s/subagents/agent-1f.meta.json")));
-        assert_eq!(classify(&root, Path::new("projects/p/0a.jsonl")).unwrap().companion, None);
+        assert_eq!(found.companions, [PathBuf::from("projects/p/s/subagents/agent-1f.meta.json")]);
+        assert!(classify(&root, Path::new("projects/p/0a.jsonl")).unwrap().companions.is_empty());
     }
 }

@@ -7,6 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Os, Places};
+use crate::discover::agents::AGENTS;
+use crate::discover::editors;
+use crate::discover::pattern::Files;
 
 /// What lies where below a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,6 +22,8 @@ pub enum Layout {
     ClaudeDesktop,
     /// A Codex home: `sessions/`, `archived_sessions/`, `history.jsonl`, `session_index.jsonl`.
     Codex,
+    /// What these patterns say.
+    Files(&'static Files),
 }
 
 impl Layout {
@@ -29,6 +34,7 @@ impl Layout {
             Self::Claude => &["projects"],
             Self::ClaudeProjects | Self::ClaudeDesktop => &[""],
             Self::Codex => &["sessions", "archived_sessions"],
+            Self::Files(files) => files.folders,
         }
     }
 
@@ -39,6 +45,7 @@ impl Layout {
             Self::Claude => &["history.jsonl"],
             Self::ClaudeProjects | Self::ClaudeDesktop => &[],
             Self::Codex => &["history.jsonl", "session_index.jsonl"],
+            Self::Files(files) => files.files,
         }
     }
 
@@ -84,19 +91,28 @@ impl Root {
 }
 
 /// Where a row's path starts.
-#[derive(Clone, Copy)]
-enum Start {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
     /// Each entry of a comma-separated variable; no row when it is not set.
     List(&'static str),
     /// The home directory.
     Home,
     /// `XDG_CONFIG_HOME`, else `~/.config`.
     XdgConfig,
+    /// `XDG_DATA_HOME`, else `~/.local/share`.
+    XdgData,
+    /// `XDG_STATE_HOME`, else `~/.local/state`.
+    XdgState,
     /// A variable that the system sets, else this folder below home.
     Known(&'static str, &'static str),
+    /// The `User` folder of each editor of VS Code's kind, of its profiles and remote servers.
+    Editors,
+    /// The `User` folder of one editor, by the name of its folder (`Cursor`).
+    Editor(&'static str),
 }
 
-struct Row {
+/// One row of the table.
+pub(super) struct Row {
     agent: &'static str,
     layout: Layout,
     systems: &'static [Os],
@@ -104,38 +120,32 @@ struct Row {
     then: &'static str,
 }
 
-const ANY: &[Os] = &[Os::Linux, Os::MacOs, Os::Windows];
-const UNIX: &[Os] = &[Os::Linux, Os::MacOs];
+pub(super) const ANY: &[Os] = &[Os::Linux, Os::MacOs, Os::Windows];
+pub(super) const UNIX: &[Os] = &[Os::Linux, Os::MacOs];
 
-const fn row(agent: &'static str, layout: Layout, systems: &'static [Os], start: Start, then: &'static str) -> Row {
+/// A place of `agent` on `systems`: `then` below each folder that `start` stands for.
+pub(super) const fn row(
+    agent: &'static str,
+    layout: Layout,
+    systems: &'static [Os],
+    start: Start,
+    then: &'static str,
+) -> Row {
     Row { agent, layout, systems, start, then }
 }
 
-#[rustfmt::skip]
-const TABLE: &[Row] = &[
-    row("claude", Layout::Claude, ANY, Start::List("CLAUDE_CONFIG_DIR"), ""),
-    row("claude", Layout::Claude, ANY, Start::Home, ".claude"),
-    row("claude", Layout::Claude, UNIX, Start::XdgConfig, "claude"),
-    row("claude", Layout::ClaudeDesktop, &[Os::Linux], Start::XdgConfig, "Claude/local-agent-mode-sessions"),
-    row("claude", Layout::ClaudeDesktop, &[Os::MacOs], Start::Home,
-        "Library/Application Support/Claude/local-agent-mode-sessions"),
-    row("claude", Layout::ClaudeDesktop, &[Os::Windows], Start::Known("APPDATA", "AppData/Roaming"),
-        "Claude/local-agent-mode-sessions"),
-    row("claude", Layout::ClaudeDesktop, &[Os::Windows], Start::Known("LOCALAPPDATA", "AppData/Local"),
-        "Packages/Claude_*/LocalCache/Roaming/Claude/local-agent-mode-sessions"),
-    row("codex", Layout::Codex, ANY, Start::List("CODEX_HOME"), ""),
-    row("codex", Layout::Codex, ANY, Start::Home, ".codex"),
-    // The fork "code" writes the same format into its own home.
-    row("codex", Layout::Codex, ANY, Start::List("CODE_HOME"), ""),
-    row("codex", Layout::Codex, ANY, Start::Home, ".code"),
-];
+impl Row {
+    pub(super) const fn layout(&self) -> Layout {
+        self.layout
+    }
+}
 
 /// Every place where a known agent may log, for this system, home and environment; none is a
 /// duplicate of another or lies inside what another already walks. Touches no disk.
 #[must_use]
 pub fn roots(places: &Places) -> Vec<Root> {
     let mut all: Vec<Root> = Vec::new();
-    for row in TABLE.iter().filter(|row| row.systems.contains(&places.os)) {
+    for row in AGENTS.iter().flat_map(|a| a.rows).filter(|row| row.systems.contains(&places.os)) {
         for start in starts(row.start, places) {
             let path = row.then.split('/').filter(|part| !part.is_empty()).fold(start, |path, part| path.join(part));
             let names_projects = row.layout == Layout::Claude && path.file_name().is_some_and(|n| n == "projects");
@@ -143,6 +153,11 @@ pub fn roots(places: &Places) -> Vec<Root> {
             all.push(Root { agent: row.agent, layout, path, wildcard: row.then.contains('*') });
         }
     }
+    without_covered(all)
+}
+
+/// Leaves out roots that another one meets anyway.
+pub(super) fn without_covered(all: Vec<Root>) -> Vec<Root> {
     let covered =
         |i: usize| (0..all.len()).any(|j| i != j && all[j].covers(&all[i]) && (j < i || !all[i].covers(&all[j])));
     let keep: Vec<bool> = (0..all.len()).map(|i| !covered(i)).collect();
@@ -154,15 +169,22 @@ fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
     match start {
         Start::Home => vec![places.home.clone()],
         Start::Known(name, below) => vec![set(name).map_or_else(|| places.home.join(below), PathBuf::from)],
-        Start::XdgConfig => {
-            let own = set("XDG_CONFIG_HOME").filter(|v| v.starts_with('/')).map(PathBuf::from);
-            vec![own.unwrap_or_else(|| places.home.join(".config"))]
-        }
+        Start::XdgConfig => vec![xdg(places, "XDG_CONFIG_HOME", ".config")],
+        Start::XdgData => vec![xdg(places, "XDG_DATA_HOME", ".local/share")],
+        Start::XdgState => vec![xdg(places, "XDG_STATE_HOME", ".local/state")],
+        Start::Editors => editors::user_folders(places, None),
+        Start::Editor(name) => editors::user_folders(places, Some(name)),
         Start::List(name) => {
             let entries = set(name).unwrap_or_default().split(',');
             entries.map(str::trim).filter(|e| !e.is_empty()).map(|e| expand_home(e, places)).collect()
         }
     }
+}
+
+/// A directory of the XDG base directory specification; a relative value is ignored.
+pub(super) fn xdg(places: &Places, variable: &str, below_home: &str) -> PathBuf {
+    let own = places.env.get(variable).map(|v| v.trim()).filter(|v| v.starts_with('/')).map(PathBuf::from);
+    own.unwrap_or_else(|| places.home.join(below_home))
 }
 
 /// `~` and `~/x` (on Windows also `~\x`) name the home directory; a trailing separator is dropped.
@@ -181,10 +203,13 @@ fn expand_home(entry: &str, places: &Places) -> PathBuf {
 mod tests {
     use super::*;
 
+    /// Roots of Claude Code and Codex.
     fn named(os: Os, home: &str, env: &[(&str, &str)]) -> Vec<(Layout, String)> {
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let places = Places { os, home: home.into(), env };
-        roots(&places).into_iter().map(|r| (r.layout, r.path.to_string_lossy().into_owned())).collect()
+        let own = |r: &Root| matches!(r.agent, "claude" | "codex") && !matches!(r.layout, Layout::Files(_));
+        let found = roots(&places).into_iter().filter(own);
+        found.map(|r| (r.layout, r.path.to_string_lossy().into_owned())).collect()
     }
 
     fn of(layout: Layout, paths: &[&str]) -> Vec<(Layout, String)> {
@@ -261,7 +286,7 @@ mod tests {
         for os in [Os::Linux, Os::MacOs, Os::Windows] {
             let places = Places { os, home: "/a*b".into(), env: Default::default() };
             for root in roots(&places) {
-                assert_eq!(root.wildcard, root.path.to_string_lossy().contains("Claude_*"), "{root:?}");
+                assert_eq!(root.wildcard, root.path.to_string_lossy().replace("/a*b", "").contains('*'), "{root:?}");
             }
         }
     }

@@ -8,7 +8,7 @@ use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_barren, may_be_log};
+use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_barren, may_be_log_of};
 use crate::discover::places::{Layout, Root};
 use crate::discover::stat::Stat;
 use crate::schema::Format;
@@ -23,9 +23,9 @@ pub struct FoundFile {
     pub path: PathBuf,
     /// What its bytes are.
     pub format: Format,
-    /// Where a small file that belongs to it would be.
-    pub companion: Option<PathBuf>,
-    /// What the file system says about it.
+    /// Where small files that belong to it would be.
+    pub companions: Vec<PathBuf>,
+    /// What the file system says about it; a database's changes beside it count as its own.
     pub stat: Stat,
 }
 
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if kind.is_dir() {
-            if self.enters(&name, depth) {
+            if self.enters(&name, &entry.path(), depth) {
                 self.push(entry.path(), depth + 1);
             }
         } else if kind.is_file() {
@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
                 }
             }
         } else if kind.is_symlink() {
-            if self.wants(&name) || self.enters(&name, depth) {
+            if self.wants(&name) || self.enters(&name, &entry.path(), depth) {
                 match &mut self.deferred {
                     Some(links) => links.push((entry.path(), name.into_owned(), depth)),
                     None => self.link(entry.path(), &name, depth),
@@ -319,13 +319,16 @@ impl<'a> Walk<'a> {
 
     fn wants(&self, name: &str) -> bool {
         match self.rule {
-            Rule::Place(_) => may_be_log(name),
+            Rule::Place(root) => may_be_log_of(root.layout, name),
             Rule::Ask(_) => true,
         }
     }
 
-    fn enters(&self, name: &str, depth: usize) -> bool {
+    fn enters(&self, name: &str, path: &Path, depth: usize) -> bool {
         match self.rule {
+            Rule::Place(Root { layout: Layout::Files(files), .. }) => {
+                path.strip_prefix(self.root).is_ok_and(|relative| files.may_lead(relative))
+            }
             Rule::Place(root) if root.layout == Layout::ClaudeDesktop => {
                 depth < DESKTOP_DEPTH + 4 && !is_barren(root.layout, name)
             }
@@ -349,8 +352,9 @@ impl<'a> Walk<'a> {
                 else {
                     return;
                 };
-                let companion = found.companion.map(|relative| self.root.join(relative));
-                (self.visit)(Seen::File(FoundFile { path, format: found.format, companion, stat: *stat }));
+                let companions = found.companions.iter().map(|relative| self.root.join(relative)).collect();
+                let stat = stat.with_changes_beside(&path, found.format);
+                (self.visit)(Seen::File(FoundFile { path, format: found.format, companions, stat }));
             }
             Rule::Ask(decide) => {
                 if let Some(seen) = decide(&path, stat) {
@@ -381,7 +385,7 @@ impl<'a> Walk<'a> {
                 self.note(Note::LinkLoop { path, target });
             }
         } else if !target.starts_with(&self.real_root) {
-            if metadata.is_dir() || may_be_log(name) {
+            if metadata.is_dir() || self.wants(name) {
                 self.note(Note::LinkOutside { path, target });
             }
         } else if metadata.is_file() {
@@ -395,7 +399,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Path of the small file that belongs to the log at `path`, when it exists.
+/// Path of the small file that belongs to a transcript at `path`, when it exists.
 pub(super) fn companion_beside(format: Format, path: &Path) -> Option<PathBuf> {
     let beside = path.with_file_name(companion_name(format, path.file_name()?.to_str()?)?);
     fs::metadata(&beside).is_ok_and(|m| m.is_file()).then_some(beside)

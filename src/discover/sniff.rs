@@ -4,6 +4,7 @@
 //! scanner that goes on when the object is cut off: first lines of 100 kB are ordinary (instructions,
 //! images), and the deciding fields stand early.
 
+use crate::discover::agents::AGENTS;
 use crate::schema::Format;
 
 /// Bytes of a file (decompressed) that are looked at.
@@ -12,12 +13,15 @@ pub const SNIFF_BYTES: usize = 64 * 1024;
 /// Largest zstd window that is accepted, as the zstd tool does: 128 MiB.
 pub(super) const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// First bytes of every SQLite database.
+pub(super) const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// Why a file is no log that devlog knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// The name is not one of `.jsonl`, `.jsonl.zst`, `.json`, or is hidden.
-    #[error("its name does not end in .jsonl, .jsonl.zst or .json")]
+    /// The name is none that logs have.
+    #[error("its name does not end as a log's does (.jsonl, .jsonl.zst, .json, .db, .vscdb, .sqlite, .md, .txt, .log)")]
     Name,
     /// It describes another file and is read with that one.
     #[error("it describes a sub-agent and is read with that transcript")]
@@ -26,11 +30,14 @@ pub enum Unknown {
     #[error("it is empty")]
     Empty,
     /// It does not start with a JSON object.
-    #[error("it holds no JSON objects")]
+    #[error("it holds no JSON objects, and no text that an agent writes")]
     NotJson,
     /// It is JSON of a shape that no known agent writes.
     #[error("its fields are not those of a known agent's log")]
     Shape,
+    /// It is a database without the tables of a known agent.
+    #[error("its tables are not those of a known agent's database")]
+    Tables,
     /// It is a log of another agent than the one asked for.
     #[error("it is a {} file, not one of the agent asked for", format.name())]
     OtherAgent {
@@ -39,76 +46,85 @@ pub enum Unknown {
     },
 }
 
-/// What a file that starts with `bytes` is; the first line that decides wins.
-///
-/// # Errors
-///
-/// Returns why no line decides.
-pub fn sniff(bytes: &[u8]) -> Result<Format, Unknown> {
-    let mut objects = 0;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let blank = |b: &u8| b.is_ascii_whitespace() || *b == 0;
-    let mut rest = bytes;
-    while let Some(start) = rest.iter().position(|b| !blank(b)) {
-        rest = &rest[start..];
-        if rest[0] == b'{' {
-            objects += 1;
-            if let Some(format) = Keys::scan(rest).format() {
-                return Ok(format);
-            }
-        }
-        match memchr::memchr(b'\n', rest) {
-            Some(end) => rest = &rest[end..],
-            None => break,
-        }
+/// What the first bytes of a file show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A JSON object; the keys are its own.
+    Object,
+    /// A JSON array; the keys are those of its first object.
+    Array,
+    /// A SQLite database; the bytes are the beginnings of the file and of the log beside it, where the
+    /// `CREATE TABLE` statements stand.
+    Database,
+    /// Anything else.
+    Text,
+}
+
+/// One thing in the first bytes of a file that may tell what the file is.
+#[derive(Debug)]
+pub(super) struct Head<'a> {
+    /// Path of the file, with `/` between its parts.
+    pub(super) path: &'a str,
+    pub(super) shape: Shape,
+    /// All first bytes.
+    pub(super) bytes: &'a [u8],
+    keys: Vec<&'a str>,
+    kind: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn new(path: &'a str, shape: Shape, bytes: &'a [u8]) -> Self {
+        Self { path, shape, bytes, keys: Vec::new(), kind: "" }
     }
-    Err(if objects > 0 {
-        Unknown::Shape
-    } else if bytes.iter().all(blank) {
-        Unknown::Empty
-    } else {
-        Unknown::NotJson
-    })
-}
 
-/// Fields whose presence decides.
-const NAMES: [&str; 23] = [
-    "type",
-    "payload",
-    "timestamp",
-    "record_type",
-    "id",
-    "instructions",
-    "git",
-    "session",
-    "items",
-    "session_id",
-    "ts",
-    "text",
-    "thread_name",
-    "updated_at",
-    "display",
-    "project",
-    "pastedContents",
-    "sessionId",
-    "uuid",
-    "message",
-    "leafUuid",
-    "key",
-    "agentId",
-];
+    fn of_json(path: &'a str, bytes: &'a [u8], value: &'a [u8]) -> Option<Self> {
+        let (shape, object) = match value.first()? {
+            b'{' => (Shape::Object, value),
+            b'[' => (Shape::Array, &value[memchr::memchr(b'{', value).unwrap_or(value.len())..]),
+            _ => return None,
+        };
+        let mut head = Self::new(path, shape, bytes);
+        head.scan(object);
+        Some(head)
+    }
 
-/// Top-level fields of one object: which of [`NAMES`] it has, and the text of `type`.
-struct Keys<'a> {
-    present: u32,
-    kind: &'a [u8],
-}
+    /// Name of the file.
+    pub(super) fn name(&self) -> &'a str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
 
-impl<'a> Keys<'a> {
+    /// Text of the field `type`; empty when there is none.
+    pub(super) const fn kind(&self) -> &'a str {
+        self.kind
+    }
+
+    /// True when all these fields are there.
+    pub(super) fn has(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.keys.contains(name))
+    }
+
+    /// True when the text stands anywhere in the first bytes.
+    pub(super) fn contains(&self, text: &str) -> bool {
+        memchr::memmem::find(self.bytes, text.as_bytes()).is_some()
+    }
+
+    /// True when a database has a table of this name.
+    pub(super) fn has_table(&self, table: &str) -> bool {
+        self.shape == Shape::Database
+            && ["\"", "`", "", "["].iter().any(|quote| {
+                ["CREATE TABLE ", "CREATE TABLE IF NOT EXISTS "].iter().any(|create| {
+                    let start = format!("{create}{quote}{table}");
+                    memchr::memmem::find_iter(self.bytes, start.as_bytes()).any(|at| {
+                        let next = self.bytes.get(at + start.len());
+                        next.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_')
+                    })
+                })
+            })
+    }
+
     /// Reads `object` (which starts with `{`) to its end, or as far as it goes.
-    fn scan(object: &'a [u8]) -> Self {
-        let mut keys = Self { present: 0, kind: b"" };
-        let (mut at, mut depth, mut awaits_key, mut last) = (0, 0_u32, false, None);
+    fn scan(&mut self, object: &'a [u8]) {
+        let (mut at, mut depth, mut awaits_key, mut in_kind) = (0, 0_u32, false, false);
         while let Some(&byte) = object.get(at) {
             at += 1;
             match byte {
@@ -125,65 +141,75 @@ impl<'a> Keys<'a> {
                 b',' if depth == 1 => awaits_key = true,
                 b'"' => {
                     let Some(length) = string_length(&object[at..]) else { break };
-                    let text = &object[at..at + length];
+                    let text = std::str::from_utf8(&object[at..at + length]).unwrap_or_default();
                     at += length + 1;
                     if depth == 1 && awaits_key {
                         awaits_key = false;
-                        last = NAMES.iter().position(|name| name.as_bytes() == text);
-                        keys.present |= last.map_or(0, |index| 1 << index);
-                    } else if depth == 1 && last == Some(0) && keys.kind.is_empty() {
-                        keys.kind = text;
+                        in_kind = text == "type";
+                        self.keys.push(text);
+                    } else if depth == 1 && in_kind && self.kind.is_empty() {
+                        self.kind = text;
                     }
                 }
                 _ => {}
             }
         }
-        keys
     }
+}
 
-    fn has(&self, names: &[&str]) -> bool {
-        names.iter().all(|name| NAMES.iter().position(|n| n == name).is_some_and(|i| self.present & (1 << i) != 0))
+/// What the file at `path` that starts with `bytes` is, asked for logs of `agent` (of any when `None`);
+/// the first line that decides wins.
+///
+/// # Errors
+///
+/// Returns why no line decides.
+pub fn sniff(path: &str, bytes: &[u8], agent: Option<&str>) -> Result<Format, Unknown> {
+    if bytes.starts_with(SQLITE_MAGIC) {
+        return decide(&Head::new(path, Shape::Database, bytes), agent).unwrap_or(Err(Unknown::Tables));
     }
-
-    fn format(&self) -> Option<Format> {
-        let codex_item = matches!(
-            self.kind,
-            b"message"
-                | b"reasoning"
-                | b"function_call"
-                | b"function_call_output"
-                | b"local_shell_call"
-                | b"custom_tool_call"
-                | b"custom_tool_call_output"
-                | b"web_search_call"
-        );
-        let claude_turn = matches!(self.kind, b"user" | b"assistant" | b"system" | b"summary");
-        if self.has(&["type", "payload"]) || self.has(&["record_type"]) {
-            Some(Format::CodexRollout)
-        } else if self.has(&["session", "items"]) {
-            Some(Format::CodexDocument)
-        } else if self.has(&["session_id", "ts", "text"]) {
-            Some(Format::CodexHistory)
-        } else if self.has(&["id", "thread_name"]) {
-            Some(Format::CodexIndex)
-        } else if self.has(&["display", "timestamp"]) && (self.has(&["project"]) || self.has(&["pastedContents"])) {
-            Some(Format::ClaudeHistory)
-        } else if self.has(&["type", "sessionId"])
-            || self.has(&["type", "uuid"])
-            || self.has(&["type", "leafUuid"])
-            || self.has(&["type", "key", "agentId"])
-            || self.kind.starts_with(b"file-history-")
-            || (claude_turn && self.has(&["message"]))
-        {
-            Some(Format::ClaudeSession)
-        } else if codex_item
-            || (self.has(&["id", "timestamp", "instructions"]) || self.has(&["id", "timestamp", "git"]))
-        {
-            Some(Format::CodexRollout)
-        } else {
-            None
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let blank = |b: &u8| b.is_ascii_whitespace() || *b == 0;
+    let (mut rest, mut objects, mut other) = (bytes, 0, None);
+    while let Some(start) = rest.iter().position(|b| !blank(b)) {
+        rest = &rest[start..];
+        if let Some(head) = Head::of_json(path, bytes, rest) {
+            objects += 1;
+            match decide(&head, agent) {
+                Some(Ok(format)) => return Ok(format),
+                Some(Err(unknown)) => other = other.or(Some(unknown)),
+                None => {}
+            }
+        }
+        match memchr::memchr(b'\n', rest) {
+            Some(end) => rest = &rest[end..],
+            None => break,
         }
     }
+    match decide(&Head::new(path, Shape::Text, bytes), agent) {
+        Some(Ok(format)) => Ok(format),
+        Some(Err(unknown)) => Err(other.unwrap_or(unknown)),
+        None => Err(other.unwrap_or(if objects > 0 {
+            Unknown::Shape
+        } else if bytes.iter().all(blank) {
+            Unknown::Empty
+        } else {
+            Unknown::NotJson
+        })),
+    }
+}
+
+/// The answer of the first agent that knows the head.
+fn decide(head: &Head<'_>, agent: Option<&str>) -> Option<Result<Format, Unknown>> {
+    let mut answers = AGENTS.iter().filter_map(|known| (known.sniff)(head));
+    let Some(agent) = agent else { return answers.next().map(Ok) };
+    let mut other = None;
+    for format in answers {
+        if format.agent() == agent {
+            return Some(Ok(format));
+        }
+        other = other.or(Some(Err(Unknown::OtherAgent { format })));
+    }
+    other
 }
 
 /// Length of a JSON text up to its closing quote.
@@ -219,28 +245,28 @@ mod tests {
             (r#"{"id":"x","thread_name":"n","updated_at":"t"}"#, Ok(Format::CodexIndex)),
             (r#"{"a":{"type":"user","uuid":"u"}}"#, Err(Unknown::Shape)),
             (r#"{"a":"\"type\":\"user\",\"uuid\":"}"#, Err(Unknown::Shape)),
-            ("[1,2]", Err(Unknown::NotJson)),
+            ("[1,2]", Err(Unknown::Shape)),
             ("hello\nworld", Err(Unknown::NotJson)),
             (" \n\0\n", Err(Unknown::Empty)),
             ("", Err(Unknown::Empty)),
         ];
         for (text, expected) in table {
-            assert_eq!(sniff(text.as_bytes()), *expected, "{text}");
+            assert_eq!(sniff("/x/any", text.as_bytes(), None), *expected, "{text}");
         }
     }
 
     #[test]
     fn a_cut_off_first_line_and_leading_rubbish_do_not_hide_the_format() {
         let long = format!("{{\"type\":\"session_meta\",\"payload\":{{\"x\":\"{}", "y".repeat(SNIFF_BYTES));
-        assert_eq!(sniff(long.as_bytes()), Ok(Format::CodexRollout));
+        assert_eq!(sniff("/x/any", long.as_bytes(), None), Ok(Format::CodexRollout));
         let text = "\u{feff}rubbish\n{\"x\":1}\r\n{\"type\":\"mode\",\"sessionId\":\"s\"}\n";
-        assert_eq!(sniff(text.as_bytes()), Ok(Format::ClaudeSession));
+        assert_eq!(sniff("/x/any", text.as_bytes(), None), Ok(Format::ClaudeSession));
     }
 
     proptest::proptest! {
         #[test]
         fn a_newline_at_the_end_changes_no_answer(bytes in proptest::collection::vec(proptest::sample::select(b"{}[]\",:\\a\n ".to_vec()), 0..200)) {
-            proptest::prop_assert_eq!(sniff(&bytes), sniff(&[&bytes[..], b"\n"].concat()));
+            proptest::prop_assert_eq!(sniff("/x/any", &bytes, None), sniff("/x/any", &[&bytes[..], b"\n"].concat(), None));
         }
     }
 }

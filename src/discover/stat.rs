@@ -1,6 +1,9 @@
 //! What the file system says about a file without opening it.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+
+use crate::schema::{Format, Framing};
 
 /// Identity, size and times of a file: what changes when the file changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,11 +53,35 @@ impl Stat {
         }
     }
 
+    /// For a database, the same with the changes that wait beside it (`-wal`, `-journal`): size is the
+    /// sum, times are the newest. For anything else, itself.
+    #[must_use]
+    pub fn with_changes_beside(mut self, path: &Path, format: Format) -> Self {
+        if format.framing() == Framing::Database {
+            for beside in [log_of(path, "-wal"), log_of(path, "-journal")] {
+                if let Ok(metadata) = fs::metadata(&beside) {
+                    let log = Self::of(&metadata);
+                    self.size += log.size;
+                    self.modified_ns = self.modified_ns.max(log.modified_ns);
+                    self.changed_ns = self.changed_ns.max(log.changed_ns);
+                }
+            }
+        }
+        self
+    }
+
     /// True when (device, inode) alone proves two paths to be one file.
     #[must_use]
     pub const fn identifies(&self) -> bool {
         self.links > 0
     }
+}
+
+/// Path of a database's file beside it.
+fn log_of(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[cfg(unix)]

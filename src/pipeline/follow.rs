@@ -12,7 +12,7 @@ use super::survey::{Scope, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
-use crate::discover::{Root, Stat, classify, expand};
+use crate::discover::{Root, Stat, classify_change, expand};
 use crate::schema::{SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, RootStatus, Watcher, WatcherConfig};
 
@@ -206,16 +206,18 @@ impl Follower {
 
     /// What the file at `path` is, if it is a log and not another name of a known one.
     fn job_at(&mut self, path: &Path) -> Option<Job> {
-        let found = self.roots.iter().find_map(|root| classify(root, path.strip_prefix(&root.path).ok()?))?;
+        let (path, found) = self.roots.iter().find_map(|root| classify_change(root, path))?;
+        let path = path.as_path();
+        let companions = found.companions;
         let known = self.registry.at(path);
         let Ok(metadata) = std::fs::metadata(path) else {
             let previous = self.positions.get(&known?).cloned();
-            return Some(Job { path: path.into(), format: found.format, companion: None, stat: None, previous });
+            return Some(Job { path: path.into(), format: found.format, companions, stat: None, previous });
         };
         if !metadata.is_file() {
             return None;
         }
-        let stat = Stat::of(&metadata);
+        let stat = Stat::of(&metadata).with_changes_beside(path, found.format);
         let previous = match self.registry.decide(path, &stat, &Disk) {
             Decision::Alias { .. } => return None,
             Decision::New => None,
@@ -226,7 +228,7 @@ impl Follower {
                 self.positions.get(&id).cloned()
             }
         };
-        Some(Job { path: path.into(), format: found.format, companion: found.companion, stat: Some(stat), previous })
+        Some(Job { path: path.into(), format: found.format, companions, stat: Some(stat), previous })
     }
 
     fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {

@@ -1,38 +1,31 @@
-//! Reads one source from where it stands to its end.
+//! One source, whatever it is: looks at it, reads what is new, says what came of it.
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::database::DatabaseReader;
 use super::progress::Progress;
+use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::adapters::{Decoder, Line, SourceInfo, decoder};
 use crate::discover::Stat;
-use crate::schema::{
-    Checkpoint, Counts, EventId, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition,
-};
-use crate::watch::{Document, Frame, Limits, Look, Opened, Reader, anchor, fingerprint, look, read_document};
+use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, SourceId, SourcePosition};
+use crate::watch::Limits;
 
 /// An agent that has not written for this long has settled what it wrote.
 pub(super) const SILENCE_US: i64 = 30_000_000;
 
-/// A document is read when it has been left alone for this long.
-const SETTLE_US: i64 = 2_000_000;
-
-/// After a line above this the ring is emptied at once.
-const HUGE_LINE_BYTES: usize = 8 << 20;
-
 /// Largest companion file that is read.
-const COMPANION_BYTES: u64 = 64 * 1024;
+const COMPANION_BYTES: u64 = 4 << 20;
 
 /// One file to look at.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) path: PathBuf,
     pub(super) format: Format,
-    pub(super) companion: Option<PathBuf>,
+    pub(super) companions: Vec<PathBuf>,
     pub(super) stat: Option<Stat>,
     pub(super) previous: Option<Arc<SourcePosition>>,
 }
@@ -69,19 +62,8 @@ pub(super) struct Means<'a> {
     pub(super) history: bool,
 }
 
-/// A source with its decoder, ready to read on.
-pub struct SourceReader {
-    format: Format,
-    decoder: Box<dyn Decoder>,
-    position: SourcePosition,
-    /// The position when the present look began.
-    before: SourcePosition,
-    /// Where the decoder in hand reads on.
-    next: u64,
-}
-
 /// Why reading stopped: this file only, or everything.
-enum Stop {
+pub(super) enum Stop {
     File(io::Error),
     Pipeline(PipelineError),
 }
@@ -98,30 +80,33 @@ impl From<PipelineError> for Stop {
     }
 }
 
-impl std::fmt::Debug for SourceReader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SourceReader").field("position", &self.position).finish_non_exhaustive()
-    }
+/// A source with its decoder, ready to read on.
+#[derive(Debug)]
+pub enum SourceReader {
+    /// Lines or documents.
+    Stream(StreamReader),
+    /// A database.
+    Database(DatabaseReader),
 }
 
 impl SourceReader {
     /// How far the source has been read.
     #[must_use]
     pub const fn position(&self) -> &SourcePosition {
-        &self.position
+        match self {
+            Self::Stream(reader) => reader.position(),
+            Self::Database(reader) => reader.position(),
+        }
     }
 
-    /// True while its agent may still change the newest rows.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.decoder.is_open()
-    }
-
-    /// True while a later look may find more in the same bytes: something is open, or the last line
-    /// has no newline yet.
+    /// True while a later look may find more in the same bytes: its agent may still change the newest
+    /// rows, or the last line has no newline yet.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        self.is_open() || has_torn_end(&self.position)
+        match self {
+            Self::Stream(reader) => reader.is_unfinished(),
+            Self::Database(reader) => reader.is_open(),
+        }
     }
 
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
@@ -132,294 +117,51 @@ impl SourceReader {
         kept: Option<Self>,
         means: &mut Means<'_>,
     ) -> Result<(Outcome, Option<Self>), PipelineError> {
-        let known = kept.as_ref().map_or_else(|| job.previous.as_deref().cloned(), |k| Some(k.position.clone()));
-        match Self::try_run(job, kept, known.as_ref(), means) {
+        let known = kept.as_ref().map_or_else(|| job.previous.as_deref().cloned(), |k| Some(k.position().clone()));
+        let done = if job.format.framing() == Framing::Database {
+            let kept = kept.and_then(|kept| if let Self::Database(reader) = kept { Some(reader) } else { None });
+            DatabaseReader::run(job, kept, known.as_ref(), means).map(|(o, r)| (o, r.map(Self::Database)))
+        } else {
+            let kept = kept.and_then(|kept| if let Self::Stream(reader) = kept { Some(reader) } else { None });
+            StreamReader::run(job, kept, known.as_ref(), means).map(|(o, r)| (o, r.map(Self::Stream)))
+        };
+        match done {
             Ok(done) => Ok(done),
             Err(Stop::Pipeline(error)) => Err(error),
-            Err(Stop::File(error)) => Ok((mark_failed(job, known, &error, means), None)),
+            Err(Stop::File(error)) => Ok((mark_failed(job, known, &refusal(&error), means), None)),
         }
-    }
-
-    fn try_run(
-        job: &Job,
-        kept: Option<Self>,
-        known: Option<&SourcePosition>,
-        means: &mut Means<'_>,
-    ) -> Result<(Outcome, Option<Self>), Stop> {
-        let (mut reader, opened) = match look(&job.path, job.stat.as_ref(), known) {
-            Look::Unchanged => match Self::unchanged(job, kept, known, means)? {
-                Ok(again) => again,
-                Err(done) => return Ok(done),
-            },
-            Look::Vanished => return Ok((vanished(known, kept, means), None)),
-            Look::Unreadable { error } => return Err(error.into()),
-            Look::New(opened) | Look::Rewritten { opened, .. } => (Self::from_zero(job, known, &opened), opened),
-            Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
-                (Some(kept), _) => (kept, opened),
-                (None, Some(known)) => (Self::resume(job, known, &opened), opened),
-                (None, None) => (Self::from_zero(job, None, &opened), opened),
-            },
-        };
-        let outcome = reader.read(job, opened, means)?;
-        Ok((outcome, Some(reader)))
-    }
-
-    /// Nothing new in the file, but what is open may have to be settled, or shown.
-    #[expect(clippy::type_complexity, reason = "either something to read, or the end of it")]
-    fn unchanged(
-        job: &Job,
-        kept: Option<Self>,
-        known: Option<&SourcePosition>,
-        means: &mut Means<'_>,
-    ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
-        let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000));
-        let torn = silent && known.is_some_and(has_torn_end);
-        if let Some(mut kept) = kept {
-            if torn {
-                return Ok(Ok((kept, Opened::open(&job.path)?)));
-            }
-            if silent && kept.is_open() {
-                kept.before = kept.position.clone();
-                means.worker.begin(&kept.position);
-                kept.finish(true, means);
-            }
-            return Ok(Err((Outcome::Unchanged, Some(kept))));
-        }
-        match known {
-            Some(known) if torn || known.checkpoint.open => {
-                let opened = Opened::open(&job.path)?;
-                Ok(Ok((Self::resume(job, known, &opened), opened)))
-            }
-            _ => Ok(Err((Outcome::Unchanged, None))),
-        }
-    }
-
-    /// A source never read, or a new generation of one.
-    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened) -> Self {
-        let mut position = match known {
-            Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
-            None => new_position(job, opened.stat()),
-        };
-        position.checkpoint = Checkpoint::default();
-        position.fingerprint = Fingerprint::default();
-        Self::with_decoder(job, position, opened, None)
-    }
-
-    fn resume(job: &Job, known: &SourcePosition, opened: &Opened) -> Self {
-        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint))
-    }
-
-    fn with_decoder(job: &Job, mut position: SourcePosition, opened: &Opened, checkpoint: Option<&Checkpoint>) -> Self {
-        position.path = job.path.to_string_lossy().into_owned();
-        position.missing = false;
-        position.last_error = None;
-        let companion = job.companion.as_deref().and_then(read_companion);
-        let info = SourceInfo {
-            path: &position.path,
-            companion: companion.as_deref(),
-            modified_us: opened.stat().modified_ns / 1000,
-        };
-        let decoder = decoder(job.format, info, checkpoint);
-        let next = decoder.checkpoint().resume_at;
-        Self { format: job.format, decoder, before: position.clone(), position, next }
-    }
-
-    fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        self.before.clone_from(&self.position);
-        self.position.path = job.path.to_string_lossy().into_owned();
-        self.position.missing = false;
-        self.position.last_error = None;
-        means.worker.begin(&self.position);
-        match self.format.framing() {
-            Framing::Lines => self.read_lines(opened, means),
-            Framing::Document => self.read_document(&opened, means),
-        }
-    }
-
-    fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let from = self.next;
-        // Lines before this have made their rows already.
-        let done = anchor(&self.position.checkpoint);
-        let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
-        let mut read = from;
-        let mut outcome = Outcome::Read;
-        let mut huge = false;
-        while let Some(frame) = lines.next_frame()? {
-            let end = match frame {
-                Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
-                    huge = bytes.len() > HUGE_LINE_BYTES;
-                    self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
-                    end
-                }
-                Frame::TooLong { offset, end, head } => {
-                    if offset >= done {
-                        reject_long(means, offset, end, head);
-                    }
-                    end
-                }
-            };
-            if means.worker.is_full() {
-                means.progress.read(end - read);
-                read = end;
-                self.mark(&lines, false)?;
-                means.worker.close(&mut self.position, means.progress);
-                self.deliver(means)?;
-                if huge {
-                    // The next line may be as long, and takes its size a few times over while it is
-                    // decoded: the ring must not hold this one then.
-                    lines.relax();
-                    means.core.flush()?;
-                }
-                means.worker.begin(&self.position);
-            }
-            if means.progress.stopped() {
-                outcome = Outcome::Stopped;
-                break;
-            }
-        }
-        means.progress.read(lines.offset() - read);
-        let stat = lines.opened().restat()?;
-        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
-            self.take_torn(&mut lines, means)?;
-            self.decoder.settle(&mut means.worker.rows);
-        } else if means.history {
-            self.decoder.settle_finished(&mut means.worker.rows);
-        }
-        self.mark(&lines, true)?;
-        self.next = lines.offset();
-        *means.buffer = lines.into_buffer();
-        self.finish(false, means);
-        Ok(outcome)
-    }
-
-    /// True when the agent has said nothing for a while, as the file's time tells; of history, which
-    /// nobody is writing, the newest record's own time tells too.
-    fn is_silent(&self, modified_us: i64, history: bool) -> bool {
-        is_silent(modified_us) || (history && self.decoder.last_us().is_some_and(is_silent))
-    }
-
-    /// Takes the last line of a file that nobody has written to for a while although its newline is
-    /// missing: some agents' exporters leave it out. Only a whole JSON value counts; a value that is
-    /// cut off goes on waiting.
-    fn take_torn(&mut self, lines: &mut Reader, means: &mut Means<'_>) -> io::Result<()> {
-        if !lines.torn().starts_with(b"{") || serde_json::from_slice::<serde::de::IgnoredAny>(lines.torn()).is_err() {
-            return Ok(());
-        }
-        if let Some(Frame::Torn { offset, end, bytes } | Frame::Line { offset, end, bytes }) = lines.finish_torn()? {
-            self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
-        }
-        Ok(())
-    }
-
-    /// Takes over the decoder's checkpoint and the content's fingerprint there.
-    fn mark(&mut self, lines: &Reader, at_end: bool) -> io::Result<()> {
-        let mut checkpoint = self.decoder.checkpoint();
-        if at_end && checkpoint.high_water < lines.offset() {
-            // The last lines were too long for the decoder to see.
-            if checkpoint.resume_at == checkpoint.high_water && !checkpoint.open {
-                checkpoint.resume_at = lines.offset();
-            }
-            if checkpoint.resume_at < checkpoint.high_water || !checkpoint.open {
-                checkpoint.high_water = lines.offset();
-            }
-        }
-        self.position.checkpoint = checkpoint;
-        match lines.fingerprint(anchor(&self.position.checkpoint), now_us())? {
-            Some(fingerprint) => self.position.fingerprint = fingerprint,
-            // The file changed under us: the old fingerprint does not fit the new position, so the
-            // next look finds a rewrite and reads from zero; ids make that harmless.
-            None => self.position.fingerprint.tail = !self.position.fingerprint.tail,
-        }
-        Ok(())
-    }
-
-    fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let (bytes, stat) = match read_document(opened, means.limits.max_line, SETTLE_US, now_us())? {
-            Document::Whole { bytes, stat } => (bytes, stat),
-            Document::Settling { until_us } => return Ok(Outcome::Later { at_us: until_us }),
-            Document::Moving => return Ok(Outcome::Later { at_us: now_us() + SETTLE_US }),
-            Document::TooLong { head, size } => {
-                reject_long(means, 0, size, &head);
-                (Vec::new(), *opened.stat())
-            }
-        };
-        let end = bytes.len() as u64;
-        if !bytes.is_empty() {
-            self.decoder.line(Line { bytes: &bytes, offset: 0, end }, &mut means.worker.rows);
-        }
-        self.decoder.settle(&mut means.worker.rows);
-        means.progress.read(end);
-        self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, ..Checkpoint::default() };
-        let marks = fingerprint(opened, end)?.unwrap_or_default();
-        self.position.fingerprint =
-            Fingerprint { changed_ns: stat.changed_ns, size: stat.size, modified_ns: stat.modified_ns, ..marks };
-        self.finish(false, means);
-        Ok(Outcome::Read)
     }
 
     /// Hands out what its agent has marked as finished: nobody will look again soon.
     pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
-        if self.is_open() {
-            self.before = self.position.clone();
-            means.worker.begin(&self.position);
-            self.decoder.settle_finished(&mut means.worker.rows);
-            self.position.checkpoint = self.decoder.checkpoint();
-            self.finish(false, means);
+        if let Self::Stream(reader) = self {
+            reader.finish_for_now(means);
         }
-    }
-
-    /// Ends the rows of this source for now: position and provisional tail go with them.
-    fn finish(&mut self, settle: bool, means: &mut Means<'_>) {
-        if settle {
-            self.decoder.settle(&mut means.worker.rows);
-            self.position.checkpoint = self.decoder.checkpoint();
-        }
-        // A file that was only touched is no reason for a commit: it is looked into once more instead.
-        let same = SourcePosition { fingerprint: self.before.fingerprint, ..self.position.clone() } == self.before;
-        let idle = means.worker.counts_nothing() && same;
-        if !idle || self.decoder.is_open() {
-            means.worker.close(&mut self.position, means.progress);
-        }
-        if self.decoder.is_open() {
-            means.worker.tail(&self.position, self.decoder.as_ref());
-        }
-    }
-
-    fn deliver(&mut self, means: &mut Means<'_>) -> Result<(), PipelineError> {
-        for (source, copies) in means.worker.deliver(means.core, means.progress)? {
-            self.count_copies(source, copies);
-        }
-        Ok(())
     }
 
     /// Adds copies that the core found among this source's rows.
     pub(super) fn count_copies(&mut self, source: SourceId, copies: u64) {
-        if source == self.position.id {
-            self.position.counts.duplicates += copies;
+        match self {
+            Self::Stream(reader) => reader.count_copies(source, copies),
+            Self::Database(reader) => reader.count_copies(source, copies),
         }
     }
 }
 
-/// Bytes after the last newline that was read.
-fn has_torn_end(position: &SourcePosition) -> bool {
-    !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
-}
-
-fn is_silent(modified_us: i64) -> bool {
+pub(super) fn is_silent(modified_us: i64) -> bool {
     now_us().saturating_sub(modified_us) >= SILENCE_US
 }
 
-fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
-    let detail = "longer than a quarter of the memory budget; with a larger --memory such lines are read from then on";
-    means.worker.rows.counts().lines += 1;
-    means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
-}
-
-fn read_companion(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    let opened = fs::File::open(path).ok()?;
-    opened.take(COMPANION_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
+/// Names and contents of those small files that exist.
+pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
+    let read = |path: &Path| {
+        let mut bytes = Vec::new();
+        let opened = fs::File::open(path).ok()?;
+        opened.take(COMPANION_BYTES).read_to_end(&mut bytes).ok()?;
+        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+        Some((path.file_name()?.to_string_lossy().into_owned(), text))
+    };
+    paths.iter().filter_map(|path| read(path)).collect()
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
@@ -449,30 +191,34 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
 }
 
 /// The file is gone: what its agent had open is settled by that, if it is still in memory.
-fn vanished(known: Option<&SourcePosition>, kept: Option<SourceReader>, means: &mut Means<'_>) -> Outcome {
-    let Some(known) = known.filter(|k| !k.missing) else { return Outcome::Gone };
-    means.worker.begin(known);
-    let mut position = known.clone();
-    if let Some(mut kept) = kept {
-        kept.decoder.settle(&mut means.worker.rows);
-        position = kept.position;
-    }
+pub(super) fn vanished(
+    position: Option<SourcePosition>,
+    settle: impl FnOnce(&mut Means<'_>),
+    means: &mut Means<'_>,
+) -> Outcome {
+    let Some(mut position) = position.filter(|p| !p.missing) else { return Outcome::Gone };
+    means.worker.begin(&position);
+    settle(means);
     position.missing = true;
     means.worker.close(&mut position, means.progress);
     Outcome::Gone
 }
 
-fn mark_failed(job: &Job, known: Option<SourcePosition>, error: &io::Error, means: &mut Means<'_>) -> Outcome {
-    means.progress.file_failed();
+fn refusal(error: &io::Error) -> String {
     let advice = match error.kind() {
         io::ErrorKind::PermissionDenied => "; give this user read permission",
         io::ErrorKind::InvalidInput => "; only regular files are read",
         _ => "; it is tried again at the next look",
     };
-    let text = format!("cannot read: {error}{advice}");
+    format!("cannot read: {error}{advice}")
+}
+
+/// Remembers what went wrong with a source, once.
+pub(super) fn mark_failed(job: &Job, known: Option<SourcePosition>, text: &str, means: &mut Means<'_>) -> Outcome {
+    means.progress.file_failed();
     let mut position = known.unwrap_or_else(|| new_position(job, &job.stat.unwrap_or_default()));
-    if position.last_error.as_ref() != Some(&text) {
-        position.last_error = Some(text);
+    if position.last_error.as_deref() != Some(text) {
+        position.last_error = Some(text.to_owned());
         means.worker.begin(&position);
         means.worker.close(&mut position, means.progress);
     }

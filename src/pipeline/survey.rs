@@ -135,7 +135,7 @@ fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
     Job {
         path: file.path.clone(),
         format: file.format,
-        companion: file.companion.clone(),
+        companions: file.companions.clone(),
         stat: Some(file.stat),
         previous,
     }
@@ -145,7 +145,7 @@ fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
 fn missing_job(position: &Arc<SourcePosition>) -> Option<Job> {
     let format = crate::schema::Format::from_name(&position.format)?;
     let previous = Some(Arc::clone(position));
-    Some(Job { path: PathBuf::from(&position.path), format, companion: None, stat: None, previous })
+    Some(Job { path: PathBuf::from(&position.path), format, companions: Vec::new(), stat: None, previous })
 }
 
 /// Decides for files at paths nobody knows whether they are new, moved, or another name.

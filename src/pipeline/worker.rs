@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::judge::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
-use crate::adapters::Decoder;
 use crate::ring::Span;
 use crate::schema::{RowBatch, RowContext, Rows, SourceId, SourcePosition};
 
@@ -84,10 +83,10 @@ impl Worker {
         }
     }
 
-    /// Takes what the decoder of the source at `position` still holds open, to be shown with its rows.
-    pub(super) fn tail(&mut self, position: &SourcePosition, decoder: &dyn Decoder) {
+    /// Takes what the source at `position` still holds open, to be shown with its rows.
+    pub(super) fn tail(&mut self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) {
         let mut rows = Rows::new(self.context(position));
-        decoder.provisional(&mut rows);
+        provisional(&mut rows);
         self.tails.retain(|(source, _)| *source != position.id);
         self.tails.push((position.id, rows.finish()));
     }

@@ -244,7 +244,7 @@ impl World {
         let found = found.map(|e| FoundFile {
             path: e.path(),
             format: Format::ClaudeSession,
-            companion: None,
+            companions: Vec::new(),
             stat: Stat::of(&e.metadata().unwrap()),
         });
         found.collect()

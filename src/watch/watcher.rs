@@ -17,7 +17,7 @@ use std::time::Duration;
 use notify::event::{Event, EventKind, Flag, ModifyKind};
 use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::discover::{Root, Seen, classify, expand, scan_below};
+use crate::discover::{Root, Seen, classify_change, expand, scan_below};
 use crate::watch::hints::{Hint, Hints};
 use crate::watch::unwatchable::unwatchable;
 
@@ -193,9 +193,8 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
     for path in &event.paths {
         match names.shown(path) {
             Some((shown, root)) => {
-                let is_log = shown.strip_prefix(&root.path).is_ok_and(|relative| classify(root, relative).is_some());
-                if is_log {
-                    hints.push_path(&shown);
+                if let Some((log, _)) = classify_change(root, &shown) {
+                    hints.push_path(&log);
                 } else if may_be_folder {
                     drop(orders.send(Order::Appeared(path.clone())));
                 }

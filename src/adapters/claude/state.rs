@@ -39,8 +39,8 @@ impl Source {
         let agent_file = stem.starts_with("agent-");
         let above = names.skip_while(|n| *n != "subagents").nth(1);
         let own = (looks_like_uuid(stem)).then_some(stem);
-        let agent_type = info.companion.and_then(|text| {
-            let meta: serde_json::Value = serde_json::from_str(text).ok()?;
+        let agent_type = info.companions.first().and_then(|companion| {
+            let meta: serde_json::Value = serde_json::from_str(companion.text).ok()?;
             meta.get("agentType")?.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
         });
         Self { session: above.or(own).map(str::to_owned), agent_file, agent_type, modified_us: info.modified_us }

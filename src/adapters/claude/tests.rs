@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, Timestamp
 use serde_json::{Map, Value, json};
 
 use super::SessionDecoder;
-use crate::adapters::{Decoder, Line, SourceInfo};
+use crate::adapters::{Companion, Decoder, Line, SourceInfo};
 use crate::schema::{Counts, RowBatch, RowContext, Rows};
 
 /// A row without its nulls; `extra` and `tool_input` parsed.
@@ -93,7 +93,7 @@ fn context(path: &str) -> Rows {
 }
 
 fn info(path: &str) -> SourceInfo<'_> {
-    SourceInfo { path, companion: None, modified_us: 1_700_000_000_000_000 }
+    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000 }
 }
 
 const MAIN: &str = "/home/u/.claude/projects/-p/0a000000-0000-4000-8000-000000000001.jsonl";

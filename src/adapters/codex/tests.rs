@@ -52,7 +52,7 @@ pub(super) fn run(decoder: &mut dyn Decoder, bytes: &[u8]) -> Decoded {
 }
 
 pub(super) fn info(path: &str) -> SourceInfo<'_> {
-    SourceInfo { path, companion: None, modified_us: 1_700_000_000_000_000 }
+    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000 }
 }
 
 pub(super) fn decode(text: &str) -> Decoded {

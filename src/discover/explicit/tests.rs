@@ -47,7 +47,7 @@ fn content_decides_whatever_the_names() {
         ("big.jsonl", "codex-rollout"),
         ("empty.jsonl", "it is empty"),
         ("full.jsonl", "claude-session"),
-        ("notes.txt", "its name does not end in .jsonl, .jsonl.zst or .json"),
+        ("notes.txt", "it holds no JSON objects, and no text that an agent writes"),
         ("odd.jsonl", "codex-rollout"),
         ("p.jsonl.zst", "codex-rollout"),
         ("package.json", "its fields are not those of a known agent's log"),
@@ -75,7 +75,7 @@ fn a_sub_agents_small_file_is_found_beside_it() {
     fs::write(&path, CLAUDE).unwrap();
     let companion = |expected: Option<&Path>| {
         explicit(None, &path, |seen| match seen {
-            Seen::File(file) => assert_eq!(file.companion.as_deref(), expected),
+            Seen::File(file) => assert_eq!(file.companions.first().map(PathBuf::as_path), expected),
             Seen::Note(note) => panic!("{note}"),
         });
     };

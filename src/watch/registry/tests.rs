@@ -189,7 +189,7 @@ fn a_name_that_was_freed_and_given_to_a_new_file_is_sorted_out_in_one_scan() {
     let found = |path: &str| FoundFile {
         path: path.into(),
         format: crate::schema::Format::ClaudeSession,
-        companion: None,
+        companions: Vec::new(),
         stat: disk.stat(path),
     };
     let mut all = [found("/p/a.jsonl"), found("/p/z.jsonl")];
@@ -276,7 +276,7 @@ fn scan_all(disk: &Fake, registry: &mut Registry, next_id: &mut u64) {
         .map(|path| FoundFile {
             path: path.clone(),
             format: crate::schema::Format::ClaudeSession,
-            companion: None,
+            companions: Vec::new(),
             stat: disk.stat(path.to_str().unwrap()),
         })
         .collect();

@@ -236,7 +236,8 @@ fn a_sub_agents_file_belongs_to_its_parents_session() {
     let path = "/home/u/.claude/projects/-p/0a000000-0000-4000-8000-000000000001/subagents/agent-a7f.jsonl";
     let line = |record: Value| with(record, json!({"isSidechain": true, "agentId": "a7f"})).to_string() + "\n";
     let bytes = line(prompt("p1", json!("look around"))) + &line(answer("u1", "m", text("done"), 5));
-    let source = SourceInfo { companion: Some(r#"{"agentType":"Explore","description":"d"}"#), ..info(path) };
+    let meta = [Companion { name: "agent-1.meta.json", text: r#"{"agentType":"Explore","description":"d"}"# }];
+    let source = SourceInfo { companions: &meta, ..info(path) };
     let out = decode_as(source, bytes.as_bytes());
     for row in &out.rows {
         assert_eq!((&row["is_subagent"], &row["subagent_type"]), (&json!(true), &json!("Explore")));

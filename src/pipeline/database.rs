@@ -1,0 +1,324 @@
+//! Reads one database: what is new in it since the last look.
+//!
+//! - the decoder says which queries to run; each query's position is the largest row id and the
+//!   largest mark it has handed out
+//! - a record that the agent may still change is held: it is shown as a provisional row, and the
+//!   durable position stays before it, so that the next look reads it again
+//! - the whole look is one read transaction; positions move only when all its records were read from
+//!   one state of the database
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::source::{Job, Means, Outcome, Stop, is_silent, mark_failed, new_position, read_companions, vanished};
+use super::{PipelineError, now_us};
+use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
+use crate::discover::Stat;
+use crate::schema::{Checkpoint, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
+use crate::watch::{Cursor, Database, DatabaseError, is_untouched};
+
+/// A busy or moving database is looked at again after this.
+const AGAIN_US: i64 = 2_000_000;
+
+/// A database with its decoder, ready to read on.
+pub struct DatabaseReader {
+    decoder: Box<dyn DatabaseDecoder>,
+    position: SourcePosition,
+    held: Vec<Held>,
+}
+
+/// A record that its agent may still change.
+struct Held {
+    query: &'static str,
+    rowid: i64,
+    mark: i64,
+    values: Vec<OwnedValue>,
+}
+
+enum OwnedValue {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+/// Positions of all queries, as they stand in a checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursors(BTreeMap<String, Cursor>);
+
+impl Held {
+    fn of(record: &Record<'_>) -> Self {
+        let owned = |value: &Value<'_>| match *value {
+            Value::Null => OwnedValue::Null,
+            Value::Integer(number) => OwnedValue::Integer(number),
+            Value::Real(number) => OwnedValue::Real(number),
+            Value::Text(bytes) => OwnedValue::Text(bytes.to_vec()),
+            Value::Blob(bytes) => OwnedValue::Blob(bytes.to_vec()),
+        };
+        Self {
+            query: record.query,
+            rowid: record.rowid,
+            mark: record.mark,
+            values: record.values.iter().map(owned).collect(),
+        }
+    }
+
+    fn with<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> T {
+        let values: Vec<Value<'_>> = self.values.iter().map(OwnedValue::borrowed).collect();
+        take(&Record { query: self.query, rowid: self.rowid, mark: self.mark, values: &values })
+    }
+}
+
+impl OwnedValue {
+    fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Integer(number) => Value::Integer(*number),
+            Self::Real(number) => Value::Real(*number),
+            Self::Text(bytes) => Value::Text(bytes),
+            Self::Blob(bytes) => Value::Blob(bytes),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseReader").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl DatabaseReader {
+    pub(super) const fn position(&self) -> &SourcePosition {
+        &self.position
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    pub(super) fn count_copies(&mut self, source: SourceId, copies: u64) {
+        if source == self.position.id {
+            self.position.counts.duplicates += copies;
+        }
+    }
+
+    /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
+    pub(super) fn run(
+        job: &Job,
+        kept: Option<Self>,
+        known: Option<&SourcePosition>,
+        means: &mut Means<'_>,
+    ) -> Result<(Outcome, Option<Self>), Stop> {
+        let stat = match job.stat {
+            Some(stat) => stat,
+            None => match std::fs::metadata(&job.path) {
+                Ok(metadata) => Stat::of(&metadata).with_changes_beside(&job.path, job.format),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let position = known.cloned();
+                    let settle = |means: &mut Means<'_>| {
+                        if let Some(mut kept) = kept {
+                            kept.settle(means);
+                        }
+                    };
+                    return Ok((vanished(position, settle, means), None));
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let untouched = known.is_some_and(|k| is_untouched(&k.fingerprint, &stat) && k.last_error.is_none());
+        let silent = is_silent(stat.modified_ns / 1000);
+        if untouched {
+            let held = known.is_some_and(|k| k.checkpoint.open);
+            if let Some(kept) = kept.filter(|k| !(silent && k.is_open())) {
+                return Ok((Outcome::Unchanged, Some(kept)));
+            }
+            if !held {
+                return Ok((Outcome::Unchanged, None));
+            }
+        }
+        let mut reader = Self::new(job, known, &stat)?;
+        match reader.read(job, silent, means)? {
+            Ok(outcome) => Ok((outcome, Some(reader))),
+            Err(DatabaseError::Busy) => Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None)),
+            Err(DatabaseError::Io { source }) => Err(source.into()),
+            Err(error) => Ok((mark_failed(job, Some(reader.position), &error.to_string(), means), None)),
+        }
+    }
+
+    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat) -> Result<Self, Stop> {
+        let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
+        position.path = job.path.to_string_lossy().into_owned();
+        position.missing = false;
+        let read = read_companions(&job.companions);
+        let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us: stat.modified_ns / 1000 };
+        let decoder = database_decoder(job.format, info)
+            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
+        Ok(Self { decoder, position, held: Vec::new() })
+    }
+
+    /// Reads what is new. The inner error is about this database; nothing has moved then.
+    fn read(&mut self, job: &Job, silent: bool, means: &mut Means<'_>) -> Result<Result<Outcome, DatabaseError>, Stop> {
+        let before = self.position.clone();
+        means.worker.begin(&self.position);
+        let database = match Database::open(&job.path, job.format) {
+            Ok(database) => database,
+            Err(error) => return Ok(Err(error)),
+        };
+        let tables = match database.tables() {
+            Ok(tables) => tables,
+            Err(error) => return Ok(Err(error)),
+        };
+        let queries = match self.decoder.queries(&tables) {
+            Ok(queries) => queries,
+            Err(unknown) => {
+                let outcome = mark_failed(job, Some(self.position.clone()), &unknown.to_string(), means);
+                return Ok(Ok(outcome));
+            }
+        };
+        let mut cursors: Cursors = serde_json::from_str(&self.position.checkpoint.state).unwrap_or_default();
+        for query in &queries {
+            match self.run_query(&database, query, &mut cursors, silent, means)? {
+                Ok(true) => {}
+                Ok(false) => return Ok(Ok(Outcome::Stopped)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if !database.stands()? {
+            // Someone began to write meanwhile: what was read has stable ids, and is read again.
+            means.worker.close(&mut self.position, means.progress);
+            return Ok(Ok(Outcome::Later { at_us: now_us() + AGAIN_US }));
+        }
+        let stat = database.trusted_stat(now_us())?;
+        means.progress.read(stat.size.saturating_sub(before.checkpoint.resume_at.min(stat.size)));
+        self.mark(&cursors, &stat);
+        self.finish(&before, means);
+        Ok(Ok(Outcome::Read))
+    }
+
+    /// Runs one query; false when someone asked to stop before its end.
+    fn run_query(
+        &mut self,
+        database: &Database,
+        query: &Query,
+        cursors: &mut Cursors,
+        silent: bool,
+        means: &mut Means<'_>,
+    ) -> Result<Result<bool, DatabaseError>, Stop> {
+        let mut cursor = cursors.0.get(query.name).copied().unwrap_or(Cursor::START);
+        match database.anchor(query, cursor.rowid) {
+            Ok(anchor) if anchor == cursor.anchor => {}
+            Ok(_) => cursor = Cursor::START,
+            Err(error) => return Ok(Err(error)),
+        }
+        let mut reached = cursor;
+        let mut failed: Option<PipelineError> = None;
+        let mut stopped = false;
+        let answered = database.each(query, cursor, |record| {
+            if !silent && !self.decoder.is_settled(record) {
+                self.held.push(Held::of(record));
+                return true;
+            }
+            reached.rowid = reached.rowid.max(record.rowid);
+            reached.mark = reached.mark.max(record.mark);
+            take(self.decoder.as_mut(), record, &mut means.worker.rows);
+            if means.worker.is_full() {
+                // Durable positions stay where they are until the end of the look.
+                means.worker.close(&mut self.position, means.progress);
+                match means.worker.deliver(means.core, means.progress) {
+                    Ok(copies) => copies.into_iter().for_each(|(source, n)| self.count_copies(source, n)),
+                    Err(error) => failed = Some(error),
+                }
+                means.worker.begin(&self.position);
+            }
+            stopped = means.progress.stopped();
+            failed.is_none() && !stopped
+        });
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if let Err(error) = answered {
+            return Ok(Err(error));
+        }
+        if stopped {
+            means.worker.close(&mut self.position, means.progress);
+            return Ok(Ok(false));
+        }
+        for held in self.held.iter().filter(|held| held.query == query.name) {
+            reached.rowid = reached.rowid.min(held.rowid.saturating_sub(1));
+            reached.mark = reached.mark.min(held.mark);
+        }
+        reached.anchor = match database.anchor(query, reached.rowid) {
+            Ok(anchor) => anchor,
+            Err(error) => return Ok(Err(error)),
+        };
+        cursors.0.insert(query.name.to_owned(), reached);
+        Ok(Ok(true))
+    }
+
+    fn mark(&mut self, cursors: &Cursors, stat: &Stat) {
+        self.position.last_error = None;
+        self.position.checkpoint = Checkpoint {
+            resume_at: stat.size,
+            high_water: stat.size,
+            open: self.is_open(),
+            state: serde_json::to_string(cursors).unwrap_or_default(),
+        };
+        self.position.fingerprint = Fingerprint {
+            device: stat.device,
+            inode: stat.inode,
+            size: stat.size,
+            modified_ns: stat.modified_ns,
+            changed_ns: stat.changed_ns,
+            ..Fingerprint::default()
+        };
+    }
+
+    /// Ends the rows of this source for now: position and provisional rows go with them.
+    fn finish(&mut self, before: &SourcePosition, means: &mut Means<'_>) {
+        // A database that was only touched is no reason for a commit.
+        let same = SourcePosition {
+            fingerprint: before.fingerprint,
+            checkpoint: Checkpoint {
+                resume_at: before.checkpoint.resume_at,
+                high_water: before.checkpoint.high_water,
+                ..self.position.checkpoint.clone()
+            },
+            ..self.position.clone()
+        };
+        if !means.worker.counts_nothing() || same != *before || self.is_open() {
+            means.worker.close(&mut self.position, means.progress);
+        }
+        if self.is_open() {
+            let (held, decoder) = (&self.held, self.decoder.as_mut());
+            means.worker.tail(&self.position, |rows| {
+                for record in held {
+                    record.with(|record| decoder.record(record, true, rows));
+                }
+            });
+        }
+    }
+
+    /// Hands out what is held: it can no longer change.
+    fn settle(&mut self, means: &mut Means<'_>) {
+        for held in std::mem::take(&mut self.held) {
+            held.with(|record| take(self.decoder.as_mut(), record, &mut means.worker.rows));
+        }
+    }
+}
+
+/// Decodes and counts one record.
+fn take(decoder: &mut dyn DatabaseDecoder, record: &Record<'_>, rows: &mut Rows) {
+    rows.counts().lines += 1;
+    match decoder.record(record, false, rows) {
+        Taken::Rows => rows.counts().line_rows += 1,
+        Taken::Unknown => {
+            rows.counts().line_rows += 1;
+            rows.counts().unknown_types += 1;
+        }
+        Taken::Ignored => rows.counts().ignored += 1,
+        Taken::Rejected => {}
+    }
+}

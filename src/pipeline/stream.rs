@@ -1,0 +1,362 @@
+//! Reads one source of lines or of documents from where it stands to its end.
+
+use std::io;
+
+use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_companions, vanished};
+use super::{PipelineError, now_us};
+use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder};
+use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
+use crate::watch::{Document, Frame, Look, Opened, Reader, anchor, fingerprint, look, read_document};
+
+/// A document is read when it has been left alone for this long.
+const SETTLE_US: i64 = 2_000_000;
+
+/// After a line above this the ring is emptied at once.
+const HUGE_LINE_BYTES: usize = 8 << 20;
+
+/// A source with its decoder, ready to read on.
+pub struct StreamReader {
+    format: Format,
+    decoder: Box<dyn Decoder>,
+    position: SourcePosition,
+    /// The position when the present look began.
+    before: SourcePosition,
+    /// Where the decoder in hand reads on.
+    next: u64,
+}
+
+impl std::fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamReader").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl StreamReader {
+    /// How far the source has been read.
+    #[must_use]
+    pub const fn position(&self) -> &SourcePosition {
+        &self.position
+    }
+
+    /// True while its agent may still change the newest rows.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.decoder.is_open()
+    }
+
+    /// True while a later look may find more in the same bytes: something is open, or the last line
+    /// has no newline yet.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.is_open() || has_torn_end(&self.position)
+    }
+
+    /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
+    pub(super) fn run(
+        job: &Job,
+        kept: Option<Self>,
+        known: Option<&SourcePosition>,
+        means: &mut Means<'_>,
+    ) -> Result<(Outcome, Option<Self>), Stop> {
+        let (mut reader, opened) = match look(&job.path, job.stat.as_ref(), known) {
+            Look::Unchanged => match Self::unchanged(job, kept, known, means)? {
+                Ok(again) => again,
+                Err(done) => return Ok(done),
+            },
+            Look::Vanished => {
+                let position = known.map(|known| kept.as_ref().map_or(known, |k| &k.position)).cloned();
+                let settle = |means: &mut Means<'_>| {
+                    if let Some(mut kept) = kept {
+                        kept.decoder.settle(&mut means.worker.rows);
+                    }
+                };
+                return Ok((vanished(position, settle, means), None));
+            }
+            Look::Unreadable { error } => return Err(error.into()),
+            Look::New(opened) | Look::Rewritten { opened, .. } => (Self::from_zero(job, known, &opened)?, opened),
+            Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
+                (Some(kept), _) => (kept, opened),
+                (None, Some(known)) => (Self::resume(job, known, &opened)?, opened),
+                (None, None) => (Self::from_zero(job, None, &opened)?, opened),
+            },
+        };
+        let outcome = reader.read(job, opened, means)?;
+        Ok((outcome, Some(reader)))
+    }
+
+    /// Nothing new in the file, but what is open may have to be settled, or shown.
+    #[expect(clippy::type_complexity, reason = "either something to read, or the end of it")]
+    fn unchanged(
+        job: &Job,
+        kept: Option<Self>,
+        known: Option<&SourcePosition>,
+        means: &mut Means<'_>,
+    ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
+        let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000));
+        let torn = silent && known.is_some_and(has_torn_end);
+        if let Some(mut kept) = kept {
+            if torn {
+                return Ok(Ok((kept, Opened::open(&job.path)?)));
+            }
+            if silent && kept.is_open() {
+                kept.before = kept.position.clone();
+                means.worker.begin(&kept.position);
+                kept.finish(true, means);
+            }
+            return Ok(Err((Outcome::Unchanged, Some(kept))));
+        }
+        match known {
+            Some(known) if torn || known.checkpoint.open => {
+                let opened = Opened::open(&job.path)?;
+                Ok(Ok((Self::resume(job, known, &opened)?, opened)))
+            }
+            _ => Ok(Err((Outcome::Unchanged, None))),
+        }
+    }
+
+    /// A source never read, or a new generation of one.
+    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened) -> io::Result<Self> {
+        let mut position = match known {
+            Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
+            None => new_position(job, opened.stat()),
+        };
+        position.checkpoint = Checkpoint::default();
+        position.fingerprint = Fingerprint::default();
+        Self::with_decoder(job, position, opened, None)
+    }
+
+    fn resume(job: &Job, known: &SourcePosition, opened: &Opened) -> io::Result<Self> {
+        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint))
+    }
+
+    fn with_decoder(
+        job: &Job,
+        mut position: SourcePosition,
+        opened: &Opened,
+        checkpoint: Option<&Checkpoint>,
+    ) -> io::Result<Self> {
+        position.path = job.path.to_string_lossy().into_owned();
+        position.missing = false;
+        position.last_error = None;
+        let read = read_companions(&job.companions);
+        let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
+        let info =
+            SourceInfo { path: &position.path, companions: &companions, modified_us: opened.stat().modified_ns / 1000 };
+        let decoder = decoder(job.format, info, checkpoint).ok_or_else(unread)?;
+        let next = decoder.checkpoint().resume_at;
+        Ok(Self { format: job.format, decoder, before: position.clone(), position, next })
+    }
+
+    fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        self.before.clone_from(&self.position);
+        self.position.path = job.path.to_string_lossy().into_owned();
+        self.position.missing = false;
+        self.position.last_error = None;
+        means.worker.begin(&self.position);
+        match self.format.framing() {
+            Framing::Document => self.read_document(&opened, means),
+            _ => self.read_lines(opened, means),
+        }
+    }
+
+    fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        let from = self.next;
+        // Lines before this have made their rows already.
+        let done = anchor(&self.position.checkpoint);
+        let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
+        let mut read = from;
+        let mut outcome = Outcome::Read;
+        let mut huge = false;
+        while let Some(frame) = lines.next_frame()? {
+            let end = match frame {
+                Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
+                    huge = bytes.len() > HUGE_LINE_BYTES;
+                    self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+                    end
+                }
+                Frame::TooLong { offset, end, head } => {
+                    if offset >= done {
+                        reject_long(means, offset, end, head);
+                    }
+                    end
+                }
+            };
+            if means.worker.is_full() {
+                means.progress.read(end - read);
+                read = end;
+                self.mark(&lines, false)?;
+                means.worker.close(&mut self.position, means.progress);
+                self.deliver(means)?;
+                if huge {
+                    // The next line may be as long, and takes its size a few times over while it is
+                    // decoded: the ring must not hold this one then.
+                    lines.relax();
+                    means.core.flush()?;
+                }
+                means.worker.begin(&self.position);
+            }
+            if means.progress.stopped() {
+                outcome = Outcome::Stopped;
+                break;
+            }
+        }
+        means.progress.read(lines.offset() - read);
+        let stat = lines.opened().restat()?;
+        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
+            self.take_torn(&mut lines, means)?;
+            self.decoder.settle(&mut means.worker.rows);
+        } else if means.history {
+            self.decoder.settle_finished(&mut means.worker.rows);
+        }
+        self.mark(&lines, true)?;
+        self.next = lines.offset();
+        *means.buffer = lines.into_buffer();
+        self.finish(false, means);
+        Ok(outcome)
+    }
+
+    /// True when the agent has said nothing for a while, as the file's time tells; of history, which
+    /// nobody is writing, the newest record's own time tells too.
+    fn is_silent(&self, modified_us: i64, history: bool) -> bool {
+        is_silent(modified_us) || (history && self.decoder.last_us().is_some_and(is_silent))
+    }
+
+    /// Takes the last line of a file that nobody has written to for a while although its newline is
+    /// missing: some agents' exporters leave it out. Of JSON only a whole value counts; a value that is
+    /// cut off goes on waiting.
+    fn take_torn(&mut self, lines: &mut Reader, means: &mut Means<'_>) -> io::Result<()> {
+        let whole = match self.format.framing() {
+            Framing::Text => !lines.torn().is_empty(),
+            _ => {
+                lines.torn().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(lines.torn()).is_ok()
+            }
+        };
+        if !whole {
+            return Ok(());
+        }
+        if let Some(Frame::Torn { offset, end, bytes } | Frame::Line { offset, end, bytes }) = lines.finish_torn()? {
+            self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+        }
+        Ok(())
+    }
+
+    /// Takes over the decoder's checkpoint and the content's fingerprint there.
+    fn mark(&mut self, lines: &Reader, at_end: bool) -> io::Result<()> {
+        let mut checkpoint = self.decoder.checkpoint();
+        if at_end && checkpoint.high_water < lines.offset() {
+            // The last lines were too long for the decoder to see.
+            if checkpoint.resume_at == checkpoint.high_water && !checkpoint.open {
+                checkpoint.resume_at = lines.offset();
+            }
+            if checkpoint.resume_at < checkpoint.high_water || !checkpoint.open {
+                checkpoint.high_water = lines.offset();
+            }
+        }
+        self.position.checkpoint = checkpoint;
+        match lines.fingerprint(anchor(&self.position.checkpoint), now_us())? {
+            Some(fingerprint) => self.position.fingerprint = fingerprint,
+            // The file changed under us: the old fingerprint does not fit the new position, so the
+            // next look finds a rewrite and reads from zero; ids make that harmless.
+            None => self.position.fingerprint.tail = !self.position.fingerprint.tail,
+        }
+        Ok(())
+    }
+
+    fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        let (bytes, stat, end) = match read_document(opened, means.limits.max_line, SETTLE_US, now_us())? {
+            Document::Whole { bytes, stat } => {
+                let end = bytes.len() as u64;
+                (bytes, stat, end)
+            }
+            Document::Settling { until_us } => return Ok(Outcome::Later { at_us: until_us }),
+            Document::Moving => return Ok(Outcome::Later { at_us: now_us() + SETTLE_US }),
+            Document::TooLong { head, size } => {
+                reject_long(means, 0, size, &head);
+                (Vec::new(), *opened.stat(), size)
+            }
+        };
+        if !bytes.is_empty() {
+            self.decoder.line(Line { bytes: &bytes, offset: 0, end }, &mut means.worker.rows);
+        }
+        drop(bytes);
+        if self.is_silent(stat.modified_ns / 1000, means.history) {
+            self.decoder.settle(&mut means.worker.rows);
+        } else if means.history {
+            self.decoder.settle_finished(&mut means.worker.rows);
+        }
+        means.progress.read(end);
+        let open = self.decoder.is_open();
+        self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, open, state: String::new() };
+        let marks = fingerprint(opened, end)?.unwrap_or_default();
+        self.position.fingerprint =
+            Fingerprint { changed_ns: stat.changed_ns, size: stat.size, modified_ns: stat.modified_ns, ..marks };
+        self.finish(false, means);
+        Ok(Outcome::Read)
+    }
+
+    /// Hands out what its agent has marked as finished: nobody will look again soon.
+    pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
+        if self.is_open() {
+            self.before = self.position.clone();
+            means.worker.begin(&self.position);
+            self.decoder.settle_finished(&mut means.worker.rows);
+            self.take_checkpoint();
+            self.finish(false, means);
+        }
+    }
+
+    /// Where to go on later; a document is always read from its beginning.
+    fn take_checkpoint(&mut self) {
+        if self.format.framing() == Framing::Document {
+            self.position.checkpoint.open = self.decoder.is_open();
+        } else {
+            self.position.checkpoint = self.decoder.checkpoint();
+        }
+    }
+
+    /// Ends the rows of this source for now: position and provisional tail go with them.
+    fn finish(&mut self, settle: bool, means: &mut Means<'_>) {
+        if settle {
+            self.decoder.settle(&mut means.worker.rows);
+            self.take_checkpoint();
+        }
+        // A file that was only touched is no reason for a commit: it is looked into once more instead.
+        let same = SourcePosition { fingerprint: self.before.fingerprint, ..self.position.clone() } == self.before;
+        let idle = means.worker.counts_nothing() && same;
+        if !idle || self.decoder.is_open() {
+            means.worker.close(&mut self.position, means.progress);
+        }
+        if self.decoder.is_open() {
+            means.worker.tail(&self.position, |rows| self.decoder.provisional(rows));
+        }
+    }
+
+    fn deliver(&mut self, means: &mut Means<'_>) -> Result<(), PipelineError> {
+        for (source, copies) in means.worker.deliver(means.core, means.progress)? {
+            self.count_copies(source, copies);
+        }
+        Ok(())
+    }
+
+    /// Adds copies that the core found among this source's rows.
+    pub(super) fn count_copies(&mut self, source: SourceId, copies: u64) {
+        if source == self.position.id {
+            self.position.counts.duplicates += copies;
+        }
+    }
+}
+
+/// Bytes after the last newline that was read.
+fn has_torn_end(position: &SourcePosition) -> bool {
+    !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
+}
+
+fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
+    let detail = "longer than a quarter of the memory budget; with a larger --memory such lines are read from then on";
+    means.worker.rows.counts().lines += 1;
+    means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
+}
+
+fn unread() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this build has no decoder for it")
+}

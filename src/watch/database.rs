@@ -1,0 +1,306 @@
+//! SQLite databases that another program writes.
+//!
+//! - opened read-only, and never written to: not even checkpointed on close
+//! - while a program has the database open (its `-shm` file is there) it is read through the shared
+//!   index of the write-ahead log, in one read transaction: a consistent view that blocks nobody
+//! - otherwise the log is read into an index in this process's memory, so that no file appears
+//!   beside the agent's; a database that changes meanwhile is read again later
+//! - a database is read with its log: agents leave most of their rows there. Only one that has no log
+//!   and that nobody has open is read as `immutable`
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::discover::Stat;
+use crate::schema::{Format, Query, Record, Tables, Value};
+use crate::watch::fingerprint::{UNTRUSTED, hash, is_racy};
+use crate::watch::opened::not_regular;
+
+/// Longest wait for a lock; after it the database is busy.
+const WAIT: Duration = Duration::from_millis(250);
+
+/// Most columns of a query's answer.
+const COLUMNS: usize = 48;
+
+/// Why a database was not read. Nothing has moved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// Another program holds it; try again later.
+    #[error("another program holds it; it is tried again")]
+    Busy,
+    /// Its bytes are not those of a whole database.
+    #[error("it is damaged ({source}); its agent may repair it, or remove it; the rows read before stay")]
+    Damaged {
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A query does not fit the tables.
+    #[error("its tables are of another version than devlog knows ({source})")]
+    Tables {
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The operating system refused.
+    #[error("cannot read: {source}")]
+    Io {
+        /// What the system said.
+        #[from]
+        source: std::io::Error,
+    },
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { source },
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => {
+                Self::Io { source: std::io::Error::other(source) }
+            }
+            _ => Self::Tables { source },
+        }
+    }
+}
+
+/// How far a query has been handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    /// Largest row id.
+    pub rowid: i64,
+    /// Largest mark.
+    pub mark: i64,
+    /// Hash of the identity of the row with that row id; 0 when the query asks for none.
+    #[serde(default)]
+    pub anchor: u64,
+}
+
+impl Cursor {
+    /// Before the first record.
+    pub const START: Self = Self { rowid: i64::MIN, mark: i64::MIN, anchor: 0 };
+}
+
+/// An open database.
+#[derive(Debug)]
+pub struct Database {
+    connection: Connection,
+    path: PathBuf,
+    format: Format,
+    before: Stat,
+    access: Access,
+}
+
+/// How a database is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// With the locks, and the index of the log, that the programs that write it use.
+    Shared,
+    /// Without locks, the log's index in this process's memory.
+    AloneWithLog,
+    /// Without locks; there is no log.
+    Alone,
+}
+
+impl Database {
+    /// Opens the database at `path` and begins a read transaction.
+    ///
+    /// # Errors
+    ///
+    /// When it is busy, damaged, no database, or the system refuses.
+    pub fn open(path: &Path, format: Format) -> Result<Self, DatabaseError> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(not_regular().into());
+        }
+        let before = Stat::of(&metadata).with_changes_beside(path, format);
+        let alone = if beside(path, "-wal").is_file() { Access::AloneWithLog } else { Access::Alone };
+        let access = if beside(path, "-shm").is_file() || !is_logged(path)? { Access::Shared } else { alone };
+        let (connection, access) = match (connect(path, access), access) {
+            (Ok(connection), access) => (connection, access),
+            // A folder that may not be written to: the index cannot be shared.
+            (Err(DatabaseError::Io { .. } | DatabaseError::Tables { .. }), Access::Shared) => {
+                (connect(path, alone)?, alone)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        Ok(Self { connection, path: path.to_owned(), format, before, access })
+    }
+
+    /// What the file system said of the database, with the changes beside it, when it was opened.
+    #[must_use]
+    pub const fn stat(&self) -> &Stat {
+        &self.before
+    }
+
+    /// Its tables and views with their columns.
+    ///
+    /// # Errors
+    ///
+    /// When the schema cannot be read.
+    pub fn tables(&self) -> Result<Tables, DatabaseError> {
+        let mut tables = std::collections::BTreeMap::<String, Vec<String>>::new();
+        let sql = "SELECT m.name, c.name FROM sqlite_schema m LEFT JOIN pragma_table_info(m.name) c \
+                   WHERE m.type IN ('table', 'view')";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let columns = tables.entry(row.get(0)?).or_default();
+            columns.extend(row.get::<_, Option<String>>(1)?);
+        }
+        Ok(Tables::new(tables))
+    }
+
+    /// Hash of the identity of the row at the cursor, as the query's anchor tells it; 0 without anchor,
+    /// or before the first row.
+    ///
+    /// # Errors
+    ///
+    /// When the anchor does not fit the tables, or the database cannot be read.
+    pub fn anchor(&self, query: &Query, rowid: i64) -> Result<u64, DatabaseError> {
+        let Some(sql) = query.anchor.as_ref().filter(|_| rowid != i64::MIN) else { return Ok(0) };
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query(&[(":rowid", &rowid)])?;
+        let Some(row) = rows.next()? else { return Ok(1) };
+        Ok(value(row.get_ref(0)?).bytes().map_or(1, |bytes| hash(bytes).max(2)))
+    }
+
+    /// Calls `visit` with each record that the query answers after `cursor`, until it says `false`.
+    ///
+    /// # Errors
+    ///
+    /// When the query does not fit the tables, or the database cannot be read.
+    pub fn each(
+        &self,
+        query: &Query,
+        cursor: Cursor,
+        mut visit: impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<(), DatabaseError> {
+        let mut statement = self.connection.prepare(&query.sql)?;
+        for (name, number) in [(":rowid", cursor.rowid), (":mark", cursor.mark)] {
+            if let Some(index) = statement.parameter_index(name)? {
+                statement.raw_bind_parameter(index, number)?;
+            }
+        }
+        let columns = statement.column_count().saturating_sub(2).min(COLUMNS);
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            let mut values = [Value::Null; COLUMNS];
+            for (index, slot) in values.iter_mut().enumerate().take(columns) {
+                *slot = value(row.get_ref(index + 2)?);
+            }
+            let integer = |index| value(row.get_ref(index).unwrap_or(ValueRef::Null)).integer().unwrap_or(0);
+            let record = Record { query: query.name, rowid: integer(0), mark: integer(1), values: &values[..columns] };
+            if !visit(&record) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// True when what was read is one state of the database: locks saw to it, or nothing has changed
+    /// since it was opened.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system says.
+    pub fn stands(&self) -> std::io::Result<bool> {
+        Ok(self.access == Access::Shared || same_content(&self.now()?, &self.before))
+    }
+
+    fn now(&self) -> std::io::Result<Stat> {
+        Ok(Stat::of(&std::fs::metadata(&self.path)?).with_changes_beside(&self.path, self.format))
+    }
+
+    /// The stat to remember: its times prove something only when nothing changed while it was read,
+    /// nor so shortly before that a further change may carry the same times.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system says.
+    pub fn trusted_stat(&self, now_us: i64) -> std::io::Result<Stat> {
+        let now = self.now()?;
+        // For the superuser SQLite sets the owner of a log it opens, which moves the change time.
+        let trusted = same_content(&now, &self.before) && !is_racy(&Stat { changed_ns: 0, ..now }, now_us);
+        Ok(Stat { changed_ns: if trusted { now.changed_ns } else { UNTRUSTED }, ..now })
+    }
+}
+
+fn same_content(a: &Stat, b: &Stat) -> bool {
+    (a.device, a.inode, a.size, a.modified_ns) == (b.device, b.inode, b.size, b.modified_ns)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// True when the database is in the mode of a write-ahead log (file format 2, bytes 18 and 19 of the
+/// header), or has one.
+fn is_logged(path: &Path) -> std::io::Result<bool> {
+    use std::io::Read;
+    let mut header = [0; 20];
+    let file = std::fs::File::open(path)?;
+    let got = file.take(20).read(&mut header)?;
+    Ok((got == 20 && header[18] == 2) || beside(path, "-wal").is_file())
+}
+
+/// A connection that only reads.
+fn connect(path: &Path, access: Access) -> Result<Connection, DatabaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let vfs = if cfg!(windows) { "win32-longpath-none" } else { "unix-none" };
+    let path = escaped(path);
+    let connection = match access {
+        Access::Shared => Connection::open_with_flags(format!("file:{path}?mode=ro"), flags)?,
+        Access::AloneWithLog => Connection::open_with_flags(format!("file:{path}?mode=ro&vfs={vfs}"), flags)?,
+        Access::Alone => Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)?,
+    };
+    connection.busy_timeout(WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A database may hold triggers and views that call functions: it is somebody else's data.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    if access == Access::AloneWithLog {
+        connection.execute_batch("PRAGMA locking_mode=EXCLUSIVE")?;
+    }
+    let begin = "PRAGMA query_only=1; PRAGMA cache_size=-4000; BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1";
+    connection.execute_batch(begin)?;
+    Ok(connection)
+}
+
+/// The path as it stands in a `file:` URI.
+fn escaped(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    let mut out = String::with_capacity(text.len() + 8);
+    if cfg!(windows) && !text.starts_with('/') {
+        out.push('/');
+    }
+    for c in text.chars() {
+        match c {
+            '%' => out.push_str("%25"),
+            '?' => out.push_str("%3f"),
+            '#' => out.push_str("%23"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+const fn value(value: ValueRef<'_>) -> Value<'_> {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(bytes) => Value::Text(bytes),
+        ValueRef::Blob(bytes) => Value::Blob(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests;
