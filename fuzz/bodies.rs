@@ -2,8 +2,8 @@
 //! are kept in `fuzz/corpus`.
 
 use arrow::array::Array;
-use devlog::adapters::{Line, SourceInfo, Taken, database_decoder, decoder};
-use devlog::schema::{Counts, Format, Framing, Record, RowContext, Rows, Tables, Value};
+use devlog::adapters::{Decoder, Line, SourceInfo, Taken, database_decoder, decoder};
+use devlog::schema::{Checkpoint, Counts, Format, Framing, Record, RowContext, Rows, Tables, Value};
 
 const INFO: SourceInfo<'_> =
     SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companions: &[], modified_us: 1 };
@@ -39,9 +39,8 @@ fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
 }
 
 fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
-    let begin = |checkpoint| decoder(format, INFO, checkpoint).expect("a format of lines or documents");
     let mut rows = Rows::new(RowContext::new(format.agent(), INFO.path));
-    let mut current = begin(None);
+    let mut current = begin(format, None);
     let mut tail = Rows::new(RowContext::new(format.agent(), INFO.path));
     let mut at = 0;
     while let Some((offset, bytes)) = lines.get(at) {
@@ -52,7 +51,7 @@ fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) 
             resume_after = None;
             let checkpoint = current.checkpoint();
             assert!(checkpoint.resume_at <= checkpoint.high_water);
-            current = begin(Some(&checkpoint));
+            current = begin(format, Some(&checkpoint));
             let from = current.checkpoint().resume_at;
             at = lines.partition_point(|(offset, _)| *offset < from);
         }
@@ -64,6 +63,10 @@ fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) 
     let text = batch.events.column_by_name("text").map(|c| c.to_data());
     let texts = text.map(arrow_strings).unwrap_or_default();
     (batch.ids.iter().map(|id| id.0).zip(texts).collect(), counts)
+}
+
+fn begin(format: Format, checkpoint: Option<&Checkpoint>) -> Box<dyn Decoder> {
+    decoder(format, INFO, checkpoint).expect("a format of lines or documents")
 }
 
 fn arrow_strings(data: arrow::array::ArrayData) -> Vec<String> {

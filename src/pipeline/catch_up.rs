@@ -88,7 +88,8 @@ fn one_worker(
             done.waiting += 1;
             continue;
         }
-        let mut means = Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history };
+        let mut means =
+            Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history, live: false };
         match SourceReader::run(job, None, &mut means) {
             Ok((outcome, _)) => count(&mut done, outcome),
             Err(error) => break Err(error),

@@ -136,6 +136,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            live: true,
         };
         for (_, reader) in self.kept.values_mut() {
             reader.finish_for_now(&mut means);
@@ -240,6 +241,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            live: true,
         };
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
         let copies = self.worker.deliver(&self.core, &self.progress)?;

@@ -60,6 +60,8 @@ pub(super) struct Means<'a> {
     /// These are logs of the past, and this is the only look at them: what an agent has marked as
     /// finished is settled at the end of the file, instead of waiting for what may follow.
     pub(super) history: bool,
+    /// The logs are followed as they grow; otherwise this look is for somebody who waits for it.
+    pub(super) live: bool,
 }
 
 /// Why reading stopped: this file only, or everything.

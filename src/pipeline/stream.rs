@@ -6,10 +6,13 @@ use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_com
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder};
 use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
-use crate::watch::{Document, Frame, Look, Opened, Reader, anchor, fingerprint, look, read_document};
+use crate::watch::{Document, Frame, Look, Opened, Patience, Reader, anchor, fingerprint, look, read_document};
 
 /// A document is read when it has been left alone for this long.
 const SETTLE_US: i64 = 2_000_000;
+
+/// A document that changes all the time is read this often.
+const OFTEN_US: i64 = 10_000_000;
 
 /// After a line above this the ring is emptied at once.
 const HUGE_LINE_BYTES: usize = 8 << 20;
@@ -263,7 +266,12 @@ impl StreamReader {
     }
 
     fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let (bytes, stat, end) = match read_document(opened, means.limits.max_line, SETTLE_US, now_us())? {
+        // Nobody waits for a document in a catch-up, and none that is rewritten all the time is left
+        // unread for long.
+        let lately = now_us() - self.before.read_at_us < OFTEN_US;
+        let patience =
+            if means.live && lately { Patience::Wait(SETTLE_US) } else { Patience::WaitUnlessWhole(SETTLE_US) };
+        let (bytes, stat, end) = match read_document(opened, means.limits.max_line, patience, now_us())? {
             Document::Whole { bytes, stat } => {
                 let end = bytes.len() as u64;
                 (bytes, stat, end)
