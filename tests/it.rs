@@ -35,3 +35,6 @@ mod lake_world;
 mod layers;
 #[path = "it/live.rs"]
 mod live;
+#[cfg(unix)]
+#[path = "it/sources.rs"]
+mod sources;
