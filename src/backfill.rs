@@ -12,7 +12,7 @@ use crate::discover::Note;
 use crate::lake::{Lake, LakeError, LakeOptions};
 use crate::pipeline::{
     CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, limits_for,
-    now_us, survey, tidy, walk,
+    now_us, retain, survey, tidy, walk,
 };
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
@@ -100,9 +100,24 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
     let caught_up = read(settings, core, &found, how, progress)?;
-    core.flush()?;
-    tidy(core)?;
+    put_away(settings, core)?;
     Ok(Report { found: found.found, caught_up, notes: found.notes })
+}
+
+/// Makes everything durable, deletes what is older than the user wants to keep, and keeps the number of
+/// files small.
+fn put_away(settings: &Settings, core: &Core) -> Result<(), PipelineError> {
+    core.flush()?;
+    if let Some(keep_us) = keep_us(settings) {
+        retain(core, keep_us)?;
+    }
+    tidy(core)
+}
+
+/// How long rows are kept, in microseconds; `None` for ever.
+#[must_use]
+pub fn keep_us(settings: &Settings) -> Option<i64> {
+    settings.retention.map(|keep| i64::try_from(keep.as_micros()).unwrap_or(i64::MAX))
 }
 
 fn read(
@@ -144,8 +159,7 @@ pub fn refresh(
             // Somebody may have committed between the two looks.
             let found = look_around(settings, &scope, &core);
             read(settings, &core, &found, How { workers, history: true }, progress)?;
-            core.flush()?;
-            tidy(&core)?;
+            put_away(settings, &core)?;
             Ok(Arc::new(core))
         }
         Err(LakeError::Locked { pid, .. }) => {

@@ -153,11 +153,9 @@ impl Settings {
             .or(file.lake)
             .map_or_else(|| home.join("lake"), |path| absolute(&path, &user_home, &env.current_dir));
         let timezone = zone::resolve(overrides.timezone.as_deref(), file.timezone.as_deref(), env, &mut warnings)?;
-        for (key, given) in [("retention", file.retention.is_some()), ("keep_blobs", file.keep_blobs == Some(true))] {
-            if given {
-                // A wish that is not carried out must not look as if it were.
-                warnings.push(format!("`{key}` in config.toml is not applied yet, and changes nothing"));
-            }
+        if file.keep_blobs == Some(true) {
+            // A wish that is not carried out must not look as if it were.
+            warnings.push("`keep_blobs` in config.toml is not applied yet, and changes nothing".to_owned());
         }
         let user_name = env.user_name();
         Ok(Self {

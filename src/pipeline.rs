@@ -32,7 +32,7 @@ use crate::watch::Limits;
 pub use catch_up::{CaughtUp, How, catch_up};
 pub use core::{Core, CoreOptions, Cut};
 pub use database::DatabaseReader;
-pub use flusher::{Flusher, tidy};
+pub use flusher::{Flusher, retain, tidy};
 pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};

@@ -387,14 +387,15 @@ pub(super) struct SnapshotArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "session", "project"]),
+    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "session", "project", "allow_again"]),
     after_help = "\
 Examples:
   devlog prune --before 2026-01-01
   devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
   devlog prune --project acme/secret --before 90d --yes
 
-Several conditions must all hold. What was pruned is not read again from the logs."
+Several conditions must all hold. What was pruned is not read again from the logs, also when a log is
+rewritten; --allow-again takes that back."
 )]
 pub(super) struct PruneArgs {
     /// Rows older than this: 2026-01-01, 2026-01, 90d
@@ -406,6 +407,9 @@ pub(super) struct PruneArgs {
     /// Rows of this project; may be given several times
     #[arg(long, value_name = "PROJECT")]
     pub(super) project: Vec<String>,
+    /// Take rows again that were pruned before, from logs that still hold them
+    #[arg(long, conflicts_with_all = ["before", "session", "project", "yes"])]
+    pub(super) allow_again: bool,
     /// Delete; without it only the count is shown
     #[arg(short, long)]
     pub(super) yes: bool,

@@ -191,4 +191,4 @@ pub(super) struct Backfilled {
 #[cfg(feature = "query")]
 pub(super) use answer::{export, query, rows};
 pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{compact, daemon, fsck, lake, prune, snapshot, sources};
+pub(super) use lake::{allow_again, compact, daemon, fsck, lake, prune, snapshot, sources};

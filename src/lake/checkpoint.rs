@@ -16,11 +16,12 @@ use super::Part;
 use super::disk;
 use super::entry::{Live, TableInfo};
 use super::error::{At, LakeError};
+use super::prune::PruneFilter;
 use super::state::{Files, State};
 use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Checkpoints kept: the newest and the one before.
 const KEPT: usize = 2;
 
@@ -87,6 +88,10 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
     for source in state.sources.values() {
         put_source(&mut out, source);
     }
+    out.int(state.pruned.len() as u64);
+    for filter in state.pruned.iter() {
+        put_filter(&mut out, filter);
+    }
     let crc = crc32c::crc32c(&out.0);
     out.0.extend_from_slice(&crc.to_le_bytes());
     out.0
@@ -119,6 +124,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
         sources.insert(source.id, Arc::new(source));
     }
     let sources = Arc::new(sources);
+    let mut pruned = Vec::new();
+    for _ in 0..input.int()? {
+        pruned.push(filter(&mut input)?);
+    }
+    let pruned = Arc::new(pruned);
     input.0.is_empty().then_some(State {
         newest,
         committed_at_us,
@@ -127,6 +137,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
         rejects,
         sources,
         removed,
+        pruned,
         rejects_version,
     })
 }
@@ -182,6 +193,19 @@ fn part(input: &mut In<'_>) -> Option<Part> {
         part.nulls.insert(input.text()?, input.int()?);
     }
     Some(part)
+}
+
+fn put_filter(out: &mut Out, filter: &PruneFilter) {
+    let PruneFilter { before_us, session, project } = filter;
+    out.option(before_us.as_ref(), |out, us| out.signed(*us));
+    for text in [session, project] {
+        out.option(text.as_ref(), |out, text| out.text(text));
+    }
+}
+
+fn filter(input: &mut In<'_>) -> Option<PruneFilter> {
+    let before_us = input.option(In::signed)?;
+    Some(PruneFilter { before_us, session: input.option(In::text)?, project: input.option(In::text)? })
 }
 
 fn put_source(out: &mut Out, source: &SourcePosition) {
@@ -376,6 +400,11 @@ mod tests {
             info: Some(TableInfo { id: "t".to_owned(), schema_version: 1 }),
             events: [(live.part.path.clone(), live)].into(),
             rejects: Files::new(),
+            pruned: Arc::new(vec![PruneFilter {
+                before_us: Some(-5),
+                session: None,
+                project: Some("me/x".to_owned()),
+            }]),
             sources: Arc::new((0..20).map(|i| (SourceId(i), Arc::new(position(i, i * 1000)))).collect()),
             removed: [("events/x".to_owned(), 5)].into(),
             rejects_version: Some(3),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
-use crate::lake::{Found, Known, LakeError, Snapshot};
+use crate::lake::{Found, Known, LakeError, Snapshot, pruned_rows};
 use crate::ring::{Claim, Ring, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
 
@@ -69,10 +69,12 @@ impl<'a> Evidence<'a> {
         born_of: impl Fn(&Found) -> i64,
     ) -> Result<Verdict, LakeError> {
         let sources = self.events.column_by_name("ts_source").and_then(|c| c.as_string_view_opt());
+        let pruned = pruned_rows(&snapshot.pruned, self.events);
+        let is_pruned = |row: usize| u32::try_from(row).is_ok_and(|row| pruned.binary_search(&row).is_ok());
         let mut rows = Vec::with_capacity(self.ids.len());
         let mut wanted = Vec::with_capacity(self.ids.len());
         for (row, (id, ts)) in self.ids.iter().zip(self.ts).enumerate() {
-            if !in_ring.get(row).copied().unwrap_or_default() {
+            if !in_ring.get(row).copied().unwrap_or_default() && !is_pruned(row) {
                 rows.push(row);
                 wanted.push((*id, *ts, sources.is_some_and(|s| s.value(row) == "inferred")));
             }
@@ -86,6 +88,10 @@ impl<'a> Evidence<'a> {
             } else {
                 verdict.stale.push(u32::try_from(row).unwrap_or(u32::MAX));
             }
+        }
+        if !pruned.is_empty() {
+            verdict.stale.extend(pruned);
+            verdict.stale.sort_unstable();
         }
         Ok(verdict)
     }

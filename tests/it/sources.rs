@@ -256,3 +256,39 @@ fn a_database_of_an_unknown_version_is_named_and_read_once_it_is_known() {
     assert_eq!(home.query("SELECT state FROM sources")[0]["state"], "active");
     assert_eq!(home.number("SELECT sum(output_tokens) FROM events"), 14);
 }
+
+#[test]
+fn what_was_pruned_does_not_come_back_when_its_document_is_rewritten() {
+    let home = Home::new();
+    let path = home.path().join(format!("{COPILOT}.json"));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    rewrite(&path, &copilot(&[request(0, 1, "one")]));
+    crate::home::append(&home.claude("-home-u-shop", "s1"), &crate::home::session("s1", 1));
+    home.ok(&["backfill"]);
+    let of_copilot = "SELECT count(*) FROM events WHERE agent = 'github-copilot'";
+    assert!(home.number(of_copilot) > 0);
+    home.ok(&["prune", "--session", "5d0c6a3e-0000-4000-8000-000000000001", "--yes"]);
+    rewrite(&path, &copilot(&[request(0, 1, "one"), request(1, 1, "two")]));
+    home.ok(&["backfill"]);
+    assert_eq!(home.number(of_copilot), 0);
+    assert!(home.number("SELECT count(*) FROM events") > 0, "other sessions stay");
+    home.ok(&["prune", "--allow-again"]);
+    rewrite(&path, &copilot(&[request(0, 1, "one"), request(1, 1, "two!")]));
+    home.ok(&["backfill"]);
+    assert!(home.number(of_copilot) > 0);
+}
+
+#[test]
+fn rows_older_than_the_retention_are_deleted_and_stay_away() {
+    let home = Home::new();
+    fs::create_dir_all(home.devlog_home()).unwrap();
+    fs::write(home.devlog_home().join("config.toml"), "retention = \"30d\"\n").unwrap();
+    // Both rows of this session are of May 2026 and later than "30 days ago" only if the clock is far back.
+    crate::home::append(&home.claude("-home-u-shop", "s1"), &crate::home::session("s1", 1));
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let young = crate::home::prompt("s2", 1, "young").replace(&crate::home::stamp(1), &now);
+    crate::home::append(&home.claude("-home-u-shop", "s2"), &young);
+    home.ok(&["backfill"]);
+    assert_eq!(home.number("SELECT count(DISTINCT session_id) FROM events"), 1);
+    assert_eq!(home.number("SELECT count(*) FROM events WHERE text = 'young'"), 1);
+}

@@ -184,7 +184,7 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
         other => other.map_err(|source| CliError::failed("reading the logs", source))?,
     }
     if !plan.once && !stop.load(Ordering::Relaxed) {
-        let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, tell)
+        let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
         follow_until(settings, &core, &stop, &watch, follow)?;
         flusher.stop();

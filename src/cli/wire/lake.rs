@@ -124,6 +124,13 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
     Ok(done)
 }
 
+/// Forgets what was pruned before; returns how many filters there were.
+pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<usize, CliError> {
+    let core = writer(settings)?;
+    let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
+    Ok(forgotten.unwrap_or_default())
+}
+
 /// One filter for each pair of a session and a project that the plan names.
 fn filters(plan: &PrunePlan) -> Vec<PruneFilter> {
     let any = |names: &[String]| -> Vec<Option<String>> {
