@@ -24,6 +24,11 @@ pub struct Load {
     pub bytes: usize,
 }
 
+/// What decides between sources born in one tick of the clock.
+pub(super) fn tie(path: &str) -> u32 {
+    crc32c::crc32c(path.as_bytes())
+}
+
 /// What of a batch decides between copies.
 pub(super) struct Evidence<'a> {
     ids: &'a [EventId],
@@ -41,20 +46,20 @@ pub(super) struct Verdict {
 }
 
 impl<'a> Evidence<'a> {
-    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born.
+    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born, and its tie.
     pub(super) fn of(
         events: &'a RecordBatch,
         ids: &'a [EventId],
         spans: &[Span],
-        born: &HashMap<SourceId, i64>,
+        born: &HashMap<SourceId, (i64, u32)>,
     ) -> Self {
         let ts = events.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let completeness = events.column_by_name("completeness").and_then(|c| c.as_primitive_opt::<Int64Type>());
         let mut spans = spans.iter().peekable();
         let claim = |(row, completeness): (u32, &i64)| {
             while spans.next_if(|s| s.end <= row).is_some() {}
-            let born_us = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
-            Claim { completeness: *completeness, born_us }
+            let (born_us, tie) = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
+            Claim { completeness: *completeness, born_us, tie }
         };
         let claims = completeness.map(|c| (0u32..).zip(c.values().iter()).map(claim).collect()).unwrap_or_default();
         Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, claims }
@@ -82,7 +87,8 @@ impl<'a> Evidence<'a> {
         let mut verdict = Verdict::default();
         for (row, found) in rows.into_iter().zip(known.find(snapshot, &wanted)?) {
             let Some(found) = found else { continue };
-            let durable = Claim { completeness: found.completeness, born_us: born_of(&found) };
+            let durable =
+                Claim { completeness: found.completeness, born_us: born_of(&found), tie: tie(&found.source_path) };
             if self.claims[row].beats(durable) {
                 verdict.replaces.push(self.ids[row]);
             } else {
