@@ -1,8 +1,14 @@
 //! Which project does an event belong to?
 //!
-//! Pure text in, a piece of it out: no files, no allocation. A git remote names the project
-//! (`owner/name`); without one the working folder does. Worktrees below `.claude/worktrees` and
-//! `.worktrees` belong to the folder that those stand in.
+//! Pure text: no files. A git remote names the project (`owner/name`); without one the working folder
+//! does. Worktrees below `.claude/worktrees` and `.worktrees` belong to the folder that those stand in.
+//!
+//! - [`project`] takes a piece out of a text, without allocation: it is asked for many rows
+//! - [`git`] reads the texts that git keeps in a folder; whoever has the files hands them in
+//! - [`uri`] reads the folders that editors keep as URIs
+
+pub mod git;
+pub mod uri;
 
 /// Project of an event: the last two parts of `repo_url`, else the name of its folder.
 ///
