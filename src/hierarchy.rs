@@ -43,12 +43,19 @@ fn owner_and_name(url: &str) -> Option<&str> {
 }
 
 fn folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> Option<&'a str> {
+    last_part(start_folder(cwd, launch_slug))
+}
+
+/// The folder that stands for `cwd`: the one the agent was started in when `cwd` is below it, else the
+/// one that a worktree stands in, else `cwd` itself.
+#[must_use]
+pub fn start_folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> &'a str {
     let cwd = own_folder(cwd);
     let launched = launch_slug.and_then(|slug| {
         let ends = cwd.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
         ends.chain([cwd.len()]).filter_map(|end| cwd.get(..end)).find(|folder| has_slug(folder, slug))
     });
-    last_part(launched.unwrap_or(cwd))
+    launched.unwrap_or(cwd)
 }
 
 /// The folder that a worktree stands in.

@@ -20,7 +20,7 @@ use super::state::{Files, State};
 use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Checkpoints kept: the newest and the one before.
 const KEPT: usize = 2;
 
@@ -199,6 +199,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         read_at_us,
         missing,
         last_error,
+        folders,
     } = source;
     let Checkpoint { resume_at, high_water, open, state } = checkpoint;
     let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail } = fingerprint;
@@ -208,6 +209,8 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.text(path);
     out.text(state);
     out.option(last_error.as_ref(), |out, text| out.text(text));
+    out.int(folders.len() as u64);
+    folders.iter().for_each(|folder| out.text(folder));
     out.int(u64::from(*missing) | u64::from(*open) << 1);
     for number in [born_us, modified_ns, changed_ns, read_at_us] {
         out.signed(*number);
@@ -225,6 +228,10 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
 fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     let (agent, format, path, state) = (input.text()?, input.text()?, input.text()?, input.text()?);
     let last_error = input.option(In::text)?;
+    let mut folders = Vec::new();
+    for _ in 0..input.int()? {
+        folders.push(input.text()?);
+    }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
     let (born_us, modified_ns, changed_ns, read_at_us) =
@@ -258,6 +265,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         read_at_us,
         missing,
         last_error,
+        folders,
     })
 }
 
