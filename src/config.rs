@@ -22,6 +22,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use env::{AGENT_VARIABLES, Env};
@@ -99,6 +100,13 @@ pub struct Overrides {
     pub unsafe_network_fs: bool,
 }
 
+/// What the user describes beside the agents that devlog knows.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// Folders that agents work in; `*` stands for any characters within a part.
+    pub projects: Vec<PathBuf>,
+}
+
 /// Everything the user asked for, resolved.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -124,6 +132,8 @@ pub struct Settings {
     pub keep_blobs: bool,
     /// What stdout, stderr and stdin are.
     pub terminal: Terminal,
+    /// What the user describes beside the agents that devlog knows.
+    pub own: Arc<Own>,
     /// What was odd about the configuration, for stderr.
     pub warnings: Vec<String>,
 }
@@ -158,7 +168,9 @@ impl Settings {
             warnings.push("`keep_blobs` in config.toml is not applied yet, and changes nothing".to_owned());
         }
         let user_name = env.user_name();
+        let projects = file.projects.iter().map(|path| absolute(path, &user_home, &env.current_dir)).collect();
         Ok(Self {
+            own: Arc::new(Own { projects }),
             lake,
             memory_bytes,
             timezone,
@@ -196,6 +208,7 @@ impl Settings {
             retention: None,
             keep_blobs: false,
             terminal: Terminal::default(),
+            own: Arc::default(),
             warnings: Vec::new(),
         }
     }

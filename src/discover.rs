@@ -8,6 +8,9 @@
 //! - symbolic links are followed for a root and its own top folders (people keep those elsewhere);
 //!   below them only inside the root, and never twice
 //!
+//! - [`project_roots`] are the places inside projects, where some agents log: known from what other logs
+//!   name as working folder
+//!
 //! A further agent is one file in `agents/`: rows of places, patterns of paths, a rule for content.
 
 mod agents;
@@ -16,6 +19,7 @@ mod editors;
 mod explicit;
 mod pattern;
 mod places;
+mod projects;
 mod scan;
 mod sniff;
 mod stat;
@@ -24,6 +28,7 @@ pub use classify::{Found, classify, classify_change};
 pub use explicit::explicit;
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
-pub use scan::{FoundFile, Note, Seen, expand, scan, scan_below};
+pub use projects::{named_projects, project_roots};
+pub use scan::{FoundFile, Note, Seen, agent_of, expand, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;

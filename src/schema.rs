@@ -9,6 +9,7 @@
 mod column;
 mod database;
 mod event;
+mod folders;
 mod format;
 mod id;
 mod position;
@@ -20,6 +21,7 @@ mod table;
 pub use column::TextColumn;
 pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
+pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};

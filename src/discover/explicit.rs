@@ -81,7 +81,7 @@ fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
         companions.extend(pattern.companions_of(path));
     }
     let stat = stat.with_changes_beside(path, format);
-    Seen::File(FoundFile { path: path.to_owned(), format, companions, stat })
+    Seen::File(FoundFile { path: path.to_owned(), agent: format.agent(), format, companions, stat })
 }
 
 fn has_own_name(path: &Path) -> bool {

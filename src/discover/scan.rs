@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 32;
 pub struct FoundFile {
     /// Where it is.
     pub path: PathBuf,
+    /// Whose log it is.
+    pub agent: &'static str,
     /// What its bytes are.
     pub format: Format,
     /// Where small files that belong to it would be.
@@ -354,7 +356,8 @@ impl<'a> Walk<'a> {
                 };
                 let companions = found.companions.iter().map(|relative| self.root.join(relative)).collect();
                 let stat = stat.with_changes_beside(&path, found.format);
-                (self.visit)(Seen::File(FoundFile { path, format: found.format, companions, stat }));
+                let (format, agent) = (found.format, agent_of(root, found.format));
+                (self.visit)(Seen::File(FoundFile { path, agent, format, companions, stat }));
             }
             Rule::Ask(decide) => {
                 if let Some(seen) = decide(&path, stat) {
@@ -397,6 +400,12 @@ impl<'a> Walk<'a> {
             self.push(path, depth + 1);
         }
     }
+}
+
+/// Whose log a file of `format` below `root` is: formats that users describe have no agent of their own.
+#[must_use]
+pub fn agent_of(root: &Root, format: Format) -> &'static str {
+    if format.is_mapped() { root.agent } else { format.agent() }
 }
 
 /// Path of the small file that belongs to a transcript at `path`, when it exists.

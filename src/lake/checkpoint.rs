@@ -223,6 +223,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         read_at_us,
         missing,
         last_error,
+        folders,
     } = source;
     let Checkpoint { resume_at, high_water, open, state } = checkpoint;
     let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail } = fingerprint;
@@ -232,6 +233,8 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.text(path);
     out.text(state);
     out.option(last_error.as_ref(), |out, text| out.text(text));
+    out.int(folders.len() as u64);
+    folders.iter().for_each(|folder| out.text(folder));
     out.int(u64::from(*missing) | u64::from(*open) << 1);
     for number in [born_us, modified_ns, changed_ns, read_at_us] {
         out.signed(*number);
@@ -249,6 +252,10 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
 fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     let (agent, format, path, state) = (input.text()?, input.text()?, input.text()?, input.text()?);
     let last_error = input.option(In::text)?;
+    let mut folders = Vec::new();
+    for _ in 0..input.int()? {
+        folders.push(input.text()?);
+    }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
     let (born_us, modified_ns, changed_ns, read_at_us) =
@@ -282,6 +289,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         read_at_us,
         missing,
         last_error,
+        folders,
     })
 }
 

@@ -12,7 +12,7 @@ use super::survey::{Scope, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
-use crate::discover::{Root, Stat, classify_change, expand};
+use crate::discover::{Root, Stat, agent_of, classify_change, expand};
 use crate::schema::{SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, RootStatus, Watcher, WatcherConfig};
 
@@ -173,6 +173,8 @@ impl Follower {
         let begun = Instant::now();
         let found = survey(&self.options.places, &self.options.scope, &self.positions);
         self.hints.scan_took(begun.elapsed());
+        self.watcher.watch_also(&found.project_roots);
+        self.roots.extend(found.project_roots);
         for job in found.jobs {
             if self.progress.stopped() {
                 return Ok(());
@@ -207,13 +209,14 @@ impl Follower {
 
     /// What the file at `path` is, if it is a log and not another name of a known one.
     fn job_at(&mut self, path: &Path) -> Option<Job> {
-        let (path, found) = self.roots.iter().find_map(|root| classify_change(root, path))?;
+        let (root, (path, found)) = self.roots.iter().find_map(|root| Some((root, classify_change(root, path)?)))?;
+        let agent: Arc<str> = agent_of(root, found.format).into();
         let path = path.as_path();
         let companions = found.companions;
         let known = self.registry.at(path);
         let Ok(metadata) = std::fs::metadata(path) else {
             let previous = self.positions.get(&known?).cloned();
-            return Some(Job { path: path.into(), format: found.format, companions, stat: None, previous });
+            return Some(Job { path: path.into(), agent, format: found.format, companions, stat: None, previous });
         };
         if !metadata.is_file() {
             return None;
@@ -229,7 +232,7 @@ impl Follower {
                 self.positions.get(&id).cloned()
             }
         };
-        Some(Job { path: path.into(), format: found.format, companions, stat: Some(stat), previous })
+        Some(Job { path: path.into(), agent, format: found.format, companions, stat: Some(stat), previous })
     }
 
     fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {

@@ -24,6 +24,8 @@ const COMPANION_BYTES: u64 = 4 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) path: PathBuf,
+    /// Whose log it is.
+    pub(super) agent: Arc<str>,
     pub(super) format: Format,
     pub(super) companions: Vec<PathBuf>,
     pub(super) stat: Option<Stat>,
@@ -178,7 +180,7 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
     SourcePosition {
         #[expect(clippy::cast_possible_truncation, reason = "64 of the hash's bits are enough for a source")]
         id: SourceId(id.0 as u64),
-        agent: job.format.agent().to_owned(),
+        agent: job.agent.as_ref().to_owned(),
         format: job.format.name().to_owned(),
         path,
         generation: 0,
@@ -189,6 +191,7 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
         read_at_us: 0,
         missing: false,
         last_error: None,
+        folders: Vec::new(),
     }
 }
 

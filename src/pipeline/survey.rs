@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Job, new_position};
-use crate::config::Places;
-use crate::discover::{FoundFile, Note, Root, Seen, explicit, roots, scan};
+use crate::config::{Own, Places};
+use crate::discover::{FoundFile, Note, Root, Seen, explicit, named_projects, project_roots, roots, scan};
 use crate::schema::{SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
 
@@ -21,11 +21,17 @@ pub struct Scope {
     pub since_us: Option<i64>,
     /// Only files changed before this time.
     pub until_us: Option<i64>,
+    /// What the user describes beside the agents that devlog knows.
+    pub own: Arc<Own>,
 }
 
 impl Scope {
     fn wants_agent(&self, agent: &str) -> bool {
         self.agents.is_empty() || self.agents.iter().any(|a| a == agent)
+    }
+
+    fn wants(&self, file: &FoundFile) -> bool {
+        self.wants_agent(file.agent) && self.wants_time(file.stat.modified_ns)
     }
 
     fn wants_time(&self, modified_ns: i64) -> bool {
@@ -43,6 +49,10 @@ impl Scope {
 pub struct Survey {
     /// Files to read, oldest first.
     pub(super) jobs: Vec<Job>,
+    /// Places inside projects that were looked at.
+    pub(super) project_roots: Vec<Root>,
+    /// Folders whose projects were looked at, and where the home is.
+    ground: Ground,
     /// Files found, changed or not.
     pub found: u64,
     /// Bytes to read (compressed files: on disk).
@@ -81,6 +91,38 @@ pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<
 pub struct Walked {
     files: Vec<FoundFile>,
     notes: Vec<Note>,
+    ground: Ground,
+}
+
+/// Folders that agents may work in, and log in.
+#[derive(Debug, Default)]
+struct Ground {
+    /// `None` where only some paths are meant.
+    places: Option<Places>,
+    folders: HashSet<PathBuf>,
+}
+
+impl Ground {
+    fn new(places: &Places, scope: &Scope) -> Self {
+        if !scope.paths.is_empty() {
+            return Self::default();
+        }
+        let folders = named_projects(&scope.own.projects, places).into_iter().collect();
+        Self { places: Some(places.clone()), folders }
+    }
+
+    /// Takes in the folders that the rows of known sources name; returns the roots in those that are new,
+    /// and with `all` in the others too.
+    fn extend(&mut self, positions: &HashMap<SourceId, Arc<SourcePosition>>, all: bool) -> Vec<Root> {
+        let Some(places) = &self.places else { return Vec::new() };
+        let named: HashSet<&Path> = positions.values().flat_map(|p| &p.folders).map(Path::new).collect();
+        let fresh: HashSet<PathBuf> =
+            named.into_iter().filter(|folder| !self.folders.contains(*folder)).map(Path::to_owned).collect();
+        let old = self.folders.iter().filter(|_| all);
+        let roots = project_roots(old.chain(&fresh).map(PathBuf::as_path), places);
+        self.folders.extend(fresh);
+        roots
+    }
 }
 
 /// Finds the logs in `scope`: the first half of [`survey`].
@@ -88,15 +130,55 @@ pub struct Walked {
 pub fn walk(places: &Places, scope: &Scope) -> Walked {
     let mut notes = Vec::new();
     let files = find(places, scope, &mut notes);
-    Walked { files, notes }
+    Walked { files, notes, ground: Ground::new(places, scope) }
 }
 
-/// Compares what a walk found with the known `positions`, which may be newer than the walk: the second
-/// half of [`survey`].
+/// Compares what a walk found with the known `positions`, which may be newer than the walk, after a look
+/// into the projects that these name: the second half of [`survey`].
 #[must_use]
 pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
-    let Walked { files, notes } = walked;
-    let mut survey = Survey { found: files.len() as u64, notes, ..Survey::default() };
+    let Walked { mut files, mut notes, mut ground } = walked;
+    let roots = ground.extend(positions, true);
+    look_into(&roots, scope, &mut files, &mut notes);
+    let mut survey = sort_out(files, positions, scope.is_everything());
+    (survey.notes, survey.ground, survey.project_roots) = (notes, ground, roots);
+    survey
+}
+
+impl Survey {
+    /// Finds logs in those projects that `positions` name and this survey did not know; `None` when they
+    /// name no further folder.
+    #[must_use]
+    pub fn further(&mut self, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Option<Self> {
+        let roots = self.ground.extend(positions, false);
+        if roots.is_empty() {
+            return None;
+        }
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        look_into(&roots, scope, &mut files, &mut notes);
+        let survey = sort_out(files, positions, false);
+        Some(Self { notes, project_roots: roots, ..survey })
+    }
+}
+
+/// Scans roots inside projects; a file that was found before is not found again.
+fn look_into(roots: &[Root], scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) {
+    if roots.is_empty() {
+        return;
+    }
+    let mut seen: HashSet<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+    for root in roots {
+        scan(root, |found| match found {
+            Seen::File(file) if scope.wants(&file) && seen.insert(file.path.clone()) => files.push(file),
+            Seen::File(_) => {}
+            Seen::Note(note) => notes.push(note),
+        });
+    }
+}
+
+/// Says which of the files found are to be read; with `whole`, known sources that were not found are gone.
+fn sort_out(files: Vec<FoundFile>, positions: &HashMap<SourceId, Arc<SourcePosition>>, whole: bool) -> Survey {
+    let mut survey = Survey { found: files.len() as u64, ..Survey::default() };
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
     let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
@@ -114,7 +196,7 @@ pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<
     if !unknown.is_empty() {
         place(unknown, positions, &mut survey.jobs, &mut seen);
     }
-    if scope.is_everything() {
+    if whole {
         let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
         survey.jobs.extend(gone.filter_map(missing_job));
     }
@@ -134,6 +216,7 @@ fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
 fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
     Job {
         path: file.path.clone(),
+        agent: file.agent.into(),
         format: file.format,
         companions: file.companions.clone(),
         stat: Some(file.stat),
@@ -145,7 +228,8 @@ fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
 fn missing_job(position: &Arc<SourcePosition>) -> Option<Job> {
     let format = crate::schema::Format::from_name(&position.format)?;
     let previous = Some(Arc::clone(position));
-    Some(Job { path: PathBuf::from(&position.path), format, companions: Vec::new(), stat: None, previous })
+    let agent = position.agent.as_str().into();
+    Some(Job { path: PathBuf::from(&position.path), agent, format, companions: Vec::new(), stat: None, previous })
 }
 
 /// Decides for files at paths nobody knows whether they are new, moved, or another name.
@@ -179,9 +263,7 @@ fn place<'a>(
 fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile> {
     let mut files = Vec::new();
     let mut visit = |seen: Seen| match seen {
-        Seen::File(file) if scope.wants_agent(file.format.agent()) && scope.wants_time(file.stat.modified_ns) => {
-            files.push(file);
-        }
+        Seen::File(file) if scope.wants(&file) => files.push(file),
         Seen::File(_) => {}
         Seen::Note(note) => notes.push(note),
     };
@@ -229,3 +311,6 @@ pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition
     all.extend(fresh);
     all
 }
+
+#[cfg(test)]
+mod tests;

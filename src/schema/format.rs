@@ -286,6 +286,12 @@ impl Format {
         self.spec().agent
     }
 
+    /// True for the formats that users describe.
+    #[must_use]
+    pub const fn is_mapped(self) -> bool {
+        matches!(self, Self::MappedLines | Self::MappedDocument)
+    }
+
     /// How the bytes are cut.
     #[must_use]
     pub const fn framing(self) -> Framing {
