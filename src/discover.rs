@@ -19,6 +19,7 @@ mod places;
 mod scan;
 mod sniff;
 mod stat;
+mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
 pub use explicit::explicit;
@@ -27,3 +28,4 @@ pub use places::{Layout, Root, roots};
 pub use scan::{FoundFile, Note, Seen, expand, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
+pub use unreadable::unreadable;

@@ -28,7 +28,7 @@ const AGENT: &str = "amp";
 #[must_use]
 pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
-        Format::AmpThread => Some(Box::new(Documents::new(format, info, checkpoint, thread::decode))),
+        Format::AmpThread => Some(Box::new(Documents::new(info, checkpoint, thread::decode))),
         _ => None,
     }
 }

@@ -15,9 +15,12 @@ mod fields;
 mod lines;
 mod text;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 pub(super) use calls::{Call, Calls};
-pub(super) use deed::{Deed, Edit, command_of, local_path, path_of};
-pub(super) use document::{Documents, Pass, Sink, Source};
+pub(super) use deed::{Deed, Edit, local_path};
+pub(super) use document::{Documents, Sink, Source};
 pub(super) use facts::{At, Facts};
 pub(super) use fields::{Fields, clean_json};
 pub(super) use lines::{Lines, Outcome, Records};

@@ -36,7 +36,7 @@ const AGENT: &str = "kiro";
 #[must_use]
 pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
-        Format::KiroChat => Some(Box::new(Documents::new(format, info, checkpoint, chat::decode))),
+        Format::KiroChat => Some(Box::new(Documents::new(info, checkpoint, chat::decode))),
         Format::KiroSession => Some(Box::new(Lines::<session::Session>::new(format, info, checkpoint))),
         _ => None,
     }

@@ -48,7 +48,7 @@ impl Deed {
 }
 
 /// Command line of a call: a text, or words joined by spaces.
-pub(in crate::adapters) fn command_of(input: Json<'_, '_>) -> Option<String> {
+pub(super) fn command_of(input: Json<'_, '_>) -> Option<String> {
     let command = ["command", "cmd", "CommandLine", "commandLine"].iter().find_map(|key| input.get(key))?;
     if command.is_array() {
         let words: Vec<&str> = command.items().filter_map(Json::as_str).collect();
@@ -58,7 +58,7 @@ pub(in crate::adapters) fn command_of(input: Json<'_, '_>) -> Option<String> {
 }
 
 /// File that a call names in its arguments.
-pub(in crate::adapters) fn path_of(input: Json<'_, '_>) -> Option<String> {
+pub(super) fn path_of(input: Json<'_, '_>) -> Option<String> {
     const KEYS: [&str; 12] = [
         "path", "file_path", "filePath", "file", "filename", "target_file", "targetFile", "TargetFile", "absolute_path",
         "absolutePath", "AbsolutePath", "uri",

@@ -3,33 +3,14 @@
 use super::lines::{Outcome, count};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
-use crate::adapters::{Companion, Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, Format, Rows};
+use crate::adapters::{Decoder, Line, SourceInfo};
+use crate::schema::{Checkpoint, EventRow, Rows};
 
 /// What is known of a document from outside.
 #[derive(Debug, Clone)]
 pub(in crate::adapters) struct Source {
-    pub(in crate::adapters) format: Format,
     pub(in crate::adapters) path: String,
     pub(in crate::adapters) modified_us: i64,
-    companions: Vec<(String, String)>,
-}
-
-impl Source {
-    fn new(format: Format, info: SourceInfo<'_>) -> Self {
-        let own = |c: &Companion<'_>| (c.name.to_owned(), c.text.to_owned());
-        Self {
-            format,
-            path: info.path.to_owned(),
-            modified_us: info.modified_us,
-            companions: info.companions.iter().map(own).collect(),
-        }
-    }
-
-    /// Content of the companion called `name`.
-    pub(in crate::adapters) fn companion(&self, name: &str) -> Option<&str> {
-        self.companions.iter().find(|(own, _)| own == name).map(|(_, text)| &**text)
-    }
 }
 
 /// Which rows of a document are wanted.
@@ -101,14 +82,13 @@ pub(in crate::adapters) struct Documents {
 impl Documents {
     /// Starts where `checkpoint` says: documents are always read from their beginning.
     pub(in crate::adapters) fn new(
-        format: Format,
         info: SourceInfo<'_>,
         checkpoint: Option<&Checkpoint>,
         decode: Decode,
     ) -> Self {
         Self {
             parser: Parser::default(),
-            source: Source::new(format, info),
+            source: Source { path: info.path.to_owned(), modified_us: info.modified_us },
             decode,
             kept: Vec::new(),
             read_to: checkpoint.map_or(0, |c| c.high_water),
@@ -169,9 +149,5 @@ impl Decoder for Documents {
 
     fn last_us(&self) -> Option<i64> {
         self.last_us
-    }
-
-    fn refresh(&mut self, info: SourceInfo<'_>) {
-        self.source = Source::new(self.source.format, info);
     }
 }
