@@ -24,4 +24,4 @@ pub(super) use document::{Documents, Sink, Source};
 pub(super) use facts::{At, Facts};
 pub(super) use fields::{Fields, clean_json};
 pub(super) use lines::{Lines, Outcome, Records};
-pub(super) use text::{attachments, injected, joined_text, output_text, file_stem};
+pub(super) use text::{attachments, file_stem, injected, joined_text, output_text};

@@ -92,15 +92,7 @@ impl Steps {
         EventId::of(AGENT, kind, &[self.facts.session().as_bytes(), &self.next.to_le_bytes()])
     }
 
-    fn said(
-        &mut self,
-        event_type: &str,
-        role: &str,
-        json: Json<'_, '_>,
-        step: Json<'_, '_>,
-        at: At,
-        rows: &mut Rows,
-    ) {
+    fn said(&mut self, event_type: &str, role: &str, json: Json<'_, '_>, step: Json<'_, '_>, at: At, rows: &mut Rows) {
         let kind = json.str_at("type").unwrap_or_default();
         let text = ["user_response", "response", "text"].iter().find_map(|key| step.get(key)).and_then(joined_text);
         let thinking = step.str_at("thinking");

@@ -84,7 +84,10 @@ fn existing(start: PathBuf, then: &str) -> Vec<PathBuf> {
     for part in then.split('/') {
         at = if part.contains('*') {
             let entries = at.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-            entries.filter(|e| e.file_name().to_str().is_some_and(|name| part_fits(part, name))).map(|e| e.path()).collect()
+            entries
+                .filter(|e| e.file_name().to_str().is_some_and(|name| part_fits(part, name)))
+                .map(|e| e.path())
+                .collect()
         } else {
             at.into_iter().map(|folder| folder.join(part)).collect()
         };

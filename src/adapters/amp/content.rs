@@ -169,8 +169,15 @@ impl Message<'_, '_, '_> {
         let fields = &mut self.thread.fields;
         fields.begin().rest(message, &["role", "messageId", "content", "text", "usage", "state", "meta", "createdAt"]);
         if let Some(usage) = usage {
-            const USED: [&str; 7] = ["model", "inputTokens", "outputTokens", "cacheCreationInputTokens",
-                "cacheReadInputTokens", "totalInputTokens", "timestamp"];
+            const USED: [&str; 7] = [
+                "model",
+                "inputTokens",
+                "outputTokens",
+                "cacheCreationInputTokens",
+                "cacheReadInputTokens",
+                "totalInputTokens",
+                "timestamp",
+            ];
             fields.rest(usage, &USED);
         }
         if let Some(state) = state {

@@ -14,11 +14,17 @@ fn a_thread_tells_who_where_and_what() {
     assert_eq!(start["session_id"], "T-019c0000-0000-7000-8000-000000000001");
     assert_eq!(start["ts"], 1_772_000_000_000_000i64);
     assert_eq!(start["cwd"], "/w/my shop");
-    assert_eq!((&start["project"], &start["git_branch"], &start["git_commit"]), (&json!("acme/shop"), &json!("main"), &json!("abc123")));
+    assert_eq!(
+        (&start["project"], &start["git_branch"], &start["git_commit"]),
+        (&json!("acme/shop"), &json!("main"), &json!("abc123"))
+    );
     assert_eq!(start["agent_version"], "0.0.177");
     assert_eq!(decoded.only("title")["text"], "Add a greeting");
     let prompt = decoded.only("user_interaction");
-    assert_eq!((&prompt["text"], &prompt["turn"], &prompt["ts"]), (&json!("Add a greeting"), &json!(1), &json!(1_772_000_001_000_000i64)));
+    assert_eq!(
+        (&prompt["text"], &prompt["turn"], &prompt["ts"]),
+        (&json!("Add a greeting"), &json!(1), &json!(1_772_000_001_000_000i64))
+    );
     assert_eq!(prompt["extra"]["userState"]["currentlyVisibleFiles"][0], "a.rs");
     assert_eq!(prompt["extra"]["attachments"][0]["type"], "image");
     let thinking = decoded.only("thinking");
@@ -34,9 +40,15 @@ fn results_repeat_their_calls_and_have_the_time_of_the_tools_trace() {
     assert_eq!(decoded.only("command_execution")["command"], "ls -a");
     let results = decoded.of("tool_result");
     assert_eq!(results[0]["tool_output"], "1: fn main() {}");
-    assert_eq!((&results[0]["tool_name"], &results[0]["is_error"], &results[0]["ts_source"]), (&json!("Read"), &json!(false), &json!("log")));
+    assert_eq!(
+        (&results[0]["tool_name"], &results[0]["is_error"], &results[0]["ts_source"]),
+        (&json!("Read"), &json!(false), &json!("log"))
+    );
     assert_eq!(results[0]["ts"], 1_772_000_006_000_000i64);
-    assert_eq!((&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]), (&json!(2), &json!(true), &json!("ls -a")));
+    assert_eq!(
+        (&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]),
+        (&json!(2), &json!(true), &json!("ls -a"))
+    );
     assert_eq!((&results[2]["lines_added"], &results[2]["lines_removed"]), (&json!(3), &json!(1)));
     assert_eq!(results[2]["ts_source"], "inferred");
 }
@@ -64,7 +76,10 @@ fn the_ledger_adds_credits_and_only_calls_that_no_message_tells() {
     // A message without usage of its own has that of the ledger.
     assert_eq!((&answers[2]["input_tokens"], &answers[2]["output_tokens"]), (&json!(50), &json!(9)));
     let own = decoded.only("system");
-    assert_eq!((&own["model"], &own["total_tokens"], &own["credits"]), (&json!("title-model"), &json!(15), &json!("0.010000000")));
+    assert_eq!(
+        (&own["model"], &own["total_tokens"], &own["credits"]),
+        (&json!("title-model"), &json!(15), &json!("0.010000000"))
+    );
     assert_eq!(decoded.sum("total_tokens"), 14_673 + 1_020 + 59 + 15);
 }
 
@@ -80,7 +95,10 @@ fn older_threads_without_ids_and_with_plain_texts_are_read() {
 }
 
 fn streaming() -> String {
-    THREAD.replace(r#"{"type":"text","text":"Done."}],"state":{"type":"complete","stopReason":"end_turn"}"#, r#"{"type":"text","text":"Do"}],"state":{"type":"streaming"}"#)
+    THREAD.replace(
+        r#"{"type":"text","text":"Done."}],"state":{"type":"complete","stopReason":"end_turn"}"#,
+        r#"{"type":"text","text":"Do"}],"state":{"type":"streaming"}"#,
+    )
 }
 
 #[test]
@@ -119,7 +137,9 @@ fn real_threads_have_the_counts_that_a_plain_reading_gives() {
         let answers = messages.iter().filter(|m| m["role"] == "assistant");
         assert_eq!(decoded.of("llm_response").len(), answers.clone().count());
         let total: i64 = answers
-            .map(|m| m["usage"]["totalInputTokens"].as_i64().unwrap_or(0) + m["usage"]["outputTokens"].as_i64().unwrap_or(0))
+            .map(|m| {
+                m["usage"]["totalInputTokens"].as_i64().unwrap_or(0) + m["usage"]["outputTokens"].as_i64().unwrap_or(0)
+            })
             .sum();
         assert_eq!(decoded.sum("total_tokens"), total);
         let blocks = messages.iter().flat_map(|m| m["content"].as_array().cloned().unwrap_or_default());

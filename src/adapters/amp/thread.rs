@@ -77,8 +77,10 @@ impl Thread {
 
     fn begin(&mut self, json: Json<'_, '_>, sink: &mut Sink<'_>) {
         let at = self.facts.at(0, json.i64_at("created").map(time::unix_us), self.modified_us);
-        self.fields.begin().rest(json, &["v", "id", "created", "title", "messages", "env", "meta", "~debug",
-            "nextMessageId", "usageLedger"]);
+        self.fields.begin().rest(
+            json,
+            &["v", "id", "created", "title", "messages", "env", "meta", "~debug", "nextMessageId", "usageLedger"],
+        );
         if let Some(initial) = json.path(&["env", "initial"]) {
             self.fields.maybe("trees", initial.get("trees")).maybe("platform", initial.get("platform"));
             self.fields.maybe("tags", initial.get("tags"));

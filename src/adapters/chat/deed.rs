@@ -32,17 +32,32 @@ impl Deed {
             "bash" | "shell" | "execute" | "executebash" | "executecommand" | "executecmd" | "executepwsh"
             | "runcommand" | "runterminal" | "runterminalcmd" | "runterminalcommand" | "runshellcommand"
             | "runinterminal" | "terminal" | "exec" | "execcommand" | "localshell" | "powershell" => Self::Command,
-            "edit" | "editfile" | "multiedit" | "applypatch" | "strreplace" | "strreplaceeditor"
-            | "strreplacebasededittool" | "replace" | "replaceinfile" | "searchreplace" | "patch" | "applyfilediff"
-            | "fsreplace" | "fsappend" | "append" | "undoedit" | "codeaction" | "smartrelocate" => Self::Modify,
+            "edit"
+            | "editfile"
+            | "multiedit"
+            | "applypatch"
+            | "strreplace"
+            | "strreplaceeditor"
+            | "strreplacebasededittool"
+            | "replace"
+            | "replaceinfile"
+            | "searchreplace"
+            | "patch"
+            | "applyfilediff"
+            | "fsreplace"
+            | "fsappend"
+            | "append"
+            | "undoedit"
+            | "codeaction"
+            | "smartrelocate" => Self::Modify,
             "write" | "writefile" | "create" | "createfile" | "fswrite" | "writetofile" => Self::Write,
             "read" | "readfile" | "readfiles" | "readmultiplefiles" | "readcode" | "readtextfile" | "fsread"
             | "viewfile" | "view" | "openfile" => Self::Read,
             _ => Self::Use,
         };
-        let change = input.and_then(|i| i.str_at("command")).is_some_and(|command| {
-            matches!(command, "str_replace" | "strReplace" | "insert" | "append" | "undo_edit")
-        });
+        let change = input
+            .and_then(|i| i.str_at("command"))
+            .is_some_and(|command| matches!(command, "str_replace" | "strReplace" | "insert" | "append" | "undo_edit"));
         if deed == Self::Write && change { Self::Modify } else { deed }
     }
 }
@@ -60,8 +75,18 @@ pub(super) fn command_of(input: Json<'_, '_>) -> Option<String> {
 /// File that a call names in its arguments.
 pub(super) fn path_of(input: Json<'_, '_>) -> Option<String> {
     const KEYS: [&str; 12] = [
-        "path", "file_path", "filePath", "file", "filename", "target_file", "targetFile", "TargetFile", "absolute_path",
-        "absolutePath", "AbsolutePath", "uri",
+        "path",
+        "file_path",
+        "filePath",
+        "file",
+        "filename",
+        "target_file",
+        "targetFile",
+        "TargetFile",
+        "absolute_path",
+        "absolutePath",
+        "AbsolutePath",
+        "uri",
     ];
     let own = KEYS.iter().find_map(|key| input.str_at(key));
     let listed = || {
@@ -208,10 +233,7 @@ mod tests {
         assert_eq!(path("{}"), None);
         assert_eq!(with(r#"{"command":["ls","-a"]}"#, command_of).as_deref(), Some("ls -a"));
         let edit = |json: &str, deed| with(json, |i| Edit::of_input(i, deed));
-        assert_eq!(
-            edit(r#"{"old_str":"a\nb","new_str":"c"}"#, Deed::Modify),
-            Some(Edit { added: 1, removed: 2 })
-        );
+        assert_eq!(edit(r#"{"old_str":"a\nb","new_str":"c"}"#, Deed::Modify), Some(Edit { added: 1, removed: 2 }));
         assert_eq!(
             edit(r#"{"edits":[{"oldText":"a","newText":"b\nc"},{"oldText":"d","newText":""}]}"#, Deed::Modify),
             Some(Edit { added: 2, removed: 2 })

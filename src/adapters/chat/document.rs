@@ -81,11 +81,7 @@ pub(in crate::adapters) struct Documents {
 
 impl Documents {
     /// Starts where `checkpoint` says: documents are always read from their beginning.
-    pub(in crate::adapters) fn new(
-        info: SourceInfo<'_>,
-        checkpoint: Option<&Checkpoint>,
-        decode: Decode,
-    ) -> Self {
+    pub(in crate::adapters) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>, decode: Decode) -> Self {
         Self {
             parser: Parser::default(),
             source: Source { path: info.path.to_owned(), modified_us: info.modified_us },

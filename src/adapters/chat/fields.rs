@@ -124,7 +124,8 @@ pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
             separator = ',';
             write_str(key, out);
             out.push(':');
-            let bytes = if matches!(key, "data" | "base64" | "bytes") { inner.as_str().and_then(decoded) } else { None };
+            let bytes =
+                if matches!(key, "data" | "base64" | "bytes") { inner.as_str().and_then(decoded) } else { None };
             match bytes {
                 Some(bytes) => write_blob(&bytes, media_type(value), out),
                 None => write_clean(inner, out),
@@ -188,7 +189,10 @@ mod tests {
 
     #[test]
     fn blank_used_and_opaque_fields_are_left_out_at_any_depth() {
-        let text = rest(r#"{"a":1,"b":null,"c":[],"d":"","signature":"x","e":{"encrypted_content":"x","f":[{}]},"u":2}"#, &["u"]);
+        let text = rest(
+            r#"{"a":1,"b":null,"c":[],"d":"","signature":"x","e":{"encrypted_content":"x","f":[{}]},"u":2}"#,
+            &["u"],
+        );
         assert_eq!(text, r#"{"a":1,"e":{"f":[{}]}}"#);
         assert_eq!(rest(r#"{"b":null}"#, &[]), "");
     }
@@ -196,7 +200,8 @@ mod tests {
     #[test]
     fn binary_data_becomes_its_digest() {
         let image = STANDARD.encode([7u8; 300]);
-        let text = rest(&format!(r#"{{"i":{{"mimeType":"image/png","data":"{image}"}},"u":"data:a/b;base64,{image}"}}"#), &[]);
+        let text =
+            rest(&format!(r#"{{"i":{{"mimeType":"image/png","data":"{image}"}},"u":"data:a/b;base64,{image}"}}"#), &[]);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["i"]["data"]["bytes"], 300);
         assert_eq!(value["i"]["data"]["media_type"], "image/png");

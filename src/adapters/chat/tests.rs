@@ -40,7 +40,12 @@ pub(in crate::adapters) fn survives_damage(format: Format, path: &str, fixture: 
 }
 
 /// Holds that each scalar of `fixture` may be of any type.
-pub(in crate::adapters) fn survives_wrong_types(format: Format, path: &str, companions: &[Companion<'_>], fixture: &str) {
+pub(in crate::adapters) fn survives_wrong_types(
+    format: Format,
+    path: &str,
+    companions: &[Companion<'_>],
+    fixture: &str,
+) {
     for wrong in ["null", "-1", "1.5", "true", "\"\"", "[]", "{}", "[null]", "[{\"type\":7}]", "99999999999999999999"] {
         for (at, _) in fixture.match_indices(':') {
             let (before, after) = fixture.split_at(at + 1);

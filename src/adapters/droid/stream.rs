@@ -84,7 +84,18 @@ impl Session {
         let id = self.id("tool_result", call_id, json);
         self.fields.begin().rest(
             json,
-            &["type", "id", "timestamp", "session_id", "sessionId", "toolCallId", "toolId", "toolName", "value", "isError"],
+            &[
+                "type",
+                "id",
+                "timestamp",
+                "session_id",
+                "sessionId",
+                "toolCallId",
+                "toolId",
+                "toolName",
+                "value",
+                "isError",
+            ],
         );
         self.fields.end();
         rows.event(&EventRow {
@@ -107,10 +118,9 @@ impl Session {
         let usage = json.get("usage").filter(|u| u.is_object());
         let tokens = |key: &str| usage.and_then(|u| u.i64_at(key)).filter(|n| *n >= 0);
         let id = self.id("completion", json.str_at("id"), json);
-        self.fields.begin().rest(
-            json,
-            &["type", "id", "timestamp", "session_id", "sessionId", "finalText", "usage", "durationMs"],
-        );
+        self.fields
+            .begin()
+            .rest(json, &["type", "id", "timestamp", "session_id", "sessionId", "finalText", "usage", "durationMs"]);
         self.fields.end();
         let row = EventRow {
             id: Some(id),

@@ -19,7 +19,10 @@ fn with(settings: &str) -> crate::adapters::tests::Decoded {
 fn each_record_becomes_rows() {
     let decoded = decode(Format::DroidSession, PATH, SESSION.as_bytes());
     let start = decoded.only("session_start");
-    assert_eq!((&start["session_id"], &start["cwd"], &start["extra"]["owner"]), (&json!("052cb8d0-0000-4000-8000-000000000001"), &json!("/w/shop"), &json!("me")));
+    assert_eq!(
+        (&start["session_id"], &start["cwd"], &start["extra"]["owner"]),
+        (&json!("052cb8d0-0000-4000-8000-000000000001"), &json!("/w/shop"), &json!("me"))
+    );
     assert_eq!(decoded.only("title")["text"], "Change the comment");
     let prompt = decoded.only("user_interaction");
     assert_eq!((&prompt["text"], &prompt["turn"]), (&json!("Change the comment"), &json!(1)));
@@ -43,8 +46,14 @@ fn results_know_their_calls_exit_codes_and_lines() {
     let decoded = decode(Format::DroidSession, PATH, SESSION.as_bytes());
     let results = decoded.of("tool_result");
     assert_eq!((&results[0]["tool_name"], &results[0]["tool_output"]), (&json!("Read"), &json!("// one\n")));
-    assert_eq!((&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]), (&json!(1), &json!(true), &json!("ls /nope")));
-    assert_eq!((&results[2]["lines_added"], &results[2]["lines_removed"], &results[2]["tool_output"]), (&json!(2), &json!(1), &json!("ok")));
+    assert_eq!(
+        (&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]),
+        (&json!(1), &json!(true), &json!("ls /nope"))
+    );
+    assert_eq!(
+        (&results[2]["lines_added"], &results[2]["lines_removed"], &results[2]["tool_output"]),
+        (&json!(2), &json!(1), &json!("ok"))
+    );
 }
 
 #[test]
@@ -54,10 +63,14 @@ fn the_totals_make_one_row_a_session_that_grows() {
     assert_eq!(usage.len(), 1);
     let row = usage[0];
     assert_eq!(
-        ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "reasoning_tokens"].map(|c| row[c].as_i64()),
+        ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "reasoning_tokens"]
+            .map(|c| row[c].as_i64()),
         [Some(6743), Some(1450), Some(42_496), Some(10), Some(1088)]
     );
-    assert_eq!((&row["usage_source"], &row["model"], &row["provider"]), (&json!("derived"), &json!("custom:BYOK-X-0"), &json!("openai")));
+    assert_eq!(
+        (&row["usage_source"], &row["model"], &row["provider"]),
+        (&json!("derived"), &json!("custom:BYOK-X-0"), &json!("openai"))
+    );
     let later = with(&SETTINGS.replace("1450", "1500"));
     let grown = later.rows.iter().find(|r| r.contains_key("total_tokens")).unwrap();
     assert_eq!((&row["event_id"], &row["ts"]), (&grown["event_id"], &grown["ts"]), "the same event at the same time");
@@ -99,10 +112,16 @@ fn what_exec_prints_is_read_too() {
     assert_eq!(decoded.only("user_interaction")["session_id"], "s1");
     assert_eq!(decoded.only("command_execution")["command"], "ls");
     let result = decoded.only("tool_result");
-    assert_eq!((&result["tool_output"], &result["exit_code"], &result["tool_call_id"]), (&json!("a\n"), &json!(0), &json!("c1")));
+    assert_eq!(
+        (&result["tool_output"], &result["exit_code"], &result["tool_call_id"]),
+        (&json!("a\n"), &json!(0), &json!("c1"))
+    );
     assert_eq!(decoded.only("llm_response")["text"], "One file.");
     let end = decoded.only("session_end");
-    assert_eq!((&end["total_tokens"], &end["duration_ms"], &end["usage_source"]), (&json!(22), &json!(900), &json!("derived")));
+    assert_eq!(
+        (&end["total_tokens"], &end["duration_ms"], &end["usage_source"]),
+        (&json!(22), &json!(900), &json!("derived"))
+    );
     assert_eq!(decoded.only("error_encountered")["text"], "Authentication failed.");
     resumes_anywhere(Format::DroidSession, "/x/out.jsonl", STREAM.as_bytes());
 }
@@ -136,7 +155,8 @@ fn real_sessions_are_read_without_a_rest() {
 
 #[test]
 fn two_messages_without_ids_at_one_instant_are_two() {
-    let line = r#"{"type":"message","timestamp":"2026-01-28T16:57:11.000Z","message":{"role":"assistant","content":"x"}}"#;
+    let line =
+        r#"{"type":"message","timestamp":"2026-01-28T16:57:11.000Z","message":{"role":"assistant","content":"x"}}"#;
     let decoded = decode(Format::DroidSession, PATH, format!("{line}\n{line}\n").as_bytes());
     let ids: Vec<&Value> = decoded.rows.iter().map(|r| &r["event_id"]).collect();
     assert_ne!(ids[0], ids[1]);

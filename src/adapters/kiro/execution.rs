@@ -45,18 +45,25 @@ pub(super) fn decode(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -
 impl Execution<'_> {
     fn at(&self, order: usize, ts_us: Option<i64>) -> At {
         let order_us = i64::try_from(order).unwrap_or(0);
-        At { offset: order as u64, ts_us: ts_us.unwrap_or(self.start.saturating_add(order_us)), inferred: ts_us.is_none() }
+        At {
+            offset: order as u64,
+            ts_us: ts_us.unwrap_or(self.start.saturating_add(order_us)),
+            inferred: ts_us.is_none(),
+        }
     }
 
     /// The prompts so far: the conversation's history is repeated by each execution.
     fn prompts(&mut self, json: Json<'_, '_>, sink: &mut Sink<'_>) {
-        let lists = [json.path(&["context", "messages"]), json.get("messages"), json.path(&["input", "data", "messages"])];
+        let lists =
+            [json.path(&["context", "messages"]), json.get("messages"), json.path(&["input", "data", "messages"])];
         let Some(list) = lists.into_iter().flatten().find(|list| !list.is_empty()) else { return };
         let mut seen = Seen::default();
         for (index, message) in list.items().enumerate() {
             let role = message.str_at("role").unwrap_or_default();
             let content = message.get("content").or_else(|| message.get("entries"));
-            let Some(text) = content.and_then(joined_text).filter(|_| matches!(role, "human" | "user")) else { continue };
+            let Some(text) = content.and_then(joined_text).filter(|_| matches!(role, "human" | "user")) else {
+                continue;
+            };
             if is_own(&text) {
                 continue;
             }
@@ -106,8 +113,20 @@ impl Execution<'_> {
         let (call, deed) = Call::new(&call_id, kind, input);
         let arguments = input.map(clean_json);
         let state = action.str_at("actionState");
-        self.fields.begin().rest(action, &["actionId", "actionType", "actionState", "input", "output", "emittedAt",
-            "endTime", "executionId", "startTime"]);
+        self.fields.begin().rest(
+            action,
+            &[
+                "actionId",
+                "actionType",
+                "actionState",
+                "input",
+                "output",
+                "emittedAt",
+                "endTime",
+                "executionId",
+                "startTime",
+            ],
+        );
         self.fields.end();
         let base = EventRow {
             request_id: Some(self.id),
@@ -120,7 +139,10 @@ impl Execution<'_> {
         };
         let id = EventId::of(AGENT, "action", &[call_id.as_bytes()]);
         let extra = self.fields.get();
-        sink.row(EventRow { id: Some(id), role: Some("assistant"), tool_input: arguments.as_deref(), extra, ..base }, false);
+        sink.row(
+            EventRow { id: Some(id), role: Some("assistant"), tool_input: arguments.as_deref(), extra, ..base },
+            false,
+        );
         let open = matches!(state, Some("Running" | "Pending" | "PendingAction" | "InProgress"));
         let Some(output) = action.get("output").filter(|o| !o.is_null()) else { return };
         let shown = ["message", "output", "content"].iter().find_map(|key| output.get(key)).unwrap_or(output);
@@ -149,9 +171,9 @@ impl Execution<'_> {
         let status = json.str_at("status");
         let open = matches!(status, Some("running" | "in-progress" | "in_progress" | "pending" | "yielded"));
         let end = moment(json.get("endTime"));
-        let model = ["modelId", "modelName"].iter().find_map(|key| {
-            json.str_at(key).or_else(|| json.path(&["metadata", key]).and_then(Json::as_filled_str))
-        });
+        let model = ["modelId", "modelName"]
+            .iter()
+            .find_map(|key| json.str_at(key).or_else(|| json.path(&["metadata", key]).and_then(Json::as_filled_str)));
         let text = Some(said).filter(|t| !t.is_empty()).or_else(|| last_answer(json));
         let mut credits = None;
         for summary in json.get("usageSummary").into_iter().flat_map(Json::items) {
@@ -160,8 +182,22 @@ impl Execution<'_> {
                 credits = Some(credits.unwrap_or(0.0) + usage);
             }
         }
-        self.fields.begin().rest(json, &["executionId", "status", "actions", "context", "input", "messages", "startTime",
-            "endTime", "modelId", "modelName", "chatSessionId"]);
+        self.fields.begin().rest(
+            json,
+            &[
+                "executionId",
+                "status",
+                "actions",
+                "context",
+                "input",
+                "messages",
+                "startTime",
+                "endTime",
+                "modelId",
+                "modelName",
+                "chatSessionId",
+            ],
+        );
         self.fields.end();
         let mut at = self.at(0, end);
         if at.inferred {

@@ -44,6 +44,7 @@ pub(super) fn is_own(text: &str) -> bool {
 
 /// A prompt without the tag that some versions wrap it in.
 pub(super) fn unwrapped(text: &str) -> &str {
-    let inner = text.trim().strip_prefix("<kiro-ide-message>").map(|t| t.trim_end().trim_end_matches("</kiro-ide-message>"));
+    let inner =
+        text.trim().strip_prefix("<kiro-ide-message>").map(|t| t.trim_end().trim_end_matches("</kiro-ide-message>"));
     inner.unwrap_or(text).trim()
 }

@@ -122,9 +122,7 @@ impl Session {
 
     fn line(&mut self, json: Json<'_, '_>, data: Json<'_, '_>, offset: u64, rows: &mut Rows) -> Outcome {
         let stamp = data.path(&["meta", "timestamp"]).or_else(|| json.get("timestamp"));
-        let ts_us = stamp.and_then(|s| {
-            s.as_i64().map(time::unix_us).or_else(|| s.as_str().and_then(time::rfc3339_us))
-        });
+        let ts_us = stamp.and_then(|s| s.as_i64().map(time::unix_us).or_else(|| s.as_str().and_then(time::rfc3339_us)));
         let at = self.facts.at(offset, ts_us, self.modified_us);
         let own = data.str_at("message_id").or_else(|| data.str_at("id"));
         let content = data.get("content");
@@ -227,7 +225,9 @@ impl Session {
     fn results(&mut self, data: Json<'_, '_>, content: Option<Json<'_, '_>>, at: At, rows: &mut Rows) {
         let own = data.str_at("message_id");
         for (index, block) in content.into_iter().flat_map(Json::items).enumerate() {
-            let Some(result) = block.get("data").filter(|_| block.str_at("kind") == Some("toolResult")) else { continue };
+            let Some(result) = block.get("data").filter(|_| block.str_at("kind") == Some("toolResult")) else {
+                continue;
+            };
             let id = EventId::of(AGENT, "block", &[&self.id("message", own).0.to_be_bytes(), &index.to_le_bytes()]);
             let status = result.str_at("status");
             self.fields.begin().rest(result, &["toolUseId", "status", "content"]).end();

@@ -5,7 +5,7 @@
 
 use super::AGENT;
 use super::ids::Seen;
-use crate::adapters::chat::{At, Calls, Call, Facts, Fields, clean_json, output_text};
+use crate::adapters::chat::{At, Call, Calls, Facts, Fields, clean_json, output_text};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
@@ -53,7 +53,7 @@ impl DatabaseDecoder for Store {
     }
 
     fn record(&mut self, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
-        let value = record.value(4).bytes().unwrap_or_default();
+        let value = record.value(2).bytes().unwrap_or_default();
         let mut taken = Taken::Ignored;
         let seen = self.parser.each(value, |json| {
             taken = if json.is_object() {
@@ -98,8 +98,8 @@ fn parts<'t, 'i>(turn: Json<'t, 'i>) -> (Option<Json<'t, 'i>>, Option<Json<'t, '
 
 impl Conversation {
     fn new(record: &Record<'_>, json: Json<'_, '_>, provisional: bool) -> Self {
-        let key = record.text(2).map(|k| k.into_owned());
-        let id = json.str_at("conversation_id").map(str::to_owned).or_else(|| record.text(3).map(|t| t.into_owned()));
+        let key = record.text(0).map(|k| k.into_owned());
+        let id = json.str_at("conversation_id").map(str::to_owned).or_else(|| record.text(1).map(|t| t.into_owned()));
         let model = json.path(&["model_info", "model_id"]).or_else(|| json.get("model")).and_then(Json::as_filled_str);
         let facts = Facts {
             session: Some(id.or_else(|| key.clone()).unwrap_or_default()),
@@ -114,7 +114,7 @@ impl Conversation {
             seen: Seen::default(),
             offset: record.offset(),
             provisional,
-            created_us: record.integer(5).filter(|n| *n > 0).map(time::unix_us),
+            created_us: record.integer(3).filter(|n| *n > 0).map(time::unix_us),
             any: false,
         }
     }
@@ -140,7 +140,9 @@ impl Conversation {
                 self.assistant(assistant, metadata, index, rows);
             }
         }
-        if let Some(summary) = json.get("latest_summary").and_then(|s| s.as_filled_str().or_else(|| s.items().next()?.as_filled_str())) {
+        if let Some(summary) =
+            json.get("latest_summary").and_then(|s| s.as_filled_str().or_else(|| s.items().next()?.as_filled_str()))
+        {
             let at = self.at(None);
             let id = EventId::of(AGENT, "summary", &[self.facts.session().as_bytes(), summary.as_bytes()]);
             let facts = self.facts.clone();
@@ -161,7 +163,8 @@ impl Conversation {
     fn user(&mut self, user: Json<'_, '_>, index: usize, rows: &mut Rows) {
         let stamp = user.str_at("timestamp").and_then(time::rfc3339_us);
         let at = self.at(stamp);
-        let folder = user.path(&["env_context", "env_state", "current_working_directory"]).and_then(Json::as_filled_str);
+        let folder =
+            user.path(&["env_context", "env_state", "current_working_directory"]).and_then(Json::as_filled_str);
         if let Some(folder) = folder {
             self.facts.cwd = Some(folder.to_owned());
         }
@@ -172,9 +175,11 @@ impl Conversation {
         if let Some(prompt) = prompt {
             self.facts.turn += 1;
             let id = match user.str_at("timestamp") {
-                Some(stamp) => {
-                    EventId::of(AGENT, "prompt", &[self.facts.session().as_bytes(), stamp.as_bytes(), prompt.as_bytes()])
-                }
+                Some(stamp) => EventId::of(
+                    AGENT,
+                    "prompt",
+                    &[self.facts.session().as_bytes(), stamp.as_bytes(), prompt.as_bytes()],
+                ),
                 None => self.seen.id("prompt", self.facts.session(), prompt),
             };
             let mut fields = std::mem::take(&mut self.fields);
@@ -191,7 +196,8 @@ impl Conversation {
             self.fields = fields;
         }
         let results = content.and_then(|c| {
-            c.path(&["ToolUseResults", "tool_use_results"]).or_else(|| c.path(&["CancelledToolUses", "tool_use_results"]))
+            c.path(&["ToolUseResults", "tool_use_results"])
+                .or_else(|| c.path(&["CancelledToolUses", "tool_use_results"]))
         });
         for result in results.into_iter().flat_map(Json::items) {
             self.result(result, index, at, rows);
@@ -246,8 +252,17 @@ impl Conversation {
         let mut fields = std::mem::take(&mut self.fields);
         fields.begin().rest(body, &["message_id", "content", "tool_uses"]);
         if let Some(metadata) = metadata {
-            fields.rest(metadata, &["request_id", "message_id", "request_start_timestamp_ms", "stream_end_timestamp_ms",
-                "model_id", "tool_use_ids_and_names"]);
+            fields.rest(
+                metadata,
+                &[
+                    "request_id",
+                    "message_id",
+                    "request_start_timestamp_ms",
+                    "stream_end_timestamp_ms",
+                    "model_id",
+                    "tool_use_ids_and_names",
+                ],
+            );
         }
         fields.end();
         let facts = self.facts.clone();

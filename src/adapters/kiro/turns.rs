@@ -47,9 +47,8 @@ impl Meta {
         let model = state.and_then(|s| s.path(&["rts_model_state", "model_info", "model_id"]));
         let turns = state.and_then(|s| s.path(&["conversation_metadata", "user_turn_metadatas"]));
         let created = json.get("created_at").or_else(|| json.get("createdAt"));
-        let created_us = created.and_then(|c| {
-            c.as_str().and_then(time::rfc3339_us).or_else(|| c.as_i64().map(time::unix_us))
-        });
+        let created_us =
+            created.and_then(|c| c.as_str().and_then(time::rfc3339_us).or_else(|| c.as_i64().map(time::unix_us)));
         Self {
             session: text(&["session_id", "sessionId"]),
             cwd: text(&["cwd"]).or_else(|| folders.filter_map(Json::as_filled_str).next().map(str::to_owned)),
@@ -71,19 +70,37 @@ impl Turn {
             }
         }
         let tokens = |key: &str| turn.i64_at(key).filter(|n| *n >= 0);
-        let counters = ["input_token_count", "output_token_count", "cache_read_input_token_count",
-            "cache_write_input_token_count"].map(tokens);
+        let counters = [
+            "input_token_count",
+            "output_token_count",
+            "cache_read_input_token_count",
+            "cache_write_input_token_count",
+        ]
+        .map(tokens);
         // Billed turns with zeros everywhere were not counted.
         let counted = counters.iter().any(|n| n.is_some_and(|n| n > 0));
         let [input, output, read, write] = if counted { counters } else { [None; 4] };
         let result = turn.path(&["result", "Ok", "id"]).and_then(Json::as_filled_str);
         let random = turn.path(&["loop_id", "rand"]).map(Json::to_json);
         let mut fields = Fields::default();
-        fields.begin().text("record", "turn").rest(turn, &["end_timestamp", "model", "input_token_count",
-            "output_token_count", "cache_read_input_token_count", "cache_write_input_token_count", "result"]);
+        fields.begin().text("record", "turn").rest(
+            turn,
+            &[
+                "end_timestamp",
+                "model",
+                "input_token_count",
+                "output_token_count",
+                "cache_read_input_token_count",
+                "cache_write_input_token_count",
+                "result",
+            ],
+        );
         fields.end();
         Self {
-            key: random.filter(|r| r != "null").or_else(|| result.map(str::to_owned)).unwrap_or_else(|| index.to_string()),
+            key: random
+                .filter(|r| r != "null")
+                .or_else(|| result.map(str::to_owned))
+                .unwrap_or_else(|| index.to_string()),
             end_us: turn.str_at("end_timestamp").and_then(time::rfc3339_us),
             model: turn.str_at("model").map(str::to_owned),
             credits: credits.and_then(nano),

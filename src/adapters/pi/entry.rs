@@ -56,13 +56,21 @@ impl Records for Session {
         match (kind, message) {
             ("session", _) => self.header(json, &entry, rows),
             ("message", Some(message)) => self.message(json, message, &entry, rows),
-            ("compaction" | "compactionSummary", _) => self.summary("compaction", json, &entry, rows),
+            ("compaction" | "compactionSummary" | "compact", _) => self.summary("compaction", json, &entry, rows),
             ("branch_summary" | "branchSummary", _) => self.summary("compaction", json, &entry, rows),
             ("custom_message", _) => self.custom(json, &entry, rows),
             ("session_info" | "title" | "label", _) => self.title(kind, json, &entry, rows),
             (
-                "model_change" | "thinking_level_change" | "custom" | "context_transform" | "ephemeral" | "mode_change"
-                | "session_init" | "ttsr_injection" | "service_tier_change" | "leaf",
+                "model_change"
+                | "thinking_level_change"
+                | "custom"
+                | "context_transform"
+                | "ephemeral"
+                | "mode_change"
+                | "session_init"
+                | "ttsr_injection"
+                | "service_tier_change"
+                | "leaf",
                 _,
             ) => {
                 if kind == "model_change" {
@@ -126,14 +134,14 @@ impl Session {
         if let Some(kind) = json.str_at("type").filter(|kind| *kind != "compaction") {
             self.fields.text("record", kind);
         }
-        self.fields.rest(json, &["type", "id", "parentId", "timestamp", "summary", "usage"]);
+        self.fields.rest(json, &["type", "id", "parentId", "timestamp", "summary", "note", "usage"]);
         let counted = json.get("usage").filter(|u| u.is_object()).map(|usage| self.usage(usage)).unwrap_or_default();
         self.fields.end();
         let row = EventRow {
             id: Some(self.id(event_type, entry)),
             message_id: entry.id,
             parent_event_id: entry.parent,
-            text: json.str_at("summary"),
+            text: json.str_at("summary").or_else(|| json.str_at("note")),
             extra: self.fields.get(),
             ..self.facts.row(event_type, entry.at)
         };

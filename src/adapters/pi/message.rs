@@ -59,8 +59,10 @@ impl Session {
             Some("assistant") => self.answer(message, key, entry, rows),
             Some("toolResult" | "tool") => self.result(message, key, entry, rows),
             Some("bashExecution" | "pythonExecution") => self.command(message, key, entry, rows),
-            Some(role @ ("custom" | "hookMessage" | "developer" | "system" | "fileMention" | "branchSummary"
-            | "compactionSummary")) => self.aside(role, message, key, entry, rows),
+            Some(
+                role @ ("custom" | "hookMessage" | "developer" | "system" | "fileMention" | "branchSummary"
+                | "compactionSummary"),
+            ) => self.aside(role, message, key, entry, rows),
             role => {
                 rows.counts().unknown_types += 1;
                 self.note("unknown", role.unwrap_or("message"), json, entry, rows)
@@ -107,8 +109,20 @@ impl Session {
     }
 
     fn answer(&mut self, message: Json<'_, '_>, key: Key, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {
-        const USED: [&str; 12] = ["role", "content", "timestamp", "usage", "provider", "model", "stopReason",
-            "responseId", "errorMessage", "duration", "api", "ttft"];
+        const USED: [&str; 12] = [
+            "role",
+            "content",
+            "timestamp",
+            "usage",
+            "provider",
+            "model",
+            "stopReason",
+            "responseId",
+            "errorMessage",
+            "duration",
+            "api",
+            "ttft",
+        ];
         let content = message.get("content");
         let text = content.and_then(joined_text);
         let error = message.str_at("errorMessage");
@@ -240,10 +254,10 @@ impl Session {
             ..self.facts.row(Deed::Command.event_type(), entry.at)
         };
         rows.event(&EventRow { id: Some(key.0), role: Some("user"), ..call });
-        self.fields.begin().rest(
-            message,
-            &["role", "command", "code", "output", "exitCode", "cancelled", "timestamp"],
-        ).end();
+        self.fields
+            .begin()
+            .rest(message, &["role", "command", "code", "output", "exitCode", "cancelled", "timestamp"])
+            .end();
         rows.event(&EventRow {
             id: Some(key.part(self.agent, "result", 0)),
             event_type: "tool_result",
@@ -259,14 +273,7 @@ impl Session {
     }
 
     /// A message that neither a person nor the model wrote.
-    fn aside(
-        &mut self,
-        role: &str,
-        message: Json<'_, '_>,
-        key: Key,
-        entry: &Entry<'_>,
-        rows: &mut Rows,
-    ) -> Outcome {
+    fn aside(&mut self, role: &str, message: Json<'_, '_>, key: Key, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {
         let content = message.get("content").or_else(|| message.get("summary"));
         let text = content.and_then(joined_text);
         self.fields.begin().text("record", role).rest(message, &["role", "content", "summary", "timestamp"]);
@@ -289,8 +296,18 @@ impl Session {
 
     /// Reads token counts; what has no column goes to `extra`.
     pub(super) fn usage(&mut self, usage: Json<'_, '_>) -> Usage {
-        const USED: [&str; 10] = ["input", "output", "cacheRead", "cacheWrite", "cacheWrite1h", "reasoning",
-            "reasoningTokens", "totalTokens", "cost", "cache"];
+        const USED: [&str; 10] = [
+            "input",
+            "output",
+            "cacheRead",
+            "cacheWrite",
+            "cacheWrite1h",
+            "reasoning",
+            "reasoningTokens",
+            "totalTokens",
+            "cost",
+            "cache",
+        ];
         let tokens = |key: &str| usage.i64_at(key).filter(|n| *n >= 0);
         let cache = |key: &str| usage.path(&["cache", key]).and_then(Json::as_i64).filter(|n| *n >= 0);
         let write = tokens("cacheWrite").or_else(|| cache("write"));

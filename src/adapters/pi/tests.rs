@@ -5,7 +5,8 @@ use crate::adapters::tests::{corpus as folder, decode, files_below, resumes_anyw
 use crate::schema::Format;
 
 const SESSION: &str = include_str!("../../../tests/fixtures/pi/session.jsonl");
-const PATH: &str = "/h/.pi/agent/sessions/--w-shop--/2026-05-12T01-02-27-657Z_019e0000-0000-7000-8000-000000000001.jsonl";
+const PATH: &str =
+    "/h/.pi/agent/sessions/--w-shop--/2026-05-12T01-02-27-657Z_019e0000-0000-7000-8000-000000000001.jsonl";
 
 fn decoded() -> crate::adapters::tests::Decoded {
     decode(Format::PiSession, PATH, SESSION.as_bytes())
@@ -15,10 +16,16 @@ fn decoded() -> crate::adapters::tests::Decoded {
 fn each_entry_becomes_rows() {
     let decoded = decoded();
     let start = decoded.only("session_start");
-    assert_eq!((&start["session_id"], &start["cwd"]), (&json!("019e0000-0000-7000-8000-000000000001"), &json!("/w/shop")));
+    assert_eq!(
+        (&start["session_id"], &start["cwd"]),
+        (&json!("019e0000-0000-7000-8000-000000000001"), &json!("/w/shop"))
+    );
     assert_eq!(start["parent_session_id"], "019e0000-0000-7000-8000-00000000000f");
     let prompt = decoded.only("user_interaction");
-    assert_eq!((&prompt["text"], &prompt["turn"], &prompt["ts"]), (&json!("Fix it"), &json!(1), &json!(1_778_547_748_000_000i64)));
+    assert_eq!(
+        (&prompt["text"], &prompt["turn"], &prompt["ts"]),
+        (&json!("Fix it"), &json!(1), &json!(1_778_547_748_000_000i64))
+    );
     assert_eq!(prompt["extra"]["attachments"][0]["type"], "image");
     assert_eq!(decoded.only("thinking")["text"], "Hm.");
     assert_eq!(decoded.only("file_modify")["file_path"], "src/a.rs");
@@ -35,11 +42,22 @@ fn each_entry_becomes_rows() {
 fn usage_is_fresh_input_and_two_kinds_of_cache_writes_and_cost() {
     let decoded = decoded();
     let answer = decoded.of("llm_response")[0];
-    let counts = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "reasoning_tokens", "total_tokens"]
-        .map(|c| answer.get(c).and_then(Value::as_i64));
+    let counts = [
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_5m_tokens",
+        "cache_write_1h_tokens",
+        "reasoning_tokens",
+        "total_tokens",
+    ]
+    .map(|c| answer.get(c).and_then(Value::as_i64));
     assert_eq!(counts, [Some(12), Some(70), Some(1000), Some(200), Some(100), Some(20), Some(1382)]);
     assert_eq!((&answer["cost_usd_reported"], &answer["usage_source"]), (&json!("0.012300000"), &json!("reported")));
-    assert_eq!((&answer["request_id"], &answer["stop_reason"], &answer["text"]), (&json!("msg_1"), &json!("toolUse"), &json!("Editing.")));
+    assert_eq!(
+        (&answer["request_id"], &answer["stop_reason"], &answer["text"]),
+        (&json!("msg_1"), &json!("toolUse"), &json!("Editing."))
+    );
     assert_eq!((&answer["model"], &answer["provider"]), (&json!("claude-x"), &json!("anthropic")));
 }
 
@@ -55,11 +73,20 @@ fn zeros_of_an_aborted_answer_are_no_usage() {
 fn results_know_their_calls_and_commands_of_the_user_are_calls_with_results() {
     let decoded = decoded();
     let results = decoded.of("tool_result");
-    assert_eq!((&results[0]["lines_added"], &results[0]["lines_removed"], &results[0]["file_path"]), (&json!(2), &json!(1), &json!("src/a.rs")));
-    assert_eq!((&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]), (&json!(2), &json!(true), &json!("make")));
+    assert_eq!(
+        (&results[0]["lines_added"], &results[0]["lines_removed"], &results[0]["file_path"]),
+        (&json!(2), &json!(1), &json!("src/a.rs"))
+    );
+    assert_eq!(
+        (&results[1]["exit_code"], &results[1]["is_error"], &results[1]["command"]),
+        (&json!(2), &json!(true), &json!("make"))
+    );
     let commands = decoded.of("command_execution");
     assert_eq!((&commands[1]["command"], &commands[1]["role"]), (&json!("ls"), &json!("user")));
-    assert_eq!((&results[2]["tool_output"], &results[2]["tool_call_id"]), (&json!("a\n"), &commands[1]["tool_call_id"]));
+    assert_eq!(
+        (&results[2]["tool_output"], &results[2]["tool_call_id"]),
+        (&json!("a\n"), &commands[1]["tool_call_id"])
+    );
 }
 
 /// The fixture as an older pi wrote it: without ids and version.
@@ -82,7 +109,8 @@ fn first_version() -> String {
 fn a_session_that_pi_rewrites_with_new_ids_repeats_no_message() {
     let ids = |text: &str| {
         let decoded = decode(Format::PiSession, PATH, text.as_bytes());
-        let wanted = ["user_interaction", "llm_response", "tool_result", "file_modify", "command_execution", "thinking"];
+        let wanted =
+            ["user_interaction", "llm_response", "tool_result", "file_modify", "command_execution", "thinking"];
         let rows = decoded.rows.iter().filter(|r| wanted.contains(&r["event_type"].as_str().unwrap()));
         rows.map(|r| r["event_id"].clone()).collect::<Vec<_>>()
     };
@@ -139,10 +167,12 @@ fn real_sessions_have_the_counts_that_a_plain_reading_gives() {
         let plain: Vec<Value> = bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice(l).ok()).collect();
         let answers = plain.iter().filter(|l| l["message"]["role"] == "assistant");
         assert_eq!(decoded.of("llm_response").len(), answers.clone().count());
-        let total: i64 = answers.filter_map(|l| {
-            let usage = &l["message"]["usage"];
-            usage["totalTokens"].as_i64().or_else(|| Some(usage["input"].as_i64()? + usage["output"].as_i64()?))
-        }).sum();
+        let total: i64 = answers
+            .filter_map(|l| {
+                let usage = &l["message"]["usage"];
+                usage["totalTokens"].as_i64().or_else(|| Some(usage["input"].as_i64()? + usage["output"].as_i64()?))
+            })
+            .sum();
         assert_eq!(decoded.sum("total_tokens"), total);
     }
 }

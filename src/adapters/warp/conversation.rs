@@ -37,7 +37,7 @@ pub(super) fn query(tables: &Tables) -> Query {
 }
 
 pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
-    let bytes = record.value(3).bytes().unwrap_or_default();
+    let bytes = record.value(1).bytes().unwrap_or_default();
     let mut taken = Taken::Ignored;
     let seen = parser.each(bytes, |json| {
         if totals(json, record, provisional, rows) {
@@ -60,8 +60,14 @@ fn nano(number: f64) -> Option<i64> {
 
 /// What the server says it cost, in dollars; 0 is not told from unknown.
 fn cost(usage: Json<'_, '_>) -> Option<i64> {
-    const PARTS: [&str; 6] = ["input_cost_in_cents", "output_cost_in_cents", "input_cache_read_cost_in_cents",
-        "input_cache_write_cost_in_cents", "platform_cost_in_cents", "web_search_cost_in_cents"];
+    const PARTS: [&str; 6] = [
+        "input_cost_in_cents",
+        "output_cost_in_cents",
+        "input_cache_read_cost_in_cents",
+        "input_cache_write_cost_in_cents",
+        "platform_cost_in_cents",
+        "web_search_cost_in_cents",
+    ];
     let charged = usage.get("total_charged_usage");
     let parts = PARTS.iter().filter_map(|part| charged?.get(part)?.as_f64());
     let provider = usage.get("total_provider_cost_in_cents").and_then(Json::as_f64).filter(|c| *c > 0.0);
@@ -72,9 +78,9 @@ fn cost(usage: Json<'_, '_>) -> Option<i64> {
 /// True when there was something to tell.
 fn totals(json: Json<'_, '_>, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> bool {
     let Some(usage) = json.get("conversation_usage_metadata").filter(|u| u.is_object()) else { return false };
-    let conversation = record.text(2);
+    let conversation = record.text(0);
     let key = conversation.as_deref().unwrap_or_default();
-    let time = record.text(5).or_else(|| record.text(4)).and_then(|t| utc_us(&t));
+    let time = record.text(3).or_else(|| record.text(2)).and_then(|t| utc_us(&t));
     let mut fields = Fields::default();
     fields.begin().text("record", "conversation_totals");
     fields.rest(json, &["conversation_usage_metadata"]);

@@ -31,7 +31,7 @@ pub(super) fn query(tables: &Tables) -> Query {
 
 /// `"Completed"` is JSON text; a failure is an object with that name.
 fn status(record: &Record<'_>) -> Option<String> {
-    let text = record.text(7)?;
+    let text = record.text(5)?;
     let plain = text.trim().trim_matches('"');
     let named = plain.strip_prefix("{\"").and_then(|rest| rest.split_once('"')).map(|(name, _)| name);
     Some(named.unwrap_or(plain).to_owned()).filter(|s| !s.is_empty())
@@ -44,10 +44,10 @@ pub(super) fn is_settled(record: &Record<'_>) -> bool {
 pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
     let status = status(record);
     let settled = is_settled(record);
-    let (exchange, conversation) = (record.text(2), record.text(3));
-    let started = record.text(4).and_then(|t| utc_us(&t));
-    let cwd = record.text(6);
-    let model = record.text(8).or_else(|| record.text(10)).or_else(|| record.text(9));
+    let (exchange, conversation) = (record.text(0), record.text(1));
+    let started = record.text(2).and_then(|t| utc_us(&t));
+    let cwd = record.text(4);
+    let model = record.text(6).or_else(|| record.text(8)).or_else(|| record.text(7));
     let place = record.rowid.to_le_bytes();
     let key: &[u8] = exchange.as_deref().map_or(&place, str::as_bytes);
     let base = EventRow {
@@ -61,7 +61,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
         completeness: 1,
         ..EventRow::default()
     };
-    let input = record.value(5).bytes().unwrap_or_default();
+    let input = record.value(3).bytes().unwrap_or_default();
     let mut fields = Fields::default();
     let seen = parser.each(input, |json| {
         let one = json.is_object().then_some(json);
@@ -75,7 +75,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
     }
     let failed = status.as_deref() == Some("Failed");
     fields.begin();
-    for (column, name) in [(9, "planning_model_id"), (10, "coding_model_id")] {
+    for (column, name) in [(7, "planning_model_id"), (8, "coding_model_id")] {
         if let Some(text) = record.text(column) {
             fields.text(name, &text);
         }

@@ -31,12 +31,12 @@ pub(super) fn query(tables: &Tables) -> Query {
 }
 
 pub(super) fn is_settled(record: &Record<'_>) -> bool {
-    record.text(9).is_some() || record.integer(7).is_some_and(|code| code != 0)
+    record.text(7).is_some() || record.integer(5).is_some_and(|code| code != 0)
 }
 
 pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
     let (mut call_id, mut conversation, mut fields) = (None, None, Fields::default());
-    let metadata = record.value(10).bytes().unwrap_or_default();
+    let metadata = record.value(8).bytes().unwrap_or_default();
     fields.begin();
     let seen = parser.each(metadata, |json| {
         let text = |keys: &[&str]| keys.iter().find_map(|key| json.str_at(key)).map(str::to_owned);
@@ -47,19 +47,19 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
     if seen.is_err() {
         fields.text("ai_metadata", &String::from_utf8_lossy(metadata));
     }
-    if let Some(shell) = record.text(11) {
+    if let Some(shell) = record.text(9) {
         fields.text("shell", &shell);
     }
     fields.end();
-    let block = record.text(2);
+    let block = record.text(0);
     let place = record.rowid.to_le_bytes();
     let key: &[u8] = block.as_deref().map_or(&place, str::as_bytes);
     let call_id = call_id.or_else(|| block.as_deref().map(str::to_owned)).unwrap_or_else(|| record.rowid.to_string());
-    let command = record.value(3).text().map(|t| plain(&t));
-    let output = record.value(4).text().map(|t| plain(&t));
-    let (started, ended) = (record.text(8).and_then(|t| utc_us(&t)), record.text(9).and_then(|t| utc_us(&t)));
-    let (cwd, branch) = (record.text(5), record.text(6));
-    let exit_code = record.integer(7).and_then(|c| i32::try_from(c).ok());
+    let command = record.value(1).text().map(|t| plain(&t));
+    let output = record.value(2).text().map(|t| plain(&t));
+    let (started, ended) = (record.text(6).and_then(|t| utc_us(&t)), record.text(7).and_then(|t| utc_us(&t)));
+    let (cwd, branch) = (record.text(3), record.text(4));
+    let exit_code = record.integer(5).and_then(|c| i32::try_from(c).ok());
     let time = started.or(ended);
     let base = EventRow {
         ts_us: time.unwrap_or_default(),

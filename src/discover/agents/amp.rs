@@ -7,12 +7,8 @@ use crate::discover::sniff::{Head, Shape};
 use crate::schema::Format;
 
 /// Below Amp's data folder.
-const FILES: Files = Files {
-    folders: &["threads"],
-    files: &[],
-    barren: &[],
-    patterns: &[log("threads/T-*.json", Format::AmpThread)],
-};
+const FILES: Files =
+    Files { folders: &["threads"], files: &[], barren: &[], patterns: &[log("threads/T-*.json", Format::AmpThread)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[

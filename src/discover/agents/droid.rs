@@ -27,7 +27,12 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
         "message" => session && head.has(&["role", "text"]),
         "completion" => session && head.has(&["finalText"]),
         // Other agents print such a first line too; what follows tells.
-        "system" => session && !head.has(&["uuid"]) && head.contains("\n{\"type\":\"completion\",") && head.contains("\"finalText\":"),
+        "system" => {
+            session
+                && !head.has(&["uuid"])
+                && head.contains("\n{\"type\":\"completion\",")
+                && head.contains("\"finalText\":")
+        }
         _ => false,
     };
     (header || printed).then_some(Format::DroidSession)

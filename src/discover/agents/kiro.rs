@@ -31,12 +31,8 @@ const SESSIONS: Files = Files {
 };
 
 /// The CLI's data folder.
-const STORE: Files = Files {
-    folders: &[],
-    files: &["data.sqlite3"],
-    barren: &[],
-    patterns: &[log("data.sqlite3", Format::KiroStore)],
-};
+const STORE: Files =
+    Files { folders: &[], files: &["data.sqlite3"], barren: &[], patterns: &[log("data.sqlite3", Format::KiroStore)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[
@@ -63,10 +59,8 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     let line = head.has(&["version", "kind", "data"]) || sheet;
     let chat = head.has(&["executionId", "chat"])
         || (head.has(&["executionId"]) && (head.has(&["actions"]) || head.has(&["workflowType"])))
-        || head.has(&["sessionId", "workspaceDirectory", "history"]);
-    if chat {
-        Some(Format::KiroChat)
-    } else {
-        line.then_some(Format::KiroSession)
-    }
+        // Continue's sessions have these three too.
+        || (head.has(&["sessionId", "workspaceDirectory", "history"])
+            && (head.has(&["selectedModel"]) || head.contains("\"executionId\"") || head.path.contains("kiro")));
+    if chat { Some(Format::KiroChat) } else { line.then_some(Format::KiroSession) }
 }

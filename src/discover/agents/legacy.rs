@@ -61,14 +61,42 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     }
     let typed = matches!(
         head.kind(),
-        "llm_request" | "llm_response" | "file_read" | "file_write" | "file_modify" | "completion_request"
-            | "completion_response" | "tool_use" | "tool_call" | "prompt" | "completion" | "command_execution"
-            | "user_interaction" | "error_encountered" | "session_start" | "session_end"
+        "llm_request"
+            | "llm_response"
+            | "file_read"
+            | "file_write"
+            | "file_modify"
+            | "completion_request"
+            | "completion_response"
+            | "tool_use"
+            | "tool_call"
+            | "prompt"
+            | "completion"
+            | "command_execution"
+            | "user_interaction"
+            | "error_encountered"
+            | "session_start"
+            | "session_end"
     );
-    const OWN: [&str; 14] = ["prompt", "response", "tool_name", "tool_args", "tool_input", "file_path", "file", "tool",
-        "tokens_used", "prompt_tokens", "response_tokens", "completion_tokens", "conversation_id", "session_id"];
+    const OWN: [&str; 14] = [
+        "prompt",
+        "response",
+        "tool_name",
+        "tool_args",
+        "tool_input",
+        "file_path",
+        "file",
+        "tool",
+        "tokens_used",
+        "prompt_tokens",
+        "response_tokens",
+        "completion_tokens",
+        "conversation_id",
+        "session_id",
+    ];
     let fields = OWN.iter().filter(|name| head.has(&[name])).count();
-    if !(typed && fields > 0 || fields > 1) {
+    let untyped = head.kind().is_empty() && fields > 1;
+    if !(typed && fields > 0) && !untyped {
         return None;
     }
     let cursor = ["tool_args", "completion_tokens", "session_id"].iter().any(|name| head.has(&[name]));

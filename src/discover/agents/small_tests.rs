@@ -116,7 +116,11 @@ fn content_tells_the_format() {
         ("/x/messages.jsonl", r#"{"timestamp":1,"payload":{"type":"user"}}"#, Some(Format::KiroSession)),
         ("/x/a.chat", r#"{"executionId":"e","actionId":"a","chat":[],"metadata":{}}"#, Some(Format::KiroChat)),
         ("/x/a", r#"{"executionId":"e","workflowType":"chat-agent","actions":[]}"#, Some(Format::KiroChat)),
-        ("/x/a.json", r#"{"sessionId":"s","workspaceDirectory":"/p","history":[]}"#, Some(Format::KiroChat)),
+        (
+            "/x/a.json",
+            r#"{"sessionId":"s","workspaceDirectory":"/p","selectedModel":"m","history":[]}"#,
+            Some(Format::KiroChat),
+        ),
         ("/x/a.jsonl", r#"{"type":"session_start","id":"s","title":"t","owner":"o"}"#, Some(Format::DroidSession)),
         (
             "/x/a.jsonl",

@@ -20,6 +20,7 @@ pub(in crate::discover) const ROWS: &[Row] = &[
 
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     let kind = head.kind();
-    let step = head.shape == Shape::Object && !kind.is_empty() && kind != "status" && head.has(&["type", "status", kind]);
+    let step =
+        head.shape == Shape::Object && !kind.is_empty() && kind != "status" && head.has(&["type", "status", kind]);
     (step && !head.has(&["uuid"]) && !head.has(&["id"])).then_some(Format::WindsurfSteps)
 }
