@@ -13,6 +13,7 @@
 
 pub mod aider;
 pub mod amp;
+mod chat;
 pub mod claude;
 pub mod cline;
 pub mod codex;
@@ -106,6 +107,10 @@ pub trait Decoder: Send {
 
     /// Time of the newest record seen, microseconds since 1970, if any record had one.
     fn last_us(&self) -> Option<i64>;
+
+    /// Takes over the companions as they are now: called before [`Decoder::settle`] of a source that has
+    /// some, because an agent may have written totals there since the decoder started.
+    fn refresh(&mut self, _info: SourceInfo<'_>) {}
 }
 
 /// What became of a record of a database.

@@ -23,6 +23,7 @@ mod projects;
 mod scan;
 mod sniff;
 mod stat;
+mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
 pub use explicit::explicit;
@@ -32,3 +33,4 @@ pub use projects::{named_projects, project_roots};
 pub use scan::{FoundFile, Note, Seen, agent_of, expand, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
+pub use unreadable::unreadable;

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use super::{Os, Terminal};
 
 /// Variables that tell where agents keep their logs.
-pub const AGENT_VARIABLES: [&str; 32] = [
+pub const AGENT_VARIABLES: [&str; 36] = [
     "AIDER_ANALYTICS_LOG",
     "AIDER_CHAT_HISTORY_FILE",
     "AIDER_INPUT_HISTORY_FILE",
     "AIDER_LLM_HISTORY_FILE",
+    "AMP_DATA_DIR",
     "AMP_DIR",
     "APPDATA",
     "CLAUDE_CODE_PROJECT_DIR_NAME",
@@ -27,12 +28,15 @@ pub const AGENT_VARIABLES: [&str; 32] = [
     "CONTINUE_GLOBAL_DIR",
     "COPILOT_HOME",
     "CRUSH_GLOBAL_DATA",
+    "FACTORY_DIR",
     "GEMINI_CLI_HOME",
     "GEMINI_TELEMETRY_OUTFILE",
     "GOOSE_PATH_ROOT",
+    "KIRO_HOME",
     "LOCALAPPDATA",
     "OPENCODE_DATA_DIR",
     "OPENCODE_DB",
+    "OPENCLAW_STATE_DIR",
     "PI_CODING_AGENT_DIR",
     "QWEN_HOME",
     "QWEN_RUNTIME_DIR",

@@ -164,7 +164,8 @@ pub(super) fn without_covered(all: Vec<Root>) -> Vec<Root> {
     all.into_iter().zip(keep).filter_map(|(root, keep)| keep.then_some(root)).collect()
 }
 
-fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
+/// The folders that `start` stands for.
+pub(super) fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
     let set = |name: &str| places.env.get(name).map(|v| v.trim()).filter(|v| !v.is_empty());
     match start {
         Start::Home => vec![places.home.clone()],

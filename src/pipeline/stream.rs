@@ -104,6 +104,7 @@ impl StreamReader {
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
                 means.worker.begin(&kept.position);
+                kept.refresh(job);
                 kept.finish(true, means);
             }
             return Ok(Err((Outcome::Unchanged, Some(kept))));
@@ -158,11 +159,21 @@ impl StreamReader {
         means.worker.begin(&self.position);
         match self.format.framing() {
             Framing::Document => self.read_document(&opened, means),
-            _ => self.read_lines(opened, means),
+            _ => self.read_lines(job, opened, means),
         }
     }
 
-    fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+    /// Shows the decoder what stands in its companions now.
+    fn refresh(&mut self, job: &Job) {
+        if !job.companions.is_empty() && self.decoder.is_open() {
+            let read = read_companions(&job.companions);
+            let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
+            let modified_us = self.position.fingerprint.modified_ns / 1000;
+            self.decoder.refresh(SourceInfo { path: &self.position.path, companions: &companions, modified_us });
+        }
+    }
+
+    fn read_lines(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
         let from = self.next;
         // Lines before this have made their rows already.
         let done = anchor(&self.position.checkpoint);
@@ -207,6 +218,7 @@ impl StreamReader {
         let stat = lines.opened().restat()?;
         if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
             self.take_torn(&mut lines, means)?;
+            self.refresh(job);
             self.decoder.settle(&mut means.worker.rows);
         } else if means.history {
             self.decoder.settle_finished(&mut means.worker.rows);

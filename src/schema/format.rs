@@ -166,6 +166,10 @@ pub enum Format {
     WarpStore,
     /// pi session.
     PiSession,
+    /// Session of oh-my-pi, in pi's shape.
+    OmpSession,
+    /// Session of OpenClaw, in pi's shape.
+    OpenclawSession,
     /// Log in the older collector's generic shape, or Claude Desktop's plain log.
     LegacyClaude,
     /// Cursor log in the older collector's generic shape, or plain text.
@@ -252,6 +256,8 @@ const SPECS: &[Spec] = &[
     spec(Format::DroidSession, "droid-session", "droid", Framing::Lines, Usage::Derived),
     spec(Format::WarpStore, "warp-store", "warp", Framing::Database, Usage::Derived),
     spec(Format::PiSession, "pi-session", "pi", Framing::Lines, Usage::Reported),
+    spec(Format::OmpSession, "omp-session", "omp", Framing::Lines, Usage::Reported),
+    spec(Format::OpenclawSession, "openclaw-session", "openclaw", Framing::Lines, Usage::Reported),
     spec(Format::LegacyClaude, "legacy-claude", "claude", Framing::Text, Usage::Reported),
     spec(Format::LegacyCursor, "legacy-cursor", "cursor", Framing::Text, Usage::Reported),
     spec(Format::MappedLines, "mapped-lines", "mapped", Framing::Lines, Usage::Reported),
