@@ -186,6 +186,21 @@ impl Extra {
         write!(self.0, "{value}").unwrap_or_default();
     }
 
+    pub(in crate::adapters) fn real(&mut self, key: &str, value: f64) {
+        self.key(key);
+        match serde_json::Number::from_f64(value) {
+            Some(number) if value.fract() != 0.0 => write!(self.0, "{number}").unwrap_or_default(),
+            Some(_) => write!(self.0, "{value:.0}").unwrap_or_default(),
+            None => self.0.push_str("null"),
+        }
+    }
+
+    /// A value that is JSON text already.
+    pub(in crate::adapters) fn json(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.0.push_str(value);
+    }
+
     pub(in crate::adapters) fn value(&mut self, key: &str, value: Json<'_, '_>) {
         self.key(key);
         write_clean(value, &mut self.0);
