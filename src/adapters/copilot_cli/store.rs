@@ -53,6 +53,7 @@ fn usage_query(tables: &Tables) -> Query {
              row_number() OVER (PARTITION BY e.session_id, {model} ORDER BY e.rowid) AS of_model
            FROM {USAGE} e
            WHERE e.session_id IN (SELECT session_id FROM {USAGE} WHERE rowid > :rowid)
+             OR (e.session_id IS NULL AND e.rowid > :rowid)
          )
          SELECT r.row, 0, r.number, r.of_model, {places}, {named}
          FROM numbered r {join} WHERE r.row > :rowid ORDER BY r.row",

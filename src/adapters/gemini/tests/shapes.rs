@@ -58,7 +58,7 @@ fn the_columns_of_an_answer_and_of_its_calls_are_filled() {
     assert_eq!(written["status"], "cancelled");
     let prompt = decoded.only("user_interaction");
     assert_eq!(prompt["extra"]["displayContent"], "Fix the price @shot.png");
-    assert_eq!(prompt["extra"]["part1"]["inlineData"]["data"]["bytes"], 99);
+    assert_eq!(prompt["extra"]["part1"]["inlineData"]["data"]["bytes"], 102);
 }
 
 #[test]
