@@ -24,6 +24,6 @@ pub use classify::{Found, classify, classify_change};
 pub use explicit::explicit;
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
-pub use scan::{FoundFile, Note, Seen, expand, scan, scan_below};
+pub use scan::{FoundFile, Note, Seen, expand, matching_paths, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;

@@ -75,8 +75,7 @@ fn sessions(tables: &Tables) -> Query {
 
 fn messages(tables: &Tables) -> Query {
     let column = |name: &str| tables.column_or_null("messages", "m", name);
-    let parent =
-        if tables.has_column("sessions", "parent_session_id") { "s.parent_session_id" } else { "NULL" };
+    let parent = if tables.has_column("sessions", "parent_session_id") { "s.parent_session_id" } else { "NULL" };
     let sql = format!(
         "WITH changed AS MATERIALIZED (SELECT rowid FROM messages WHERE rowid > :rowid UNION SELECT row FROM \
          (SELECT rowid AS row, updated_at FROM messages ORDER BY rowid DESC LIMIT {RECENT}) \

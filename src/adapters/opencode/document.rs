@@ -204,7 +204,9 @@ impl Work<'_> {
         for beside in &self.decoder.beside {
             if beside.0.strip_suffix(".json") == Some(&message.session_id) {
                 // A session that cannot be read leaves its columns null.
-                Parser::default().each(beside.1.as_bytes(), |json| session = Session::of_json(json)).unwrap_or_default();
+                Parser::default()
+                    .each(beside.1.as_bytes(), |json| session = Session::of_json(json))
+                    .unwrap_or_default();
             } else {
                 parts.push(beside);
             }

@@ -376,8 +376,7 @@ impl<'a> Scene<'a> {
             event_type: "user_interaction",
             role: Some("user"),
             text: filled(&gathered.text),
-            completeness: self
-                .level(self.message.changed_ms.max(gathered.changed_ms), own_level(true, &gathered.text)),
+            completeness: self.level(self.message.changed_ms.max(gathered.changed_ms), own_level(true, &gathered.text)),
             extra: extra.text("agent", &self.message.agent).end(),
             ..self.row()
         });
