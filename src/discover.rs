@@ -30,7 +30,7 @@ pub use explicit::explicit;
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use projects::{named_projects, project_roots};
-pub use scan::{FoundFile, Note, Seen, agent_of, expand, scan, scan_below};
+pub use scan::{FoundFile, Note, Seen, agent_of, expand, matching_paths, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
 pub use unreadable::unreadable;

@@ -1,5 +1,7 @@
 //! What the decoders' tests share: rows as JSON, and checks that every decoder must pass.
 
+mod looks;
+
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray};
@@ -9,6 +11,8 @@ use serde_json::{Map, Value, json};
 use super::{Companion, Line, SourceInfo, Taken, database_decoder, decoder};
 use crate::schema::{Counts, Format, Framing, RowBatch, RowContext, Rows};
 use crate::watch::{Cursor, Database};
+
+pub(crate) use looks::Looks;
 
 /// A row without its nulls; `extra` and `tool_input` parsed.
 pub(crate) type Row = Map<String, Value>;

@@ -77,7 +77,7 @@ impl Root {
 
     /// Single files to look at.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.layout.files().iter().map(|f| self.path.join(f))
+        self.layout.files().iter().map(|f| if f.is_empty() { self.path.clone() } else { self.path.join(f) })
     }
 
     /// True when a walk of `self` meets all that a walk of `other` meets.
@@ -95,6 +95,8 @@ impl Root {
 pub(super) enum Start {
     /// Each entry of a comma-separated variable; no row when it is not set.
     List(&'static str),
+    /// Each entry of such a variable; what is relative starts in this folder of `XDG_DATA_HOME`.
+    Below(&'static str, &'static str),
     /// The home directory.
     Home,
     /// `XDG_CONFIG_HOME`, else `~/.config`.
@@ -178,6 +180,10 @@ pub(super) fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
         Start::List(name) => {
             let entries = set(name).unwrap_or_default().split(',');
             entries.map(str::trim).filter(|e| !e.is_empty()).map(|e| expand_home(e, places)).collect()
+        }
+        Start::Below(name, folder) => {
+            let base = xdg(places, "XDG_DATA_HOME", ".local/share").join(folder);
+            starts(Start::List(name), places).into_iter().map(|path| base.join(path)).collect()
         }
     }
 }

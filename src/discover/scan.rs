@@ -95,19 +95,30 @@ pub enum Seen {
 /// whether it exists or not.
 #[must_use]
 pub fn expand(root: &Root) -> Vec<Root> {
-    let mut paths = vec![PathBuf::new()];
-    if !root.wildcard {
-        paths = vec![std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone())];
+    let paths = if root.wildcard {
+        matching_paths(&root.path)
     } else {
-        for part in root.path.components() {
-            let text = part.as_os_str().to_string_lossy();
-            paths = match text.split_once('*') {
-                None => paths.into_iter().map(|p| p.join(part)).collect(),
-                Some((before, after)) => paths.iter().flat_map(|p| matching(p, before, after)).collect(),
-            };
-        }
-    }
+        vec![std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone())]
+    };
     paths.into_iter().map(|path| Root { path, wildcard: false, ..root.clone() }).collect()
+}
+
+/// The existing paths that `path` stands for when its components hold a `*`, sorted; any other path
+/// stands for itself, whether it exists or not.
+#[must_use]
+pub fn matching_paths(path: &Path) -> Vec<PathBuf> {
+    if !path.to_string_lossy().contains('*') {
+        return vec![path.to_owned()];
+    }
+    let mut paths = vec![PathBuf::new()];
+    for part in path.components() {
+        let text = part.as_os_str().to_string_lossy();
+        paths = match text.split_once('*') {
+            None => paths.into_iter().map(|p| p.join(part)).collect(),
+            Some((before, after)) => paths.iter().flat_map(|p| matching(p, before, after)).collect(),
+        };
+    }
+    paths
 }
 
 fn matching(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
@@ -130,7 +141,7 @@ pub fn scan(root: &Root, mut visit: impl FnMut(Seen)) {
     for root in expand(root) {
         let folders: Vec<PathBuf> = root.folders().collect();
         let mut walk = Walk::new(&root.path, &folders, &mut visit, Rule::Place(&root));
-        for file in root.files() {
+        for file in root.files().flat_map(|file| matching_paths(&file)) {
             walk.single(&file);
         }
         walk.stack.extend(folders.iter().map(|folder| (folder.clone(), 0)));

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::discover::Stat;
+use crate::discover::{Stat, matching_paths};
 use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, SourceId, SourcePosition};
 use crate::watch::Limits;
 
@@ -165,7 +165,7 @@ pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         Some((path.file_name()?.to_string_lossy().into_owned(), text))
     };
-    paths.iter().filter_map(|path| read(path)).collect()
+    paths.iter().flat_map(|path| matching_paths(path)).filter_map(|path| read(&path)).collect()
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
