@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::{Os, Terminal};
 
 /// Variables that tell where agents keep their logs.
-pub const AGENT_VARIABLES: [&str; 32] = [
+pub const AGENT_VARIABLES: [&str; 33] = [
     "AIDER_ANALYTICS_LOG",
     "AIDER_CHAT_HISTORY_FILE",
     "AIDER_INPUT_HISTORY_FILE",
@@ -27,6 +27,7 @@ pub const AGENT_VARIABLES: [&str; 32] = [
     "CONTINUE_GLOBAL_DIR",
     "COPILOT_HOME",
     "CRUSH_GLOBAL_DATA",
+    "CURSOR_CONFIG_DIR",
     "GEMINI_CLI_HOME",
     "GEMINI_TELEMETRY_OUTFILE",
     "GOOSE_PATH_ROOT",
