@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::{Os, Terminal};
 
 /// Variables that tell where agents keep their logs.
-pub const AGENT_VARIABLES: [&str; 36] = [
+pub const AGENT_VARIABLES: [&str; 37] = [
     "AIDER_ANALYTICS_LOG",
     "AIDER_CHAT_HISTORY_FILE",
     "AIDER_INPUT_HISTORY_FILE",
@@ -28,15 +28,16 @@ pub const AGENT_VARIABLES: [&str; 36] = [
     "CONTINUE_GLOBAL_DIR",
     "COPILOT_HOME",
     "CRUSH_GLOBAL_DATA",
+    "CURSOR_CONFIG_DIR",
     "FACTORY_DIR",
     "GEMINI_CLI_HOME",
     "GEMINI_TELEMETRY_OUTFILE",
     "GOOSE_PATH_ROOT",
     "KIRO_HOME",
     "LOCALAPPDATA",
+    "OPENCLAW_STATE_DIR",
     "OPENCODE_DATA_DIR",
     "OPENCODE_DB",
-    "OPENCLAW_STATE_DIR",
     "PI_CODING_AGENT_DIR",
     "QWEN_HOME",
     "QWEN_RUNTIME_DIR",
