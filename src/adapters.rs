@@ -74,6 +74,8 @@ pub struct SourceInfo<'a> {
     pub companions: &'a [Companion<'a>],
     /// Last change of the file in microseconds since 1970: the time of records that have none.
     pub modified_us: i64,
+    /// Zone of local times in the bytes that name none; UTC when it is not known.
+    pub zone: Option<chrono_tz::Tz>,
 }
 
 impl<'a> SourceInfo<'a> {

@@ -128,7 +128,7 @@ fn units(format: Format, bytes: &[u8]) -> Vec<Line<'_>> {
 
 /// Decodes a whole source and settles it; a line is counted exactly once.
 pub(crate) fn decode_with(format: Format, path: &str, companions: &[Companion<'_>], bytes: &[u8]) -> Decoded {
-    let info = SourceInfo { path, companions, modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions, modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     let units = units(format, bytes);
@@ -152,7 +152,7 @@ pub(crate) fn decode(format: Format, path: &str, bytes: &[u8]) -> Decoded {
 /// Holds that a source of lines makes the same rows when decoding is interrupted after any line and
 /// goes on from the checkpoint.
 pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
-    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US, ..SourceInfo::default() };
     let all = lines(bytes);
     let whole = decode(format, path, bytes);
     for stop in 0..all.len() {
@@ -173,7 +173,7 @@ pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
 
 /// What is open after the whole source, as provisional rows.
 pub(crate) fn provisional(format: Format, path: &str, bytes: &[u8]) -> Vec<Row> {
-    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     units(format, bytes).iter().for_each(|line| decoder.line(*line, &mut rows));
@@ -206,7 +206,7 @@ pub(crate) fn decode_database_with(
     shown: &str,
     companions: &[Companion<'_>],
 ) -> (Decoded, Vec<Row>) {
-    let info = SourceInfo { path: shown, companions, modified_us: MODIFIED_US };
+    let info = SourceInfo { path: shown, companions, modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), shown));
     let mut tail = Rows::new(RowContext::new(format.agent(), shown));
     let mut decoder = database_decoder(format, info).expect("a decoder of databases");

@@ -153,7 +153,8 @@ impl DatabaseReader {
         position.missing = false;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let info = SourceInfo { path: &position.path, companions: &companions, modified_us: stat.modified_ns / 1000 };
+        let modified_us = stat.modified_ns / 1000;
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone: None };
         let decoder = database_decoder(job.format, info)
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
         Ok(Self { decoder, position, held: Vec::new() })

@@ -144,8 +144,8 @@ impl StreamReader {
         position.last_error = None;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let info =
-            SourceInfo { path: &position.path, companions: &companions, modified_us: opened.stat().modified_ns / 1000 };
+        let modified_us = opened.stat().modified_ns / 1000;
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone: None };
         let decoder = decoder(job.format, info, checkpoint).ok_or_else(unread)?;
         let next = decoder.checkpoint().resume_at;
         Ok(Self { format: job.format, decoder, before: position.clone(), position, next })

@@ -1,0 +1,1 @@
+//! Tests of the decoders of Cline, Roo Code and Kilo.
