@@ -361,10 +361,7 @@ fn worktrees_and_workspaces_made_anew_are_one_project() {
     let bench = Bench::new(vec![events("claude", &rows)], &[]);
     assert_eq!(
         bench.rows("SELECT project, repo_url, folders, agents, sessions, events FROM projects"),
-        [
-            "garden|-|/w/garden|claude|1|1",
-            "acme/shop|https://h/acme/shop|/w/shop, /w/shop-fix|claude|3|3",
-        ]
+        ["garden|-|/w/garden|claude|1|1", "acme/shop|https://h/acme/shop|/w/shop, /w/shop-fix|claude|3|3",]
     );
     assert_eq!(
         bench.rows("SELECT workspace_id, cwd, project, agents, sessions, events FROM workspaces"),
