@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod file;
 mod machine;
+mod mapping;
 mod quantity;
 mod terminal;
 mod when;
@@ -28,10 +29,13 @@ use std::time::Duration;
 pub use env::{AGENT_VARIABLES, Env};
 pub use error::ConfigError;
 pub use file::nearest;
+pub use mapping::MappingError;
 pub use quantity::{ParseQuantityError, parse_duration, parse_size};
 pub use terminal::Terminal;
 pub use when::{Edge, ParseWhenError, parse_when};
 pub use zone::parse_zone;
+
+use crate::schema::Mapping;
 
 /// Budget of memory when the user names none.
 pub const DEFAULT_MEMORY_BYTES: u64 = 256_000_000;
@@ -105,6 +109,18 @@ pub struct Overrides {
 pub struct Own {
     /// Folders that agents work in; `*` stands for any characters within a part.
     pub projects: Vec<PathBuf>,
+    /// Formats described in `<home>/adapters`.
+    pub mappings: Vec<Arc<Mapping>>,
+    /// Names of descriptions that cannot be used, and why.
+    pub broken: Vec<(String, String)>,
+}
+
+impl Own {
+    /// The description called `name`.
+    #[must_use]
+    pub fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.mappings.iter().find(|mapping| mapping.agent == name)
+    }
 }
 
 /// Everything the user asked for, resolved.
@@ -169,8 +185,13 @@ impl Settings {
         }
         let user_name = env.user_name();
         let projects = file.projects.iter().map(|path| absolute(path, &user_home, &env.current_dir)).collect();
+        let start = mapping::Start { os: env.os, user_home: &user_home, current_dir: &env.current_dir };
+        let (mappings, wrong) = mapping::read_all(&home.join("adapters"), &start);
+        // One description must not stop everything else.
+        warnings.extend(wrong.iter().map(|(_, error)| format!("{error}; this format is not read")));
+        let broken = wrong.into_iter().map(|(name, error)| (name, error.to_string())).collect();
         Ok(Self {
-            own: Arc::new(Own { projects }),
+            own: Arc::new(Own { projects, mappings, broken }),
             lake,
             memory_bytes,
             timezone,

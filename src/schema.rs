@@ -12,6 +12,7 @@ mod event;
 mod folders;
 mod format;
 mod id;
+mod mapping;
 mod position;
 mod reject;
 mod rows;
@@ -24,6 +25,10 @@ pub use event::{EventColumns, EventRow};
 pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
+pub use mapping::{
+    Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
+    TimeFormat, TypeRule, intern,
+};
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
 pub use rows::{RowBatch, RowContext, Rows};

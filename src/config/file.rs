@@ -110,7 +110,7 @@ fn unknown_key(path: &Path, line: usize, key: &str) -> String {
     format!("{path:?} line {line}: unknown key `{key}` is ignored; {hint}")
 }
 
-fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+pub(super) fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
     let start = span.map_or(0, |span| span.start).min(text.len());
     text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
 }

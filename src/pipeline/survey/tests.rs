@@ -79,7 +79,7 @@ fn the_scope_holds_in_projects_too() {
 #[test]
 fn folders_of_the_configuration_are_looked_into() {
     let home = Home::with(&[AIDER, "src/garden/.crush/crush.db", "src/file"]);
-    let own = Arc::new(Own { projects: vec![home.path("src/*")] });
+    let own = Arc::new(Own { projects: vec![home.path("src/*")], ..Own::default() });
     let survey = survey(&home.places(), &Scope { own, ..Scope::default() }, &HashMap::new());
     assert_eq!(home.to_read(&survey), ["src/garden/.crush/crush.db", AIDER]);
 }
