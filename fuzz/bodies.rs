@@ -5,8 +5,12 @@ use arrow::array::Array;
 use devlog::adapters::{Decoder, Line, SourceInfo, Taken, database_decoder, decoder};
 use devlog::schema::{Checkpoint, Counts, Format, Framing, Record, RowContext, Rows, Tables, Value};
 
-const INFO: SourceInfo<'_> =
-    SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companions: &[], modified_us: 1, zone: None };
+const INFO: SourceInfo<'_> = SourceInfo {
+    path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl",
+    companions: &[],
+    modified_us: 1,
+    zone: None,
+};
 
 /// Decodes `bytes` as one file of `format` and holds the decoder's promises: no panic, exact line
 /// accounting, and the same rows after a resume at any line.

@@ -36,6 +36,7 @@ pub fn stamp(settings: &Settings) -> Stamp {
         machine_id: settings.machine_id.as_str().into(),
         user_name: settings.user_name.as_str().into(),
         folders: repositories(&settings.places.home),
+        zone: settings.log_zone,
     }
 }
 

@@ -136,6 +136,8 @@ pub struct Settings {
     pub places: Places,
     /// IANA zone for days and weeks.
     pub timezone: String,
+    /// Zone of the local times in agents' logs: this machine's.
+    pub log_zone: Option<chrono_tz::Tz>,
     /// Machine id: first 16 hex digits of SHA-256 of `hostname-username-os`, then `-hostname-os`.
     pub machine_id: String,
     /// Operating-system user.
@@ -195,6 +197,7 @@ impl Settings {
             lake,
             memory_bytes,
             timezone,
+            log_zone: zone::of_machine(env),
             machine_id: machine::id(&env.hostname, &user_name, env.os),
             user_name,
             unsafe_network_fs: overrides.unsafe_network_fs,
@@ -223,6 +226,7 @@ impl Settings {
             memory_bytes: DEFAULT_MEMORY_BYTES,
             places: Places { os: Os::current(), home: user_home.to_owned(), env: BTreeMap::new() },
             timezone: "UTC".to_owned(),
+            log_zone: None,
             machine_id: machine::id("localhost", "nobody", Os::current()),
             user_name: "nobody".to_owned(),
             unsafe_network_fs: false,

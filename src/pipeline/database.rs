@@ -138,7 +138,7 @@ impl DatabaseReader {
                 return Ok((Outcome::Unchanged, None));
             }
         }
-        let mut reader = Self::new(job, known, &stat)?;
+        let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
         match reader.read(job, silent, means)? {
             Ok(outcome) => Ok((outcome, Some(reader))),
             Err(DatabaseError::Busy) => Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None)),
@@ -147,14 +147,14 @@ impl DatabaseReader {
         }
     }
 
-    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat) -> Result<Self, Stop> {
+    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat, zone: Option<chrono_tz::Tz>) -> Result<Self, Stop> {
         let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = stat.modified_ns / 1000;
-        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone: None };
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = database_decoder(job.format, info)
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
         Ok(Self { decoder, position, held: Vec::new() })

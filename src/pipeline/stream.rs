@@ -2,6 +2,8 @@
 
 use std::io;
 
+use chrono_tz::Tz;
+
 use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_companions, vanished};
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder};
@@ -76,11 +78,13 @@ impl StreamReader {
                 return Ok((vanished(position, settle, means), None));
             }
             Look::Unreadable { error } => return Err(error.into()),
-            Look::New(opened) | Look::Rewritten { opened, .. } => (Self::from_zero(job, known, &opened)?, opened),
+            Look::New(opened) | Look::Rewritten { opened, .. } => {
+                (Self::from_zero(job, known, &opened, means.worker.zone())?, opened)
+            }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
                 (Some(kept), _) => (kept, opened),
-                (None, Some(known)) => (Self::resume(job, known, &opened)?, opened),
-                (None, None) => (Self::from_zero(job, None, &opened)?, opened),
+                (None, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
+                (None, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
             },
         };
         let outcome = reader.read(job, opened, means)?;
@@ -104,7 +108,7 @@ impl StreamReader {
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
                 means.worker.begin(&kept.position);
-                kept.refresh(job);
+                kept.refresh(job, means.worker.zone());
                 kept.finish(true, means);
             }
             return Ok(Err((Outcome::Unchanged, Some(kept))));
@@ -112,25 +116,25 @@ impl StreamReader {
         match known {
             Some(known) if torn || known.checkpoint.open => {
                 let opened = Opened::open(&job.path)?;
-                Ok(Ok((Self::resume(job, known, &opened)?, opened)))
+                Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)))
             }
             _ => Ok(Err((Outcome::Unchanged, None))),
         }
     }
 
     /// A source never read, or a new generation of one.
-    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened) -> io::Result<Self> {
+    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
         let mut position = match known {
             Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
             None => new_position(job, opened.stat()),
         };
         position.checkpoint = Checkpoint::default();
         position.fingerprint = Fingerprint::default();
-        Self::with_decoder(job, position, opened, None)
+        Self::with_decoder(job, position, opened, None, zone)
     }
 
-    fn resume(job: &Job, known: &SourcePosition, opened: &Opened) -> io::Result<Self> {
-        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint))
+    fn resume(job: &Job, known: &SourcePosition, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
+        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint), zone)
     }
 
     fn with_decoder(
@@ -138,6 +142,7 @@ impl StreamReader {
         mut position: SourcePosition,
         opened: &Opened,
         checkpoint: Option<&Checkpoint>,
+        zone: Option<Tz>,
     ) -> io::Result<Self> {
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
@@ -145,7 +150,7 @@ impl StreamReader {
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = opened.stat().modified_ns / 1000;
-        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone: None };
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = decoder(job.format, info, checkpoint).ok_or_else(unread)?;
         let next = decoder.checkpoint().resume_at;
         Ok(Self { format: job.format, decoder, before: position.clone(), position, next })
@@ -164,12 +169,13 @@ impl StreamReader {
     }
 
     /// Shows the decoder what stands in its companions now.
-    fn refresh(&mut self, job: &Job) {
+    fn refresh(&mut self, job: &Job, zone: Option<Tz>) {
         if !job.companions.is_empty() && self.decoder.is_open() {
             let read = read_companions(&job.companions);
             let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
             let modified_us = self.position.fingerprint.modified_ns / 1000;
-            self.decoder.refresh(SourceInfo { path: &self.position.path, companions: &companions, modified_us });
+            let info = SourceInfo { path: &self.position.path, companions: &companions, modified_us, zone };
+            self.decoder.refresh(info);
         }
     }
 
@@ -218,7 +224,7 @@ impl StreamReader {
         let stat = lines.opened().restat()?;
         if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
             self.take_torn(&mut lines, means)?;
-            self.refresh(job);
+            self.refresh(job, means.worker.zone());
             self.decoder.settle(&mut means.worker.rows);
         } else if means.history {
             self.decoder.settle_finished(&mut means.worker.rows);

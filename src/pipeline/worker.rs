@@ -20,6 +20,8 @@ pub struct Stamp {
     pub user_name: Arc<str>,
     /// What this machine knows of the folders in the rows.
     pub folders: Folders,
+    /// Zone of local times in logs; UTC when it is not known.
+    pub zone: Option<chrono_tz::Tz>,
 }
 
 /// Collects the rows of the sources that one thread reads, so that many small files share a batch.
@@ -41,6 +43,11 @@ impl Worker {
             positions: Vec::new(),
             tails: Vec::new(),
         }
+    }
+
+    /// Zone of local times in logs.
+    pub(super) const fn zone(&self) -> Option<chrono_tz::Tz> {
+        self.stamp.zone
     }
 
     /// Says that the next rows come from the source at `position`.

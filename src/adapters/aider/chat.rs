@@ -219,8 +219,15 @@ impl ChatDecoder {
         self.close_block(rows);
         self.state.blocks += 1;
         let number = self.state.blocks;
-        self.block =
-            Some(Block { kind, offset: line.offset, number, text: text.to_owned(), lines: 1, wraps: false, shown: false });
+        self.block = Some(Block {
+            kind,
+            offset: line.offset,
+            number,
+            text: text.to_owned(),
+            lines: 1,
+            wraps: false,
+            shown: false,
+        });
     }
 
     fn row<'s>(&'s self, event_type: &'s str, offset: u64, number: u32) -> EventRow<'s> {
@@ -392,7 +399,9 @@ impl ChatDecoder {
     }
 
     fn edited(&mut self, path: &str, event_type: &'static str, block: &Block, part: usize, rows: &mut Rows) {
-        let own = |e: &Edit| e.path == path || e.path.ends_with(&format!("/{path}")) || path.ends_with(&format!("/{}", e.path));
+        let own = |e: &Edit| {
+            e.path == path || e.path.ends_with(&format!("/{path}")) || path.ends_with(&format!("/{}", e.path))
+        };
         let edits: Vec<Edit> = self.state.edits.extract_if(.., |e| own(e)).collect();
         let sum = |of: fn(&Edit) -> i32| edits.iter().fold(0, |sum: i32, e| sum.saturating_add(of(e)));
         let row = EventRow {

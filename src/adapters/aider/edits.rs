@@ -217,7 +217,10 @@ mod tests {
         assert_eq!(said("Applied edit to a b.py"), Said::Edited("a b.py"));
         assert_eq!(said("Commit 1a2b3c4 feat: x"), Said::Commit("1a2b3c4", "feat: x"));
         assert_eq!(said("Commit before the chat proceeds [y/n]? y"), Said::Nothing);
-        assert_eq!(said("Main model: anthropic/claude-sonnet-4 with diff edit format"), Said::Model("anthropic/claude-sonnet-4"));
+        assert_eq!(
+            said("Main model: anthropic/claude-sonnet-4 with diff edit format"),
+            Said::Model("anthropic/claude-sonnet-4")
+        );
         assert_eq!(said("Models: gpt-4o, weak model gpt-4o-mini"), Said::Model("gpt-4o"));
         assert_eq!(said("Aider v0.86.1"), Said::Version("0.86.1"));
         assert_eq!(said("Aider version 1"), Said::Nothing);

@@ -53,7 +53,7 @@ impl DocumentDecoder {
         let companion = self.workspace.as_deref();
         let companion = companion.map(|text| crate::adapters::Companion { name: "workspace.json", text });
         let companions = companion.as_slice();
-        Session::new(SourceInfo { path: &self.path, companions, modified_us: self.modified_us })
+        Session::new(SourceInfo { path: &self.path, companions, modified_us: self.modified_us, zone: None })
     }
 
     /// Takes a session, or a list of them as they stood in the editor's database at first.

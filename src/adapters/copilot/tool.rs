@@ -34,8 +34,14 @@ pub(super) fn kind_of(name: &str) -> &'static str {
     match canonical(name).as_str() {
         "readfile" | "readnotebookcelloutput" | "getnotebooksummary" | "viewimage" | "getfile" | "view" => "file_read",
         "createfile" | "createnewjupyternotebook" | "writefile" => "file_write",
-        "replacestringinfile" | "multireplacestringinfile" | "inserteditintofile" | "applypatch" | "editnotebookfile"
-        | "editfile" | "editfiles" | "replacestringinfilemulti" => "file_modify",
+        "replacestringinfile"
+        | "multireplacestringinfile"
+        | "inserteditintofile"
+        | "applypatch"
+        | "editnotebookfile"
+        | "editfile"
+        | "editfiles"
+        | "replacestringinfilemulti" => "file_modify",
         "runinterminal" | "runcommandinterminal" | "bash" | "powershell" => "command_execution",
         _ => "tool_use",
     }

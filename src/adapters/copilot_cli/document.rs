@@ -100,7 +100,15 @@ impl<'i> Session<'i> {
         tool
     }
 
-    fn result(&self, entry: &Entry<'_>, id: &str, name: &str, tool: &Tool, said: (&str, Option<&str>), rows: &mut Rows) {
+    fn result(
+        &self,
+        entry: &Entry<'_>,
+        id: &str,
+        name: &str,
+        tool: &Tool,
+        said: (&str, Option<&str>),
+        rows: &mut Rows,
+    ) {
         let (output, status) = said;
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "legacy result", &[self.id.as_bytes(), id.as_bytes()])),
@@ -237,7 +245,7 @@ fn document(json: Json<'_, '_>, path: &str, modified_us: i64, offset: u64, rows:
 impl Decoder for DocumentDecoder {
     fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
         let Self { parser, path, modified_us, last_us, .. } = self;
-        let mut core = Core::new(SourceInfo { path, companions: &[], modified_us: *modified_us });
+        let mut core = Core::new(SourceInfo { path, companions: &[], modified_us: *modified_us, zone: None });
         let mut outcome = Outcome::Ignored;
         let seen = parser.each(line.bytes, |json| {
             let became = if json.get("data").is_some() && json.get("type").is_some() {

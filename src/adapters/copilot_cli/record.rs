@@ -248,7 +248,9 @@ impl Core {
         let text = |key| context.str_at(key).map(str::to_owned);
         let repository = text("repository");
         let repo_url = context.str_at("repository").and_then(|repository| {
-            let host = context.str_at("repositoryHost").or((context.str_at("hostType") == Some("github")).then_some("github.com"))?;
+            let host = context
+                .str_at("repositoryHost")
+                .or((context.str_at("hostType") == Some("github")).then_some("github.com"))?;
             Some(format!("https://{host}/{repository}"))
         });
         let before = std::mem::take(&mut self.state.place);
@@ -410,7 +412,8 @@ impl Core {
         let texts = ["content", "output", "result", "response"];
         let text = texts.iter().find_map(|key| data.str_at(key));
         let mut extra = Extra::default();
-        let used = ["messageId", "toolRequests", "reasoningText", "outputTokens", "model", "requestId", "parentToolCallId"];
+        let used =
+            ["messageId", "toolRequests", "reasoningText", "outputTokens", "model", "requestId", "parentToolCallId"];
         let flat = ["session_id", "cwd", "type", "timestamp"];
         extra.rest(data, &[&texts[..], &used[..], &flat[..]].concat());
         envelope_rest(json, &mut extra);
@@ -469,4 +472,3 @@ impl Core {
         self.state.last_call = Some(call);
     }
 }
-

@@ -60,7 +60,13 @@ impl Items {
         Query { name: ITEMS, sql, anchor: Some("SELECT key FROM ItemTable WHERE rowid = :rowid".to_owned()) }
     }
 
-    pub(super) fn record(&mut self, record: &Record<'_>, outer: &mut Parser, inner: &mut Parser, rows: &mut Rows) -> Taken {
+    pub(super) fn record(
+        &mut self,
+        record: &Record<'_>,
+        outer: &mut Parser,
+        inner: &mut Parser,
+        rows: &mut Rows,
+    ) -> Taken {
         let (Some(key), Some(bytes)) = (record.text(0), record.value(1).bytes()) else { return Taken::Ignored };
         let offset = record.offset();
         let mut third = Parser::default();

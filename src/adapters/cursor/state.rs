@@ -145,7 +145,8 @@ impl StateDecoder {
         self.learn_head(record, 1, &mut composer);
         let mut made = false;
         let bytes = record.value(1).bytes();
-        let seen = bytes.map(|bytes| self.inner.each(bytes, |json| made = composer.belongs(json, record.offset(), rows)));
+        let seen =
+            bytes.map(|bytes| self.inner.each(bytes, |json| made = composer.belongs(json, record.offset(), rows)));
         match seen {
             Some(Err(refused)) => reject(&refused, record, bytes, rows),
             _ if made => Taken::Rows,
@@ -220,15 +221,11 @@ fn chats(tables: &Tables) -> Query {
 fn heads(tables: &Tables) -> Query {
     let column = |name: &str| tables.column_or_null("composerHeaders", "h", name);
     let changed = tables.has_column("composerHeaders", "lastUpdatedAt");
-    let (mark, newer) = if changed {
-        ("ifnull(h.lastUpdatedAt, 0)", " OR ifnull(h.lastUpdatedAt, 0) > :mark")
-    } else {
-        ("0", "")
-    };
+    let (mark, newer) =
+        if changed { ("ifnull(h.lastUpdatedAt, 0)", " OR ifnull(h.lastUpdatedAt, 0) > :mark") } else { ("0", "") };
     let columns = ["value", "workspaceId", "isSubagent", "subagentTypeName"].map(column).join(", ");
-    let sql = format!(
-        "SELECT h.rowid, {mark}, h.composerId, {columns} FROM composerHeaders h WHERE h.rowid > :rowid{newer}"
-    );
+    let sql =
+        format!("SELECT h.rowid, {mark}, h.composerId, {columns} FROM composerHeaders h WHERE h.rowid > :rowid{newer}");
     Query { name: HEADS, sql, anchor: Some("SELECT composerId FROM composerHeaders WHERE rowid = :rowid".to_owned()) }
 }
 

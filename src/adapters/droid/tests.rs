@@ -81,7 +81,7 @@ fn the_totals_make_one_row_a_session_that_grows() {
 
 #[test]
 fn totals_are_open_until_the_log_is_silent_and_are_read_anew_then() {
-    let info = |companions| SourceInfo { path: PATH, companions, modified_us: 0 };
+    let info = |companions| SourceInfo { path: PATH, companions, modified_us: 0, zone: None };
     let first = [Companion { name: NAME, text: SETTINGS }];
     let mut rows = Rows::new(RowContext::new("droid", PATH));
     let mut session = decoder(Format::DroidSession, info(&first), None).unwrap();

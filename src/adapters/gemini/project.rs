@@ -35,7 +35,8 @@ impl Folders {
     pub(super) fn find(&self, hash: Option<&str>) -> Option<&str> {
         let known = || self.registered.iter().map(|(path, _)| path.as_str());
         let hashed = hash.and_then(|hash| self.root.as_deref().into_iter().chain(known()).find(|p| has_hash(p, hash)));
-        let slug = || self.registered.iter().find(|(_, slug)| Some(slug) == self.slug.as_ref()).map(|(path, _)| &**path);
+        let slug =
+            || self.registered.iter().find(|(_, slug)| Some(slug) == self.slug.as_ref()).map(|(path, _)| &**path);
         hashed.or(self.root.as_deref()).or_else(slug)
     }
 }
@@ -58,13 +59,13 @@ mod tests {
         let hash: String = Sha256::digest(b"/home/me/shop").iter().map(|b| format!("{b:02x}")).collect();
         let registry = r#"{"projects":{"/home/me/other":"other","/home/me/shop":"shop"}}"#;
         let companions = [Companion { name: "projects.json", text: registry }];
-        let at = |path| Folders::of(SourceInfo { path, companions: &companions, modified_us: 0 });
+        let at = |path| Folders::of(SourceInfo { path, companions: &companions, modified_us: 0, zone: None });
         assert_eq!(at("/g/tmp/x/chats/session-a.json").find(Some(&hash)), Some("/home/me/shop"));
         assert_eq!(at("/g/tmp/other/chats/session-a.json").find(None), Some("/home/me/other"));
         assert_eq!(at("/g/tmp/other/chats/parent/a.jsonl").find(Some("00")), Some("/home/me/other"));
         assert_eq!(at("/g/tmp/x/logs.json").find(None), None);
         let root = [Companion { name: ".project_root", text: "/home/me/garden\n" }];
-        let info = SourceInfo { path: r"C:\g\tmp\garden\chats\s.jsonl", companions: &root, modified_us: 0 };
+        let info = SourceInfo { path: r"C:\g\tmp\garden\chats\s.jsonl", companions: &root, modified_us: 0, zone: None };
         assert_eq!(Folders::of(info).find(Some(&hash)), Some("/home/me/garden"));
     }
 }

@@ -37,7 +37,7 @@ impl<'a> Looks<'a> {
 
     /// Reads what is new; `silent` when the database has been left alone for long.
     pub(crate) fn look(&mut self, silent: bool) -> Look {
-        let info = SourceInfo { path: self.shown, companions: &[], modified_us: MODIFIED_US };
+        let info = SourceInfo { path: self.shown, companions: &[], modified_us: MODIFIED_US, zone: None };
         let context = || RowContext::new(self.format.agent(), self.shown);
         let (mut rows, mut tail) = (Rows::new(context()), Rows::new(context()));
         let mut decoder = database_decoder(self.format, info).unwrap();

@@ -77,7 +77,9 @@ pub(in crate::discover) const ROWS: &[Row] = &[
 
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     match head.shape {
-        Shape::Database => (head.has_table("spans") && head.has_table("span_attributes")).then_some(Format::CopilotSpans),
+        Shape::Database => {
+            (head.has_table("spans") && head.has_table("span_attributes")).then_some(Format::CopilotSpans)
+        }
         Shape::Object => sniff_object(head),
         Shape::Array | Shape::Text => None,
     }
@@ -90,7 +92,9 @@ fn sniff_object(head: &Head<'_>) -> Option<Format> {
     );
     if head.has(&["kind", "v"]) || (head.has(&["kind", "k"]) && !head.has(&["id"])) {
         Some(Format::CopilotOpLog)
-    } else if head.has(&["exportedAt", "prompts"]) || (head.has(&["prompts"]) && head.name().ends_with("chatreplay.json")) {
+    } else if head.has(&["exportedAt", "prompts"])
+        || (head.has(&["prompts"]) && head.name().ends_with("chatreplay.json"))
+    {
         Some(Format::CopilotReplay)
     } else if head.has(&["requests"]) && is_session(head) {
         Some(Format::CopilotSession)

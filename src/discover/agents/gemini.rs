@@ -87,7 +87,10 @@ mod tests {
     fn every_system_has_its_places_and_a_moved_home_is_one_more() {
         let of = |paths: &[&str]| paths.iter().map(|p| ("gemini".to_owned(), (*p).to_owned())).collect::<Vec<_>>();
         assert_eq!(places(Os::Linux, "/h", &[]), of(&["/h/.gemini"]));
-        assert_eq!(places(Os::MacOs, "/h", &[("GEMINI_CLI_HOME", "/g"), ("TMPDIR", "/t")]), of(&["/g/.gemini", "/h/.gemini", "/t/.gemini"]));
+        assert_eq!(
+            places(Os::MacOs, "/h", &[("GEMINI_CLI_HOME", "/g"), ("TMPDIR", "/t")]),
+            of(&["/g/.gemini", "/h/.gemini", "/t/.gemini"])
+        );
         assert_eq!(places(Os::Windows, "C:\\u", &[("TEMP", "C:\\t")]), of(&["C:\\u/.gemini", "C:\\t/.gemini"]));
     }
 
@@ -131,7 +134,10 @@ mod tests {
             (r#"{"id":"a","timestamp":"t","type":"gemini","content":"x"}"#, Some(Format::GeminiSession)),
             (r#"{"$set":{"lastUpdated":"t"}}"#, Some(Format::GeminiSession)),
             (r#"[{"sessionId":"s","messageId":0,"type":"user","message":"x"}]"#, Some(Format::GeminiPrompts)),
-            ("{\n \"hrTime\": [1,2],\n \"attributes\": {\"event.name\": \"gemini_cli.api_response\"}\n}\n", Some(Format::GeminiTelemetry)),
+            (
+                "{\n \"hrTime\": [1,2],\n \"attributes\": {\"event.name\": \"gemini_cli.api_response\"}\n}\n",
+                Some(Format::GeminiTelemetry),
+            ),
             (r#"{"type":"user","message":{"role":"user"},"uuid":"u","sessionId":"s"}"#, Some(Format::ClaudeSession)),
             (r#"{"id":"x","timestamp":"t","instructions":null}"#, Some(Format::CodexRollout)),
         ];

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn both_agents_have_their_places_on_every_system() {
-        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, p)| ((*a).to_owned(), (*p).to_owned())).collect::<Vec<_>>();
+        let of =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(a, p)| ((*a).to_owned(), (*p).to_owned())).collect::<Vec<_>>();
         let plain = of(&[("qwen", "/h/.qwen"), ("iflow", "/h/.iflow")]);
         assert_eq!(places(Os::Linux, "/h", &[]), plain);
         assert_eq!(places(Os::MacOs, "/h", &[]), plain);
@@ -113,7 +114,8 @@ mod tests {
         assert_eq!(sniffed("/x/any", qwen), Some(Format::QwenSession));
         assert_eq!(sniffed("/x/any", iflow), Some(Format::IflowSession));
         assert_eq!(sniffed("/x/any", claude), Some(Format::ClaudeSession));
-        let system = r#"{"uuid":"u","sessionId":"s","timestamp":"t","type":"system","subtype":"rewind","systemPayload":{}}"#;
+        let system =
+            r#"{"uuid":"u","sessionId":"s","timestamp":"t","type":"system","subtype":"rewind","systemPayload":{}}"#;
         assert_eq!(sniffed("/x/any", system), Some(Format::QwenSession));
     }
 }

@@ -35,7 +35,11 @@ fn a_log_of_changes_makes_the_rows_of_its_document() {
     let out = read_log(&busy());
     let events = out.events();
     let texts = |kind: &str| {
-        events.iter().filter(|r| r["event_type"] == kind).map(|r| r["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        events
+            .iter()
+            .filter(|r| r["event_type"] == kind)
+            .map(|r| r["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(texts("user_interaction"), ["one", "two", "three"]);
     assert_eq!(texts("llm_response"), ["Hello there", "Two", "..."]);
@@ -91,7 +95,10 @@ fn lines_that_do_not_fit_the_document_are_rejects_and_change_nothing() {
     ];
     let out = read_log(&lines);
     assert!(out.rejects.iter().all(|r| r == "wrong_shape"));
-    assert_eq!((out.counts.rejects, out.events().len()), (8, read(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).events().len()));
+    assert_eq!(
+        (out.counts.rejects, out.events().len()),
+        (8, read(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).events().len())
+    );
     let torn = decode(Format::CopilotOpLog, LOG, b"{\"kind\":0,\"v\":{\"requests\":[]}}\n{\"kind\":2,\"k\":[\"req");
     assert_eq!(torn.rejects, ["not_json"]);
 }
@@ -102,13 +109,29 @@ fn event(kind: &str, data: Value, n: u32) -> Value {
 
 fn spoken() -> Vec<Value> {
     vec![
-        event("session.start", json!({"sessionId": ID, "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "context": {"cwd": "/p"}}), 0),
+        event(
+            "session.start",
+            json!({"sessionId": ID, "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "context": {"cwd": "/p"}}),
+            0,
+        ),
         event("user.message", json!({"content": "Run it", "attachments": [{"kind": "file", "path": "/p/a"}]}), 1),
         event("assistant.turn_start", json!({"turnId": "0"}), 2),
-        event("assistant.message", json!({"messageId": "m1", "content": "Running.", "toolRequests": [
-            {"toolCallId": "call_0", "name": "run_in_terminal", "arguments": "{\"command\":\"ls\"}"}]}), 3),
-        event("tool.execution_start", json!({"toolCallId": "call_0", "toolName": "run_in_terminal", "arguments": {"command": "ls"}}), 4),
-        event("tool.execution_complete", json!({"toolCallId": "call_0", "success": false, "result": {"content": "no"}}), 5),
+        event(
+            "assistant.message",
+            json!({"messageId": "m1", "content": "Running.", "toolRequests": [
+            {"toolCallId": "call_0", "name": "run_in_terminal", "arguments": "{\"command\":\"ls\"}"}]}),
+            3,
+        ),
+        event(
+            "tool.execution_start",
+            json!({"toolCallId": "call_0", "toolName": "run_in_terminal", "arguments": {"command": "ls"}}),
+            4,
+        ),
+        event(
+            "tool.execution_complete",
+            json!({"toolCallId": "call_0", "success": false, "result": {"content": "no"}}),
+            5,
+        ),
         event("assistant.message", json!({"messageId": "m2", "content": "It failed."}), 6),
         event("user.message", json!({"content": "Run it"}), 7),
         event("assistant.message", json!({"content": "", "toolRequests": []}), 8),
@@ -124,7 +147,10 @@ fn a_transcript_by_itself_is_a_conversation() {
     let call = out.only("command_execution");
     assert_eq!((&call["command"], &call["cwd"], &call["session_id"]), (&json!("ls"), &json!("/p"), &json!(ID)));
     let result = out.only("tool_result");
-    assert_eq!((&result["tool_output"], &result["is_error"], &result["command"]), (&json!("no"), &json!(true), &json!("ls")));
+    assert_eq!(
+        (&result["tool_output"], &result["is_error"], &result["command"]),
+        (&json!("no"), &json!(true), &json!("ls"))
+    );
     assert_eq!(out.only("session_start")["extra"]["vscodeVersion"], "1.110.0");
     assert_eq!(out.only("unknown")["extra"]["data"]["x"], 1);
     assert!(out.rows.iter().all(|r| r["ts_source"] == "inferred"));

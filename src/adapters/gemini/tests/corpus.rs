@@ -51,7 +51,8 @@ fn tokens<'m>(messages: impl Iterator<Item = &'m Value>) -> [i64; 4] {
     for tokens in messages.map(|m| &m["tokens"]).filter(|t| t.is_object()) {
         let part = |key: &str| tokens[key].as_i64().unwrap_or(0);
         let cached = part("cached").min(part("input"));
-        let parts = [part("input") - cached + part("tool"), cached, part("output") + part("thoughts"), part("thoughts")];
+        let parts =
+            [part("input") - cached + part("tool"), cached, part("output") + part("thoughts"), part("thoughts")];
         (0..4).for_each(|i| sum[i] += parts[i]);
     }
     sum
@@ -80,7 +81,8 @@ fn every_file_is_accounted_for_and_agrees_with_an_independent_count() {
         files += 1;
         rows += decoded.rows.len();
         rejects += decoded.rejects.len();
-        let session = if session.is_empty() { super::super::common::stem(path.to_str().unwrap()).to_owned() } else { session };
+        let session =
+            if session.is_empty() { super::super::common::stem(path.to_str().unwrap()).to_owned() } else { session };
         for (id, message) in found {
             all.insert((session.clone(), id), message);
         }

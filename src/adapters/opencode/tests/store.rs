@@ -346,7 +346,11 @@ fn an_unchanged_database_brings_next_to_nothing_and_no_query_scans_a_table() {
     let connection = Connection::open(&path).unwrap();
     for query in decoder.queries(&database.tables().unwrap()).unwrap() {
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
-        let plan: Vec<String> = statement.query_map(&[(":rowid", &1i64), (":mark", &1i64)], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let plan: Vec<String> = statement
+            .query_map(&[(":rowid", &1i64), (":mark", &1i64)], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         let scans = plan
             .iter()
             .filter(|step| step.starts_with("SCAN") && !step.contains("recent") && !step.contains("changed"));
