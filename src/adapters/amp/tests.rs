@@ -107,8 +107,8 @@ fn an_answer_that_is_still_written_waits_and_gives_way_to_the_whole_one() {
     assert_eq!(open.len(), 1);
     assert_eq!((&open[0]["event_type"], &open[0]["text"]), (&json!("llm_response"), &json!("Do")));
     assert!(provisional(Format::AmpThread, PATH, THREAD.as_bytes()).is_empty());
-    let first = THREAD.find(r#" {"role":"user","messageId":2"#).unwrap();
-    let begun = format!("{}]}}", THREAD[..first].trim_end().trim_end_matches(','));
+    let (begun, _) = THREAD.split_once(r#" {"role":"user","messageId":2"#).unwrap();
+    let begun = format!("{}]}}", begun.trim_end().trim_end_matches(','));
     let last = played(Format::AmpThread, PATH, &[THREAD]);
     assert_eq!(played(Format::AmpThread, PATH, &[&streaming(), THREAD]), last);
     let grown = played(Format::AmpThread, PATH, &[&begun, &streaming(), THREAD]);

@@ -157,8 +157,8 @@ impl Edit {
             return Some(Self::of_diff(patch));
         }
         let pair = |object: Json<'_, '_>| {
-            let texts = PAIRS.iter().map(|(old, new)| (object.get(old), object.get(new)));
-            let (old, new) = texts.filter(|(old, new)| old.is_some() || new.is_some()).next_back()?;
+            let mut texts = PAIRS.iter().map(|(old, new)| (object.get(old), object.get(new)));
+            let (old, new) = texts.rfind(|(old, new)| old.is_some() || new.is_some())?;
             Some(changed(old.and_then(Json::as_str), new.and_then(Json::as_str)))
         };
         let content = ["content", "file_text", "fileText", "text", "contents"].iter().find_map(|key| input.get(key));

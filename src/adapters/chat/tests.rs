@@ -46,14 +46,24 @@ pub(in crate::adapters) fn survives_wrong_types(
     companions: &[Companion<'_>],
     fixture: &str,
 ) {
-    for wrong in ["null", "-1", "1.5", "true", "\"\"", "[]", "{}", "[null]", "[{\"type\":7}]", "99999999999999999999"] {
-        for (at, _) in fixture.match_indices(':') {
-            let (before, after) = fixture.split_at(at + 1);
-            let length = value_length(after);
-            let damaged = format!("{before}{wrong}{}", &after[length..]);
-            decode_with(format, path, companions, damaged.as_bytes());
+    for damaged in with_wrong_types(fixture) {
+        decode_with(format, path, companions, damaged.as_bytes());
+    }
+}
+
+/// The text with each value replaced by values of other types, one at a time.
+pub(in crate::adapters) fn with_wrong_types(fixture: &str) -> Vec<String> {
+    let wrong = ["null", "-1", "1.5", "true", "\"\"", "[]", "{}", "[null]", "[{\"type\":7}]", "99999999999999999999"];
+    let mut all = Vec::new();
+    for (at, _) in fixture.match_indices(':') {
+        let length = value_length(fixture.get(at + 1..).unwrap_or_default());
+        for wrong in wrong {
+            let mut damaged = fixture.to_owned();
+            damaged.replace_range(at + 1..at + 1 + length, wrong);
+            all.push(damaged);
         }
     }
+    all
 }
 
 /// Length of the simple JSON value that a text begins with; 0 when it begins with something else.

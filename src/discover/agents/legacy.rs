@@ -96,7 +96,7 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     ];
     let fields = OWN.iter().filter(|name| head.has(&[name])).count();
     let untyped = head.kind().is_empty() && fields > 1;
-    if !(typed && fields > 0) && !untyped {
+    if !(untyped || (typed && fields > 0)) {
         return None;
     }
     let cursor = ["tool_args", "completion_tokens", "session_id"].iter().any(|name| head.has(&[name]));
