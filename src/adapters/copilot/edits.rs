@@ -107,6 +107,9 @@ mod tests {
             assert_eq!(found, Some(Lines { added, removed }), "{text:?} {range:?}");
         }
         assert_eq!(lines("[[],[]]"), None);
-        assert_eq!(lines(&format!("[[{}],[{}]]", edit("a\n", [1, 1, 1, 1]), edit("b\n", [2, 1, 2, 1]))).unwrap().added, 2);
+        assert_eq!(
+            lines(&format!("[[{}],[{}]]", edit("a\n", [1, 1, 1, 1]), edit("b\n", [2, 1, 2, 1]))).unwrap().added,
+            2
+        );
     }
 }

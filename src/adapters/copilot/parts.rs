@@ -50,16 +50,37 @@ fn kind_of(part: Json<'_, '_>) -> Kind {
         Some("toolInvocationSerialized" | "toolInvocation") => Kind::Tool,
         Some("textEditGroup" | "notebookEditGroup" | "textEdit" | "notebookEdit") => Kind::Edit,
         Some(
-            "prepareToolInvocation" | "undoStop" | "codeblockUri" | "mcpServersStarting" | "mcpServersStartingSerialized"
-            | "clearToPreviousToolInvocation" | "disabledClaudeHooks" | "externalToolInvocationUpdate" | "references"
-            | "reference" | "usage",
+            "prepareToolInvocation"
+            | "undoStop"
+            | "codeblockUri"
+            | "mcpServersStarting"
+            | "mcpServersStartingSerialized"
+            | "clearToPreviousToolInvocation"
+            | "disabledClaudeHooks"
+            | "externalToolInvocationUpdate"
+            | "references"
+            | "reference"
+            | "usage",
         ) => Kind::Noise,
         Some("progressMessage" | "progressTask" | "progressTaskSerialized") => Kind::Other("progress"),
         Some("hook") => Kind::Other("hook"),
         Some(
-            "confirmation" | "elicitation" | "elicitationSerialized" | "elicitation2" | "elicitation2Serialized"
-            | "multiDiffData" | "command" | "extensions" | "pullRequest" | "questionCarousel" | "planReview" | "warning"
-            | "treeData" | "workspaceEdit" | "codeCitation" | "info",
+            "confirmation"
+            | "elicitation"
+            | "elicitationSerialized"
+            | "elicitation2"
+            | "elicitation2Serialized"
+            | "multiDiffData"
+            | "command"
+            | "extensions"
+            | "pullRequest"
+            | "questionCarousel"
+            | "planReview"
+            | "warning"
+            | "treeData"
+            | "workspaceEdit"
+            | "codeCitation"
+            | "info",
         ) => Kind::Other("system"),
         _ => Kind::Unknown,
     }
@@ -72,8 +93,7 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
     if let Some(text) = text::markdown(response) {
         out.text.push_str(text);
     }
-    let shown: Vec<Shown<'_>> =
-        response.items().filter(|part| kind_of(*part) == Kind::Tool).map(Shown::new).collect();
+    let shown = Shown::list(response.items().filter(|part| kind_of(*part) == Kind::Tool));
     let mut rounds = Rounds::new(turn.metadata);
     rounds.pair(&shown);
     let joined = join_edits(response, &shown, &rounds);

@@ -363,7 +363,8 @@ fn write_variables(variables: Json<'_, '_>, out: &mut String) {
                 }
             }
             (None, Some(value)) => {
-                if let (Some(bytes), Some(kind)) = (value.as_str().filter(|t| t.len() >= 128), variable.str_at("mimeType"))
+                if let (Some(bytes), Some(kind)) =
+                    (value.as_str().filter(|t| t.len() >= 128), variable.str_at("mimeType"))
                 {
                     // An image in base64 under its media type.
                     let wrapped = format!("data:{kind};base64,{bytes}");

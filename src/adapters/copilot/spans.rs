@@ -83,7 +83,8 @@ impl DatabaseDecoder for SpanDecoder {
     fn queries(&mut self, tables: &Tables) -> Result<Vec<Query>, UnknownSchema> {
         for column in ["span_id", "operation_name", "start_time_ms"] {
             if !tables.has_column("spans", column) {
-                let detail = format!("no table spans with {column}; agent-traces.db of Copilot Chat 0.40 or later has it");
+                let detail =
+                    format!("no table spans with {column}; agent-traces.db of Copilot Chat 0.40 or later has it");
                 return Err(UnknownSchema { detail });
             }
         }
@@ -123,7 +124,8 @@ impl DatabaseDecoder for SpanDecoder {
         let count = |at: usize| record.integer(at).filter(|n| *n >= 0);
         let (output, cached) = (count(14), count(15));
         let written = record.integer(FIRST_ATTRIBUTE + 5).filter(|n| *n > 0);
-        let fresh = count(13).map(|n| n.saturating_sub(cached.unwrap_or(0)).saturating_sub(written.unwrap_or(0)).max(0));
+        let fresh =
+            count(13).map(|n| n.saturating_sub(cached.unwrap_or(0)).saturating_sub(written.unwrap_or(0)).max(0));
         let has_usage = output.is_some() || fresh.is_some();
         let turn_id = word(10).filter(|_| output.is_some());
         let id = match (turn_id, record.integer(ORDINAL)) {

@@ -99,7 +99,8 @@ impl TraceDecoder {
         let failed = span.get("status").and_then(|s| s.i64_at("code")) == Some(2);
         let trace_id = span.str_at("traceId").unwrap_or_default();
         let facts = extra(|writer| facts(span, &own, about, writer));
-        let shared = Shared { id_of: &|kind| EventId::of(AGENT, kind, &[trace_id.as_bytes(), span_id.as_bytes()]), span_id };
+        let shared =
+            Shared { id_of: &|kind| EventId::of(AGENT, kind, &[trace_id.as_bytes(), span_id.as_bytes()]), span_id };
         let base = EventRow {
             ts_us: started.or(self.last_us).unwrap_or(self.place.modified_us),
             ts_inferred: started.is_none(),

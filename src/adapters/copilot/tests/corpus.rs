@@ -83,9 +83,17 @@ fn the_real_span_store_sums_to_its_chat_spans() {
     let Some(path) = files_below(&folder).into_iter().find(|p| p.ends_with("copilot-otel/traces.db")) else { return };
     let (out, _) = decode_database(Format::CopilotSpans, &path, "/x/agent-traces.db");
     let database = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let sum = "SELECT sum(input_tokens), sum(output_tokens), sum(cached_tokens) FROM spans WHERE operation_name = 'chat'";
+    let sum =
+        "SELECT sum(input_tokens), sum(output_tokens), sum(cached_tokens) FROM spans WHERE operation_name = 'chat'";
     let wanted: (i64, i64, i64) = database.query_row(sum, [], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).unwrap();
-    assert_eq!((out.sum("input_tokens") + out.sum("cache_read_tokens"), out.sum("output_tokens"), out.sum("cache_read_tokens")), wanted);
+    assert_eq!(
+        (
+            out.sum("input_tokens") + out.sum("cache_read_tokens"),
+            out.sum("output_tokens"),
+            out.sum("cache_read_tokens")
+        ),
+        wanted
+    );
 }
 
 /// For people: files, rows and pairing by format. `cargo test ... -- --ignored --nocapture figures`.
@@ -114,7 +122,14 @@ fn figures() {
         }
         let counted = serde_json::from_slice::<Value>(&bytes).map(|d| count(&d)).unwrap_or_default();
         let name = path.file_name().unwrap().to_string_lossy();
-        eprintln!("{} {name} {}B {:?} {kinds:?} calls {} {counted:?} in {} out {}", format.name(), bytes.len(),
-            start.elapsed(), calls(&out), out.sum("input_tokens"), out.sum("output_tokens"));
+        eprintln!(
+            "{} {name} {}B {:?} {kinds:?} calls {} {counted:?} in {} out {}",
+            format.name(),
+            bytes.len(),
+            start.elapsed(),
+            calls(&out),
+            out.sum("input_tokens"),
+            out.sum("output_tokens")
+        );
     }
 }

@@ -35,7 +35,11 @@ fn a_log_of_changes_makes_the_rows_of_its_document() {
     let out = read_log(&busy());
     let events = out.events();
     let texts = |kind: &str| {
-        events.iter().filter(|r| r["event_type"] == kind).map(|r| r["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        events
+            .iter()
+            .filter(|r| r["event_type"] == kind)
+            .map(|r| r["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(texts("user_interaction"), ["one", "two", "three"]);
     assert_eq!(texts("llm_response"), ["Hello there", "Two", "..."]);
@@ -91,7 +95,10 @@ fn lines_that_do_not_fit_the_document_are_rejects_and_change_nothing() {
     ];
     let out = read_log(&lines);
     assert!(out.rejects.iter().all(|r| r == "wrong_shape"));
-    assert_eq!((out.counts.rejects, out.events().len()), (8, read(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).events().len()));
+    assert_eq!(
+        (out.counts.rejects, out.events().len()),
+        (8, read(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).events().len())
+    );
     let torn = decode(Format::CopilotOpLog, LOG, b"{\"kind\":0,\"v\":{\"requests\":[]}}\n{\"kind\":2,\"k\":[\"req");
     assert_eq!(torn.rejects, ["not_json"]);
 }
@@ -102,13 +109,29 @@ fn event(kind: &str, data: Value, n: u32) -> Value {
 
 fn spoken() -> Vec<Value> {
     vec![
-        event("session.start", json!({"sessionId": ID, "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "context": {"cwd": "/p"}}), 0),
+        event(
+            "session.start",
+            json!({"sessionId": ID, "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "context": {"cwd": "/p"}}),
+            0,
+        ),
         event("user.message", json!({"content": "Run it", "attachments": [{"kind": "file", "path": "/p/a"}]}), 1),
         event("assistant.turn_start", json!({"turnId": "0"}), 2),
-        event("assistant.message", json!({"messageId": "m1", "content": "Running.", "toolRequests": [
-            {"toolCallId": "call_0", "name": "run_in_terminal", "arguments": "{\"command\":\"ls\"}"}]}), 3),
-        event("tool.execution_start", json!({"toolCallId": "call_0", "toolName": "run_in_terminal", "arguments": {"command": "ls"}}), 4),
-        event("tool.execution_complete", json!({"toolCallId": "call_0", "success": false, "result": {"content": "no"}}), 5),
+        event(
+            "assistant.message",
+            json!({"messageId": "m1", "content": "Running.", "toolRequests": [
+            {"toolCallId": "call_0", "name": "run_in_terminal", "arguments": "{\"command\":\"ls\"}"}]}),
+            3,
+        ),
+        event(
+            "tool.execution_start",
+            json!({"toolCallId": "call_0", "toolName": "run_in_terminal", "arguments": {"command": "ls"}}),
+            4,
+        ),
+        event(
+            "tool.execution_complete",
+            json!({"toolCallId": "call_0", "success": false, "result": {"content": "no"}}),
+            5,
+        ),
         event("assistant.message", json!({"messageId": "m2", "content": "It failed."}), 6),
         event("user.message", json!({"content": "Run it"}), 7),
         event("assistant.message", json!({"content": "", "toolRequests": []}), 8),
@@ -124,11 +147,57 @@ fn a_transcript_by_itself_is_a_conversation() {
     let call = out.only("command_execution");
     assert_eq!((&call["command"], &call["cwd"], &call["session_id"]), (&json!("ls"), &json!("/p"), &json!(ID)));
     let result = out.only("tool_result");
-    assert_eq!((&result["tool_output"], &result["is_error"], &result["command"]), (&json!("no"), &json!(true), &json!("ls")));
+    assert_eq!(
+        (&result["tool_output"], &result["is_error"], &result["command"]),
+        (&json!("no"), &json!(true), &json!("ls"))
+    );
     assert_eq!(out.only("session_start")["extra"]["vscodeVersion"], "1.110.0");
     assert_eq!(out.only("unknown")["extra"]["data"]["x"], 1);
     assert!(out.rows.iter().all(|r| r["ts_source"] == "inferred"));
     assert_eq!((out.counts.ignored, out.counts.rejects), (1, 0));
+}
+
+#[test]
+fn calls_that_share_a_short_id_are_calls_of_their_own_in_both_stores() {
+    let call = |n: u32| {
+        let made =
+            json!({"toolCallId": "call_0", "name": "read_file", "arguments": format!("{{\"filePath\":\"/p/{n}\"}}")});
+        [
+            event("assistant.message", json!({"content": "", "toolRequests": [made]}), n),
+            event("tool.execution_start", json!({"toolCallId": "call_0", "toolName": "read_file"}), n),
+            event("tool.execution_complete", json!({"toolCallId": "call_0", "success": true}), n),
+        ]
+    };
+    let ask = |n: u32| event("user.message", json!({"content": format!("ask {n}")}), n);
+    let lines = [
+        vec![event("session.start", json!({"sessionId": ID}), 0), ask(1)],
+        call(2).to_vec(),
+        call(3).to_vec(),
+        vec![ask(4)],
+        call(5).to_vec(),
+    ]
+    .concat();
+    let spoken = read_transcript(&lines);
+    assert_eq!(spoken.of("file_read").len(), 3);
+    assert_eq!(spoken.events().len(), spoken.rows.len());
+    let turn = |id: &str, text: &str, counters: &[u32]| {
+        let response: Vec<Value> =
+            counters.iter().map(|n| shown(&format!("call_0__vscode-{n}"), "copilot_readFile")).collect();
+        let rounds: Vec<Value> = counters
+            .iter()
+            .map(|n| {
+                json!({"id": format!("q{n}"), "toolCalls": [
+            made(&format!("call_0__vscode-{n}"), "read_file", &json!({"filePath": format!("/p/{n}")}))]})
+            })
+            .collect();
+        with(request(id, text, "0.40.0", &json!(response)), &["result", "metadata", "toolCallRounds"], json!(rounds))
+    };
+    let whole = || read(&session(&[turn("r1", "ask 1", &[2, 3]), turn("r2", "ask 4", &[5])]));
+    let paths: Vec<_> = whole().of("file_read").iter().map(|r| r["file_path"].clone()).collect();
+    assert_eq!(paths, ["/p/2", "/p/3", "/p/5"]);
+    let both = together(vec![spoken, whole()]);
+    assert_eq!(both.events().iter().filter(|r| r["event_type"] == "file_read").count(), 3);
+    resumes_anywhere(Format::CopilotTranscript, TRANSCRIPT, log(&lines).as_bytes());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::adapters::database_decoder;
 use crate::adapters::SourceInfo;
+use crate::adapters::database_decoder;
 use crate::adapters::tests::{database, decode_database, resumes_anywhere};
 use crate::schema::Tables;
 
@@ -81,7 +81,8 @@ fn the_calls_of_a_turn_take_the_place_of_the_sessions_figure_in_any_order() {
         let used: Vec<_> = out.events().into_iter().filter(|r| r.contains_key("total_tokens")).collect();
         assert!(used.iter().all(|r| r["usage_source"] == "reported"));
         assert_eq!(used.len(), 3);
-        let answers: Vec<_> = out.events().into_iter().filter(|r| r.contains_key("text") && r["event_type"] == "llm_response").collect();
+        let answers: Vec<_> =
+            out.events().into_iter().filter(|r| r.contains_key("text") && r["event_type"] == "llm_response").collect();
         assert_eq!((answers.len(), &answers[0]["text"]), (1, &json!("y")));
     }
 }
@@ -109,8 +110,14 @@ fn checkpoints_are_evidence_of_files_and_hashes_never_of_a_second_write() {
     for text in [newer.to_string(), older.to_string()] {
         let out = decode(Format::CopilotEdits, &path, text.as_bytes());
         let row = out.only("snapshot");
-        assert_eq!((&row["file_path"], &row["session_id"], &row["message_id"]), (&json!("/p/a.rs"), &json!(ID), &json!("r1")));
-        assert_eq!((&row["extra"]["originalHash"], &row["extra"]["currentHash"]), (&json!("aaaaaaa"), &json!("bbbbbbb")));
+        assert_eq!(
+            (&row["file_path"], &row["session_id"], &row["message_id"]),
+            (&json!("/p/a.rs"), &json!(ID), &json!("r1"))
+        );
+        assert_eq!(
+            (&row["extra"]["originalHash"], &row["extra"]["currentHash"]),
+            (&json!("aaaaaaa"), &json!("bbbbbbb"))
+        );
         assert_eq!(row["model"], "gpt-4.1");
         assert_eq!(out.rows.len(), 1);
     }
@@ -141,10 +148,13 @@ fn exported_prompts_have_the_usage_of_each_call_and_meet_the_spans_of_their_turn
 #[test]
 fn traces_of_visual_studio_are_prompts_calls_and_tools() {
     let span = |id: &str, operation: &str, more: serde_json::Value| {
-        let mut attributes = vec![json!({"key": "gen_ai.conversation.id", "value": {"stringValue": "c1"}}),
-            json!({"key": "gen_ai.operation.name", "value": {"stringValue": operation}})];
+        let mut attributes = vec![
+            json!({"key": "gen_ai.conversation.id", "value": {"stringValue": "c1"}}),
+            json!({"key": "gen_ai.operation.name", "value": {"stringValue": operation}}),
+        ];
         for (key, value) in more.as_object().unwrap() {
-            let value = if value.is_number() { json!({"intValue": value.to_string()}) } else { json!({"stringValue": value}) };
+            let value =
+                if value.is_number() { json!({"intValue": value.to_string()}) } else { json!({"stringValue": value}) };
             attributes.push(json!({"key": key, "value": value}));
         }
         json!({"resourceSpans": [{"resource": {"attributes": [{"key": "service.version", "value": {"stringValue": "18.6"}}]},
@@ -152,12 +162,24 @@ fn traces_of_visual_studio_are_prompts_calls_and_tools() {
                 "startTimeUnixNano": "1781296600000000000", "endTimeUnixNano": "1781296602000000000", "attributes": attributes}]}]}]})
     };
     let lines = [
-        span("a", "invoke_agent", json!({"copilot_chat.initiator_type": "user", "copilot_chat.root_request_id": "q",
-            "gen_ai.usage.output_tokens": 99, "gen_ai.request.model": "gpt-5.5"})),
-        span("b", "chat", json!({"gen_ai.request.model": "gpt-5.5", "gen_ai.usage.input_tokens": 100,
-            "gen_ai.usage.cache_read.input_tokens": 60, "gen_ai.usage.output_tokens": 7, "gen_ai.provider.name": "azure"})),
-        span("c", "execute_tool", json!({"gen_ai.tool.name": "apply_patch", "gen_ai.tool.call.id": "call_1",
-            "gen_ai.tool.call.arguments": "{\"patch\":\"*** Update File: README.md\"}", "gen_ai.tool.call.result": "ok"})),
+        span(
+            "a",
+            "invoke_agent",
+            json!({"copilot_chat.initiator_type": "user", "copilot_chat.root_request_id": "q",
+            "gen_ai.usage.output_tokens": 99, "gen_ai.request.model": "gpt-5.5"}),
+        ),
+        span(
+            "b",
+            "chat",
+            json!({"gen_ai.request.model": "gpt-5.5", "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.cache_read.input_tokens": 60, "gen_ai.usage.output_tokens": 7, "gen_ai.provider.name": "azure"}),
+        ),
+        span(
+            "c",
+            "execute_tool",
+            json!({"gen_ai.tool.name": "apply_patch", "gen_ai.tool.call.id": "call_1",
+            "gen_ai.tool.call.arguments": "{\"patch\":\"*** Update File: README.md\"}", "gen_ai.tool.call.result": "ok"}),
+        ),
         span("d", "dream", json!({})),
         json!({"resourceLogs": []}),
         json!({"x": 1}),

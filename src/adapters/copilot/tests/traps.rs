@@ -47,7 +47,8 @@ fn trap_3_calls_whose_ids_are_uuids_find_their_arguments_by_order_and_name() {
         made("toolu_aaaaaaaaaaaaaaaaaaaaaaaa__vscode-1", "manage_todo_list", &json!({"todoList": []})),
         made("toolu_bbbbbbbbbbbbbbbbbbbbbbbb__vscode-2", "read_file", &json!({"filePath": "/p/a.rs"})),
         made("toolu_cccccccccccccccccccccccc__vscode-3", "grep_search", &json!({"query": "q"}))]}]);
-    let results = json!({"toolu_bbbbbbbbbbbbbbbbbbbbbbbb__vscode-2": {"$mid": 20, "content": [{"$mid": 21, "value": "text"}]}});
+    let results =
+        json!({"toolu_bbbbbbbbbbbbbbbbbbbbbbbb__vscode-2": {"$mid": 20, "content": [{"$mid": 21, "value": "text"}]}});
     let one = with(request("r1", "x", "0.30.0", &response), &["result", "metadata", "toolCallRounds"], rounds);
     let out = read_one(with(one, &["result", "metadata", "toolCallResults"], results));
     let read = out.only("file_read");
@@ -90,15 +91,27 @@ fn transcript() -> Vec<Value> {
             "parentId": null})
     };
     vec![
-        event("session.start", json!({"sessionId": ID, "version": 1, "producer": "copilot-agent",
-            "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "startTime": "2026-02-02T02:40:00Z"}), 0),
+        event(
+            "session.start",
+            json!({"sessionId": ID, "version": 1, "producer": "copilot-agent",
+            "copilotVersion": "0.40.0", "vscodeVersion": "1.110.0", "startTime": "2026-02-02T02:40:00Z"}),
+            0,
+        ),
         event("user.message", json!({"content": "Fix it", "attachments": []}), 1),
         event("assistant.turn_start", json!({"turnId": "0"}), 2),
-        event("assistant.message", json!({"messageId": "m1", "content": "Reading.", "reasoningText": "hm",
+        event(
+            "assistant.message",
+            json!({"messageId": "m1", "content": "Reading.", "reasoningText": "hm",
             "toolRequests": [{"toolCallId": "call_abcdefghijklmnopqrst", "name": "read_file",
-                "arguments": "{\"filePath\":\"/p/a.rs\"}", "type": "function"}]}), 3),
-        event("tool.execution_start", json!({"toolCallId": "call_abcdefghijklmnopqrst", "toolName": "read_file",
-            "arguments": {"filePath": "/p/a.rs"}}), 4),
+                "arguments": "{\"filePath\":\"/p/a.rs\"}", "type": "function"}]}),
+            3,
+        ),
+        event(
+            "tool.execution_start",
+            json!({"toolCallId": "call_abcdefghijklmnopqrst", "toolName": "read_file",
+            "arguments": {"filePath": "/p/a.rs"}}),
+            4,
+        ),
         event("tool.execution_complete", json!({"toolCallId": "call_abcdefghijklmnopqrst", "success": true}), 5),
         event("assistant.turn_end", json!({"turnId": "0"}), 6),
         event("assistant.message", json!({"messageId": "m2", "content": "Fixed.", "toolRequests": []}), 7),
@@ -136,7 +149,8 @@ fn trap_6_the_same_session_in_several_stores_and_folders_is_one_session_in_any_o
         let out = together(all);
         let mut ids: Vec<_> = out.events().iter().map(|r| r["event_id"].as_str().unwrap().to_owned()).collect();
         let mut expected = wanted.clone();
-        (ids.sort(), expected.sort());
+        ids.sort();
+        expected.sort();
         assert_eq!(ids, expected, "from {shift}");
         // The session file's records win.
         let events = out.events();
@@ -154,7 +168,8 @@ fn trap_7_a_stale_document_beside_the_log_of_changes_adds_nothing() {
         json!({"kind": 2, "k": ["requests"], "v": [request("r2", "y", "0.30.0", &json!([{"value": "more"}]))]}),
     ];
     let both = together(vec![read_log(&log), stale]);
-    let answers: Vec<_> = both.events().iter().filter(|r| r["event_type"] == "llm_response").map(|r| r["text"].clone()).collect();
+    let answers: Vec<_> =
+        both.events().iter().filter(|r| r["event_type"] == "llm_response").map(|r| r["text"].clone()).collect();
     assert_eq!(answers, ["half and whole", "more"]);
     assert_eq!(both.events().len(), read_log(&log).events().len());
 }
@@ -241,7 +256,8 @@ fn trap_14_a_document_of_megabytes_on_one_line_is_read_in_one_go() {
 
 #[test]
 fn trap_15_byte_order_marks_and_carriage_returns_do_no_harm() {
-    let text = serde_json::to_string_pretty(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).unwrap();
+    let text =
+        serde_json::to_string_pretty(&session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))])).unwrap();
     let text = format!("\u{feff}{}\r\n", text.replace('\n', "\r\n"));
     let out = decode(Format::CopilotSession, SESSION, text.as_bytes());
     assert_eq!((out.of("user_interaction").len(), out.rejects.len()), (1, 0));
