@@ -62,7 +62,11 @@ fn byte_values(value: Json<'_, '_>) -> Option<Vec<u8>> {
     if value.is_array() {
         return value.items().map(byte).collect();
     }
-    value.entries().enumerate().map(|(at, (key, v))| (key.parse() == Ok(at)).then(|| byte(v)).flatten()).collect()
+    let mut bytes = vec![None; value.len()];
+    for (key, v) in value.entries() {
+        *bytes.get_mut(key.parse::<usize>().ok()?)? = Some(byte(v)?);
+    }
+    bytes.into_iter().collect()
 }
 
 fn decoded(text: &str) -> Option<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! How events are named, so that all stores of a conversation name them alike.
 
+use std::borrow::Cow;
+
 use super::AGENT;
 use crate::schema::EventId;
 
@@ -54,11 +56,19 @@ pub(super) fn bare_call(id: &str) -> &str {
     id.split_once("__vscode-").map_or(id, |(bare, _)| bare)
 }
 
-/// Id of a tool call. Providers' ids and UUIDs are unique by themselves; short ones (`call_0`) only
-/// within `scope`.
-pub(super) fn call(kind: &str, scope: &str, bare: &str) -> EventId {
-    let scope = if bare.len() >= 20 { "" } else { scope };
-    EventId::of(AGENT, kind, &[scope.as_bytes(), bare.as_bytes()])
+/// A tool call's id as it stands in rows. Providers' ids and UUIDs are unique by themselves; short ones
+/// (`call_0`) only within a turn, and not even there: `nth` counts the calls of one id.
+pub(super) fn unique_call<'i>(turn: &str, bare: &'i str, nth: usize) -> Cow<'i, str> {
+    match (bare.len() >= 20, nth) {
+        (true, 0) => Cow::Borrowed(bare),
+        (_, 0) => Cow::Owned(format!("{turn}/{bare}")),
+        _ => Cow::Owned(format!("{turn}/{bare}#{nth}")),
+    }
+}
+
+/// Id of an event of a tool call.
+pub(super) fn call(kind: &str, unique: &str) -> EventId {
+    EventId::of(AGENT, kind, &[unique.as_bytes()])
 }
 
 /// A length as part of a completeness.

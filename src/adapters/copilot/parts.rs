@@ -93,7 +93,7 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
     if let Some(text) = text::markdown(response) {
         out.text.push_str(text);
     }
-    let shown: Vec<Shown<'_>> = response.items().filter(|part| kind_of(*part) == Kind::Tool).map(Shown::new).collect();
+    let shown = Shown::list(response.items().filter(|part| kind_of(*part) == Kind::Tool));
     let mut rounds = Rounds::new(turn.metadata);
     rounds.pair(&shown);
     let joined = join_edits(response, &shown, &rounds);

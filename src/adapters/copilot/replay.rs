@@ -104,14 +104,15 @@ impl ReplayDecoder {
             }
             Some("toolCall") => {
                 walk.ts_us = log.get("time").and_then(session::when).or(walk.ts_us);
-                let id = log.str_at("id").map(ids::bare_call).unwrap_or_default();
+                let bare = log.str_at("id").map(ids::bare_call).unwrap_or_default();
+                let id = ids::unique_call(&walk.turn_id, bare, 0);
                 let output = log.get("response").map(|r| {
                     let mut out = String::new();
                     super::text::result(r, &mut out);
                     out
                 });
                 let call = Call {
-                    id,
+                    id: &id,
                     name: log.str_at("tool").unwrap_or_default(),
                     arguments: Arguments::read(log.get("args"), &self.inner),
                     facts: extra(|w| clean::rest(log, &["kind", "id", "tool", "args", "time", "response"], w)),

@@ -57,22 +57,34 @@ pub(super) struct Shown<'i> {
     part: Json<'i, 'i>,
     /// Id of the call: the provider's since 2026, a UUID before.
     id: &'i str,
+    /// Its place among the calls of this id, and among all.
+    nth: usize,
+    index: usize,
     pub(super) tool_id: &'i str,
     inner: bool,
 }
 
 impl<'i> Shown<'i> {
-    pub(super) fn new(part: Json<'i, 'i>) -> Self {
-        let inner = part.get("fromSubAgent").and_then(Json::as_bool) == Some(true)
-            || part.str_at("subAgentInvocationId").is_some();
-        let id = part.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
-        Self { part, id, tool_id: part.str_at("toolId").unwrap_or_default(), inner }
+    /// The calls among a response's parts, which are all calls.
+    pub(super) fn list(parts: impl Iterator<Item = Json<'i, 'i>>) -> Vec<Self> {
+        let mut list: Vec<Self> = Vec::new();
+        for part in parts {
+            let inner = part.get("fromSubAgent").and_then(Json::as_bool) == Some(true)
+                || part.str_at("subAgentInvocationId").is_some();
+            let id = part.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
+            let nth = list.iter().filter(|known| known.id == id).count();
+            let tool_id = part.str_at("toolId").unwrap_or_default();
+            list.push(Self { part, id, nth, index: list.len(), tool_id, inner });
+        }
+        list
     }
 }
 
 /// A call as the model made it.
 pub(super) struct RoundCall<'i> {
     id: &'i str,
+    nth: usize,
+    index: usize,
     pub(super) name: &'i str,
     arguments: Option<Json<'i, 'i>>,
     result: Option<Json<'i, 'i>>,
@@ -107,15 +119,18 @@ impl<'i> Rounds<'i> {
         let Some(rounds) = metadata.and_then(|m| m.get("toolCallRounds")) else { return Self::default() };
         let results: Vec<(&str, Json<'i, 'i>)> =
             metadata.and_then(|m| m.get("toolCallResults")).into_iter().flat_map(Json::entries).collect();
-        let mut calls = Vec::new();
+        let mut calls: Vec<RoundCall<'i>> = Vec::new();
         for round in rounds.items() {
             let ts_us = round.get("timestamp").and_then(session::when);
             for call in round.get("toolCalls").into_iter().flat_map(Json::items) {
                 let id = call.str_at("id").unwrap_or_default();
                 let result = results.iter().find(|(key, _)| *key == id).map(|(_, value)| *value);
                 let name = call.str_at("name").unwrap_or_default();
+                let bare = ids::bare_call(id);
                 calls.push(RoundCall {
-                    id: ids::bare_call(id),
+                    id: bare,
+                    nth: calls.iter().filter(|known| known.id == bare).count(),
+                    index: calls.len(),
                     name,
                     canonical: canonical(name),
                     arguments: call.get("arguments"),
@@ -133,7 +148,7 @@ impl<'i> Rounds<'i> {
     pub(super) fn pair(&mut self, shown: &[Shown<'_>]) {
         self.partners = vec![None; shown.len()];
         for (at, call) in shown.iter().enumerate().filter(|(_, c)| !c.id.is_empty()) {
-            self.take(at, |known| known.id == call.id, 0);
+            self.take(at, |known| known.id == call.id && known.nth == call.nth, 0);
         }
         let mut from = 0;
         for (at, call) in shown.iter().enumerate().filter(|(_, c)| !c.inner) {
@@ -238,6 +253,7 @@ impl Arguments {
 /// What is known of a call, whatever list it is from.
 #[derive(Debug, Default)]
 pub(super) struct Call<'a> {
+    /// As [`ids::unique_call`] makes it.
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) arguments: Arguments,
@@ -263,10 +279,9 @@ pub(super) struct Answer {
 impl Call<'_> {
     /// Appends the call's row and its result's; `base` has what is the same for both.
     pub(super) fn rows(&self, base: EventRow<'_>, rows: &mut Rows) {
-        let scope = base.session_id.unwrap_or_default();
         let size = ids::length(self.arguments.json.as_deref().unwrap_or_default());
         rows.event(&EventRow {
-            id: Some(ids::call("tool", scope, self.id)),
+            id: Some(ids::call("tool", self.id)),
             event_type: kind_of(self.name),
             role: Some("assistant"),
             tool_input: self.arguments.json.as_deref(),
@@ -297,7 +312,7 @@ impl Call<'_> {
         let lines = lines.filter(|_| answer.is_error != Some(true));
         let size = ids::length(answer.output.as_deref().unwrap_or_default());
         rows.event(&EventRow {
-            id: Some(ids::call("result", base.session_id.unwrap_or_default(), self.id)),
+            id: Some(ids::call("result", self.id)),
             event_type: "tool_result",
             role: Some("tool"),
             tool_output: answer.output.as_deref(),
@@ -321,8 +336,12 @@ const PAIRED: i64 = 1 << 36;
 
 /// Rows of a call that was not shown.
 pub(super) fn round_rows(turn: &Turn<'_>, call: &RoundCall<'_>, rows: &mut Rows) {
+    let id = match call.id {
+        "" => format!("{}/round/{}", turn.name, call.index).into(),
+        bare => ids::unique_call(turn.name, bare, call.nth),
+    };
     let made = Call {
-        id: call.id,
+        id: &id,
         name: call.name,
         arguments: Arguments::read(call.arguments, &turn.session.inner),
         result: call.result.map(|value| Answer {
@@ -364,10 +383,12 @@ pub(super) fn shown_rows(
     arguments.path = arguments.path.or(guessed.path);
     arguments.command = guessed.command.or(arguments.command);
     let name = partner.map_or(shown.tool_id, |call| call.name);
-    let id = if shown.id.is_empty() { partner.map_or("", |call| call.id) } else { shown.id };
-    let made_up = (id.is_empty()).then(|| format!("{}/{}", turn.name, part.str_at("toolId").unwrap_or_default()));
+    let id = match shown.id {
+        "" => format!("{}/shown/{}", turn.name, shown.index).into(),
+        bare => ids::unique_call(turn.name, bare, shown.nth),
+    };
     let call = Call {
-        id: made_up.as_deref().unwrap_or(id),
+        id: &id,
         name,
         arguments,
         facts: extra(|writer| call_facts(shown, partner, name, writer)),
@@ -485,7 +506,7 @@ fn answer_of(
         _ if turn.is_cancelled() && !answered => "cancelled",
         _ => "completed",
     };
-    let from_details = details.and_then(|d| detail_text(d));
+    let from_details = details.and_then(detail_text);
     let failed = details.and_then(|d| d.get("isError")).and_then(Json::as_bool).filter(|e| *e);
     let output = from_round.or(from_agent).or_else(|| terminal.clone()).or_else(|| from_details.clone());
     let facts = extra(|writer| {
@@ -494,8 +515,12 @@ fn answer_of(
         if let Some(shown) = terminal.as_deref().filter(|t| !t.trim().is_empty() && !used.contains(t.trim())) {
             writer.text("terminal_output", shown);
         }
-        if let Some(details) = details.filter(|_| from_details.as_deref() != output.as_deref()) {
-            writer.with("details", |out| write_clean(details, out));
+        if let Some(details) = details.filter(|_| from_details.is_none() || from_details != output) {
+            if details.is_object() {
+                writer.object("details", |writer| rest(details, &["input", "isError"], writer));
+            } else {
+                writer.with("details", |out| write_clean(details, out));
+            }
         }
     });
     Some(Answer {

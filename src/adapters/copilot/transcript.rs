@@ -50,6 +50,9 @@ struct Current {
 /// What a call's result repeats.
 #[derive(Debug, Default)]
 struct Made {
+    /// How many calls of this id there were before in the turn.
+    nth: usize,
+    done: bool,
     name: String,
     path: Option<String>,
     command: Option<String>,
@@ -145,6 +148,9 @@ impl Core {
         let ts = json.get("timestamp").and_then(session::when);
         self.state.last_us = self.state.last_us.max(ts);
         let ts_us = ts.or(self.state.last_us).unwrap_or(self.place.modified_us);
+        if self.current.name.is_empty() && kind != "session.start" {
+            self.current.name = ids::shared_turn(self.session(), 0, 0);
+        }
         match kind {
             "session.start" => self.start(data, ts_us, offset, rows),
             "user.message" => self.prompt(json, data, ts_us, offset, rows),
@@ -229,26 +235,36 @@ impl Core {
     }
 
     fn call(&mut self, data: Json<'_, '_>, name_key: &str, ts_us: i64, offset: u64, rows: &mut Rows) {
-        let id = data.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
-        if id.is_empty() || self.calls.contains_key(id) {
+        let bare = data.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
+        let nth = match self.calls.get(bare) {
+            // The request and the start of a call are one call.
+            Some(made) if !made.done => return,
+            Some(made) => made.nth + 1,
+            None => 0,
+        };
+        if bare.is_empty() {
             return;
         }
         let name = data.str_at(name_key).unwrap_or_default();
         let arguments = Arguments::read(data.get("arguments"), &self.inner);
         let (path, command) = (arguments.path.clone(), arguments.command.clone());
-        self.calls.insert(id.to_owned(), Made { name: name.to_owned(), path, command });
-        let call = Call { id, name, arguments, ..Call::default() };
+        self.calls.insert(bare.to_owned(), Made { nth, done: false, name: name.to_owned(), path, command });
+        let id = ids::unique_call(&self.current.name, bare, nth);
+        let call = Call { id: &id, name, arguments, ..Call::default() };
         if !self.silent {
             call.rows(self.row(ts_us, offset), rows);
         }
     }
 
     fn result(&mut self, data: Json<'_, '_>, ts_us: i64, offset: u64, rows: &mut Rows) {
-        let id = data.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
-        if id.is_empty() || self.silent {
+        let bare = data.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
+        if let Some(made) = self.calls.get_mut(bare) {
+            made.done = true;
+        }
+        if bare.is_empty() || self.silent {
             return;
         }
-        let made = self.calls.get(id);
+        let made = self.calls.get(bare);
         let failed = data.get("success").and_then(Json::as_bool) == Some(false);
         let mut output = String::new();
         let answer = data.get("result").or_else(|| data.get("error"));
@@ -267,7 +283,8 @@ impl Core {
             ..Arguments::default()
         };
         let name = made.map_or("", |m| &m.name);
-        let call = Call { id, name, arguments, result: Some(answer), ..Call::default() };
+        let id = ids::unique_call(&self.current.name, bare, made.map_or(0, |m| m.nth));
+        let call = Call { id: &id, name, arguments, result: Some(answer), ..Call::default() };
         call.result_row(self.row(ts_us, offset), rows);
     }
 

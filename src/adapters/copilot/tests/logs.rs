@@ -158,6 +158,49 @@ fn a_transcript_by_itself_is_a_conversation() {
 }
 
 #[test]
+fn calls_that_share_a_short_id_are_calls_of_their_own_in_both_stores() {
+    let call = |n: u32| {
+        let made =
+            json!({"toolCallId": "call_0", "name": "read_file", "arguments": format!("{{\"filePath\":\"/p/{n}\"}}")});
+        [
+            event("assistant.message", json!({"content": "", "toolRequests": [made]}), n),
+            event("tool.execution_start", json!({"toolCallId": "call_0", "toolName": "read_file"}), n),
+            event("tool.execution_complete", json!({"toolCallId": "call_0", "success": true}), n),
+        ]
+    };
+    let ask = |n: u32| event("user.message", json!({"content": format!("ask {n}")}), n);
+    let lines = [
+        vec![event("session.start", json!({"sessionId": ID}), 0), ask(1)],
+        call(2).to_vec(),
+        call(3).to_vec(),
+        vec![ask(4)],
+        call(5).to_vec(),
+    ]
+    .concat();
+    let spoken = read_transcript(&lines);
+    assert_eq!(spoken.of("file_read").len(), 3);
+    assert_eq!(spoken.events().len(), spoken.rows.len());
+    let turn = |id: &str, text: &str, counters: &[u32]| {
+        let response: Vec<Value> =
+            counters.iter().map(|n| shown(&format!("call_0__vscode-{n}"), "copilot_readFile")).collect();
+        let rounds: Vec<Value> = counters
+            .iter()
+            .map(|n| {
+                json!({"id": format!("q{n}"), "toolCalls": [
+            made(&format!("call_0__vscode-{n}"), "read_file", &json!({"filePath": format!("/p/{n}")}))]})
+            })
+            .collect();
+        with(request(id, text, "0.40.0", &json!(response)), &["result", "metadata", "toolCallRounds"], json!(rounds))
+    };
+    let whole = || read(&session(&[turn("r1", "ask 1", &[2, 3]), turn("r2", "ask 4", &[5])]));
+    let paths: Vec<_> = whole().of("file_read").iter().map(|r| r["file_path"].clone()).collect();
+    assert_eq!(paths, ["/p/2", "/p/3", "/p/5"]);
+    let both = together(vec![spoken, whole()]);
+    assert_eq!(both.events().iter().filter(|r| r["event_type"] == "file_read").count(), 3);
+    resumes_anywhere(Format::CopilotTranscript, TRANSCRIPT, log(&lines).as_bytes());
+}
+
+#[test]
 fn a_transcript_resumes_at_any_line() {
     resumes_anywhere(Format::CopilotTranscript, TRANSCRIPT, log(&spoken()).as_bytes());
 }

@@ -218,12 +218,13 @@ fn a_growing_document_ends_with_the_events_of_its_last_state() {
         json!([{"id": "q", "toolCalls": [
         made("toolu_bbbbbbbbbbbbbbbbbbbbbbbb__vscode-2", "read_file", &json!({"filePath": "/p/a.rs"}))]}]),
     );
-    let states = [started, saved, done].map(|one| read_one(one));
+    let states = [started, saved, done].map(read_one);
     let last = states.last().unwrap().events().iter().map(|r| r["event_id"].clone()).collect::<Vec<_>>();
     let out = together(states.into_iter().collect());
     let mut ids: Vec<_> = out.events().iter().map(|r| r["event_id"].as_str().unwrap().to_owned()).collect();
     let mut last: Vec<_> = last.iter().map(|v| v.as_str().unwrap().to_owned()).collect();
-    (ids.sort(), last.sort());
+    ids.sort();
+    last.sort();
     assert_eq!(ids, last);
     assert_eq!((out.sum("output_tokens"), out.sum("input_tokens")), (9, 90));
     let read = out.events().into_iter().find(|r| r["event_type"] == "file_read").unwrap();

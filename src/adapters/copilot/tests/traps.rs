@@ -149,7 +149,8 @@ fn trap_6_the_same_session_in_several_stores_and_folders_is_one_session_in_any_o
         let out = together(all);
         let mut ids: Vec<_> = out.events().iter().map(|r| r["event_id"].as_str().unwrap().to_owned()).collect();
         let mut expected = wanted.clone();
-        (ids.sort(), expected.sort());
+        ids.sort();
+        expected.sort();
         assert_eq!(ids, expected, "from {shift}");
         // The session file's records win.
         let events = out.events();
