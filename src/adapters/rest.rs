@@ -35,15 +35,7 @@ pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
     } else if value.is_object() {
         let mut object = ObjectWriter::new(out);
         for (key, inner) in value.entries().filter(|(key, _)| !SEALED.contains(key)) {
-            if matches!(key, "data" | "Data" | "base64")
-                && let Some(bytes) = inner.as_str().and_then(decoded)
-            {
-                let kinds = ["media_type", "mimeType", "mime_type", "MIMEType", "mime"];
-                let media_type = kinds.iter().find_map(|kind| value.str_at(kind));
-                object.with(key, |out| describe(&bytes, media_type, out));
-            } else {
-                object.with(key, |out| write_clean(inner, out));
-            }
+            object.with(key, |out| write_member(value, key, inner, out));
         }
         object.end();
     } else {
@@ -51,6 +43,19 @@ pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
             Some(text) => write_text(text, out),
             None => value.write(out),
         }
+    }
+}
+
+/// Appends the value at `key` of `object`; base64 data under the names that agents give it as what it
+/// holds.
+fn write_member(object: Json<'_, '_>, key: &str, value: Json<'_, '_>, out: &mut String) {
+    let is_named = matches!(key, "data" | "Data" | "base64");
+    match value.as_str().filter(|_| is_named).and_then(decoded) {
+        Some(bytes) => {
+            let kinds = ["media_type", "mimeType", "mime_type", "MIMEType", "mime"];
+            describe(&bytes, kinds.iter().find_map(|kind| object.str_at(kind)), out);
+        }
+        None => write_clean(value, out),
     }
 }
 
@@ -133,10 +138,16 @@ impl Extra {
 
     /// Adds a value that is neither null nor empty.
     pub(super) fn value(&mut self, key: &str, value: Json<'_, '_>) -> &mut Self {
-        let mut text = String::new();
-        write_clean(value, &mut text);
-        if !matches!(text.as_str(), "null" | "{}" | "[]" | "\"\"") {
-            self.key(key).push_str(&text);
+        self.filled(key, |out| write_clean(value, out))
+    }
+
+    fn filled(&mut self, key: &str, write: impl FnOnce(&mut String)) -> &mut Self {
+        let before = self.0.len();
+        self.key(key);
+        let start = self.0.len();
+        write(&mut self.0);
+        if matches!(self.0.get(start..), Some("null" | "{}" | "[]" | "\"\"")) {
+            self.0.truncate(before);
         }
         self
     }
@@ -145,7 +156,7 @@ impl Extra {
     pub(super) fn rest(&mut self, object: Json<'_, '_>, used: &[&str]) -> &mut Self {
         for (key, value) in object.entries() {
             if !used.contains(&key) && !SEALED.contains(&key) {
-                self.value(key, value);
+                self.filled(key, |out| write_member(object, key, value, out));
             }
         }
         self

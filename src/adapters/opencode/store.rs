@@ -124,8 +124,9 @@ fn messages(tables: &Tables) -> Query {
     let (hidden, hidden_mark) = if reverts {
         // Messages that a revert hides; a revert that is undone changes none of them.
         let hidden = format!(
-            " UNION SELECT h.rowid FROM recent r JOIN session v ON v.id = r.session_id AND v.revert IS NOT NULL \
-             AND v.time_updated >= :mark - {SLACK_MS} JOIN message h ON h.session_id = v.id \
+            " UNION SELECT h.rowid FROM (SELECT DISTINCT session_id FROM recent) r \
+             CROSS JOIN session v ON v.id = r.session_id AND v.revert IS NOT NULL \
+             AND v.time_updated >= :mark - {SLACK_MS} CROSS JOIN message h ON h.session_id = v.id \
              AND h.id >= CASE WHEN json_valid(v.revert) THEN json_extract(v.revert, '$.messageID') END"
         );
         (hidden, ", CASE WHEN s.revert IS NULL THEN 0 ELSE s.time_updated END")
@@ -140,7 +141,7 @@ fn messages(tables: &Tables) -> Query {
         "WITH recent AS MATERIALIZED (SELECT rowid AS row, id, session_id, time_updated FROM message \
          ORDER BY rowid DESC LIMIT {RECENT}), changed AS MATERIALIZED (SELECT rowid FROM message WHERE rowid > :rowid \
          UNION SELECT row FROM recent WHERE time_updated >= :mark - {SLACK_MS} \
-         UNION SELECT r.row FROM recent r JOIN part p ON p.message_id = r.id WHERE p.time_updated >= :mark - {SLACK_MS}\
+         UNION SELECT r.row FROM recent r CROSS JOIN part p ON p.message_id = r.id WHERE p.time_updated >= :mark - {SLACK_MS}\
          {hidden}) \
          SELECT m.rowid, max(m.time_updated, coalesce(max(p.time_updated), 0){hidden_mark}), \
          m.id, m.session_id, m.time_created, m.time_updated, m.data, \

@@ -211,19 +211,21 @@ impl<'a> Thread<'a> {
     fn rest(&mut self, json: Json<'_, '_>, rows: &mut Rows) {
         let Some(all) = json.get("cumulative_token_usage").and_then(Tokens::of) else { return };
         let left = all.without(self.counted);
-        if left == Tokens::default() {
-            return;
-        }
         let row = EventRow {
             id: self.key("rest", &[]),
             event_type: "llm_request",
             provider: self.provider.as_deref(),
             model: self.model.as_deref(),
-            completeness: all.total(),
+            // More or less is left over as the thread goes on: the latest state stays.
+            completeness: self.updated_us / 1000,
             turn: None,
             ..self.row()
         };
-        rows.event(&left.fill("derived", row));
+        if left == Tokens::default() {
+            rows.event(&row);
+        } else {
+            rows.event(&left.fill("derived", row));
+        }
     }
 
     fn messages(&mut self, messages: Json<'_, '_>, usage: Option<Json<'_, '_>>, rows: &mut Rows) {
