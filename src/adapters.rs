@@ -30,6 +30,7 @@ pub mod json;
 pub mod kiro;
 pub mod legacy;
 pub mod line;
+pub mod mapped;
 pub mod opencode;
 pub mod pi;
 pub mod qwen;

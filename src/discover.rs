@@ -10,6 +10,7 @@
 //!
 //! - [`project_roots`] are the places inside projects, where some agents log: known from what other logs
 //!   name as working folder
+//! - [`mapped_roots`] are the places of formats that users describe
 //!
 //! A further agent is one file in `agents/`: rows of places, patterns of paths, a rule for content.
 
@@ -17,6 +18,7 @@ mod agents;
 mod classify;
 mod editors;
 mod explicit;
+mod mapped;
 mod pattern;
 mod places;
 mod projects;
@@ -26,7 +28,8 @@ mod stat;
 mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
-pub use explicit::explicit;
+pub use explicit::{explicit, explicit_mapped};
+pub use mapped::{is_named_like, mapped_roots};
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use projects::{named_projects, project_roots};

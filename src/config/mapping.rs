@@ -333,6 +333,8 @@ fn files_at(text: &str, start: &Start<'_>) -> Option<MappedFiles> {
     let pattern = parts.get(fixed..)?.join("/");
     let folder = parts.get(..fixed)?.join("/");
     let folder = absolute(Path::new(if folder.is_empty() { "/" } else { &folder }), start.user_home, start.current_dir);
+    // `~` alone would end in a separator.
+    let folder: PathBuf = folder.components().collect();
     let whole = pattern.contains('*') && start.user_home.starts_with(&folder);
     (!pattern.is_empty() && pattern.split('/').all(|part| !part.is_empty() && part != "..") && !whole)
         .then_some(MappedFiles { folder, pattern })

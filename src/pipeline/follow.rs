@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::progress::Progress;
 use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
-use super::survey::{Scope, survey, wanted_roots};
+use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
@@ -211,12 +211,21 @@ impl Follower {
     fn job_at(&mut self, path: &Path) -> Option<Job> {
         let (root, (path, found)) = self.roots.iter().find_map(|root| Some((root, classify_change(root, path)?)))?;
         let agent: Arc<str> = agent_of(root, found.format).into();
+        let mapping = mapping_of(&self.options.scope.own, found.format, &agent);
         let path = path.as_path();
         let companions = found.companions;
         let known = self.registry.at(path);
         let Ok(metadata) = std::fs::metadata(path) else {
             let previous = self.positions.get(&known?).cloned();
-            return Some(Job { path: path.into(), agent, format: found.format, companions, stat: None, previous });
+            return Some(Job {
+                path: path.into(),
+                agent,
+                format: found.format,
+                companions,
+                stat: None,
+                previous,
+                mapping,
+            });
         };
         if !metadata.is_file() {
             return None;
@@ -232,7 +241,7 @@ impl Follower {
                 self.positions.get(&id).cloned()
             }
         };
-        Some(Job { path: path.into(), agent, format: found.format, companions, stat: Some(stat), previous })
+        Some(Job { path: path.into(), agent, format: found.format, companions, stat: Some(stat), previous, mapping })
     }
 
     fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {

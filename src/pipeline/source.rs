@@ -10,8 +10,8 @@ use super::progress::Progress;
 use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::discover::{Stat, matching_paths};
-use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, SourceId, SourcePosition};
+use crate::discover::Stat;
+use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
 use crate::watch::Limits;
 
 /// An agent that has not written for this long has settled what it wrote.
@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) companions: Vec<PathBuf>,
     pub(super) stat: Option<Stat>,
     pub(super) previous: Option<Arc<SourcePosition>>,
+    /// What describes the format, when a user does.
+    pub(super) mapping: Option<Arc<Mapping>>,
 }
 
 /// What came of reading a source.

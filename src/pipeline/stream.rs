@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_companions, vanished};
 use super::{PipelineError, now_us};
-use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder};
+use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
 use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
 use crate::watch::{Document, Frame, Look, Opened, Patience, Reader, anchor, fingerprint, look, read_document};
 
@@ -149,9 +149,12 @@ impl StreamReader {
         position.last_error = None;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let modified_us = opened.stat().modified_ns / 1000;
-        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
-        let decoder = decoder(job.format, info, checkpoint).ok_or_else(unread)?;
+        let info =
+            SourceInfo { path: &position.path, companions: &companions, modified_us: opened.stat().modified_ns / 1000 };
+        let decoder = match &job.mapping {
+            Some(mapping) => mapped::decoder(mapping, info, checkpoint),
+            None => decoder(job.format, info, checkpoint).ok_or_else(|| unread(job.format))?,
+        };
         let next = decoder.checkpoint().resume_at;
         Ok(Self { format: job.format, decoder, before: position.clone(), position, next })
     }
@@ -383,6 +386,11 @@ fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
     means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
 }
 
-fn unread() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this build has no decoder for it")
+fn unread(format: Format) -> io::Error {
+    let why = if format.is_mapped() {
+        "the description of its format in <home>/adapters is gone or cannot be used"
+    } else {
+        "this build has no decoder for it"
+    };
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::source::{Job, new_position};
 use crate::config::{Own, Places};
-use crate::discover::{FoundFile, Note, Root, Seen, explicit, named_projects, project_roots, roots, scan};
-use crate::schema::{SourceId, SourcePosition};
+use crate::discover::{
+    FoundFile, Note, Root, Seen, explicit, explicit_mapped, mapped_roots, named_projects, project_roots, roots, scan,
+};
+use crate::schema::{Format, Mapping, SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
 
 /// Which logs are meant.
@@ -66,6 +68,12 @@ impl Survey {
     #[must_use]
     pub const fn files(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Places inside projects that were looked at.
+    #[must_use]
+    pub fn project_roots(&self) -> &[Root] {
+        &self.project_roots
     }
 
     /// Paths of the files to read with the bytes to read of each, oldest file first.
@@ -140,7 +148,7 @@ pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<
     let Walked { mut files, mut notes, mut ground } = walked;
     let roots = ground.extend(positions, true);
     look_into(&roots, scope, &mut files, &mut notes);
-    let mut survey = sort_out(files, positions, scope.is_everything());
+    let mut survey = sort_out(files, &scope.own, positions, scope.is_everything());
     (survey.notes, survey.ground, survey.project_roots) = (notes, ground, roots);
     survey
 }
@@ -156,7 +164,7 @@ impl Survey {
         }
         let (mut files, mut notes) = (Vec::new(), Vec::new());
         look_into(&roots, scope, &mut files, &mut notes);
-        let survey = sort_out(files, positions, false);
+        let survey = sort_out(files, &scope.own, positions, false);
         Some(Self { notes, project_roots: roots, ..survey })
     }
 }
@@ -177,7 +185,12 @@ fn look_into(roots: &[Root], scope: &Scope, files: &mut Vec<FoundFile>, notes: &
 }
 
 /// Says which of the files found are to be read; with `whole`, known sources that were not found are gone.
-fn sort_out(files: Vec<FoundFile>, positions: &HashMap<SourceId, Arc<SourcePosition>>, whole: bool) -> Survey {
+fn sort_out(
+    files: Vec<FoundFile>,
+    own: &Own,
+    positions: &HashMap<SourceId, Arc<SourcePosition>>,
+    whole: bool,
+) -> Survey {
     let mut survey = Survey { found: files.len() as u64, ..Survey::default() };
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
@@ -187,18 +200,18 @@ fn sort_out(files: Vec<FoundFile>, positions: &HashMap<SourceId, Arc<SourcePosit
             Some(position) => {
                 seen.insert(Path::new(&position.path));
                 if needs_a_look(position, file) {
-                    survey.jobs.push(job(file, Some(Arc::clone(position))));
+                    survey.jobs.push(job(own, file, Some(Arc::clone(position))));
                 }
             }
             None => unknown.push(file.clone()),
         }
     }
     if !unknown.is_empty() {
-        place(unknown, positions, &mut survey.jobs, &mut seen);
+        place(unknown, own, positions, &mut survey.jobs, &mut seen);
     }
     if whole {
         let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
-        survey.jobs.extend(gone.filter_map(missing_job));
+        survey.jobs.extend(gone.filter_map(|position| missing_job(own, position)));
     }
     survey.jobs.sort_by_cached_key(|j| (j.stat.map_or(0, |s| s.modified_ns), j.path.clone()));
     survey.bytes = survey.jobs.iter().map(unread).sum();
@@ -213,7 +226,7 @@ fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
         || !is_untouched(&position.fingerprint, &file.stat)
 }
 
-fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
+fn job(own: &Own, file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
     Job {
         path: file.path.clone(),
         agent: file.agent.into(),
@@ -221,20 +234,36 @@ fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
         companions: file.companions.clone(),
         stat: Some(file.stat),
         previous,
+        mapping: mapping_of(own, file.format, file.agent),
     }
 }
 
+/// What describes a format, when a user does.
+pub(super) fn mapping_of(own: &Own, format: Format, agent: &str) -> Option<Arc<Mapping>> {
+    own.mapping(agent).filter(|_| format.is_mapped()).cloned()
+}
+
 /// A source whose file was not found: a look will say whether it is gone.
-fn missing_job(position: &Arc<SourcePosition>) -> Option<Job> {
-    let format = crate::schema::Format::from_name(&position.format)?;
+fn missing_job(own: &Own, position: &Arc<SourcePosition>) -> Option<Job> {
+    let format = Format::from_name(&position.format)?;
+    let mapping = mapping_of(own, format, &position.agent);
     let previous = Some(Arc::clone(position));
     let agent = position.agent.as_str().into();
-    Some(Job { path: PathBuf::from(&position.path), agent, format, companions: Vec::new(), stat: None, previous })
+    Some(Job {
+        path: PathBuf::from(&position.path),
+        agent,
+        format,
+        companions: Vec::new(),
+        stat: None,
+        previous,
+        mapping,
+    })
 }
 
 /// Decides for files at paths nobody knows whether they are new, moved, or another name.
 fn place<'a>(
     mut unknown: Vec<FoundFile>,
+    own: &Own,
     positions: &'a HashMap<SourceId, Arc<SourcePosition>>,
     jobs: &mut Vec<Job>,
     seen: &mut HashSet<&'a Path>,
@@ -256,7 +285,7 @@ fn place<'a>(
         if let Some(position) = previous {
             seen.insert(Path::new(&position.path));
         }
-        jobs.push(job(file, previous.cloned()));
+        jobs.push(job(own, file, previous.cloned()));
     }
 }
 
@@ -271,6 +300,11 @@ fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile>
         for root in wanted_roots(places, scope) {
             scan(&root, &mut visit);
         }
+    } else if let Some(mapping) = scope.agents.first().and_then(|agent| scope.own.mapping(agent)) {
+        for path in &scope.paths {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            explicit_mapped(mapping, &path, &mut visit);
+        }
     } else {
         let agent = scope.agents.first().map(String::as_str);
         for path in &scope.paths {
@@ -284,6 +318,7 @@ fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile>
 /// The agents' own places that `scope` means.
 pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
     let mut all = roots(places);
+    all.extend(mapped_roots(&scope.own.mappings));
     all.retain(|r| scope.wants_agent(r.agent));
     all
 }

@@ -199,6 +199,11 @@ fn help_of_sources() {
 }
 
 #[test]
+fn help_of_adapters() {
+    insta::assert_snapshot!(help("adapters"), @"");
+}
+
+#[test]
 fn help_of_schema() {
     insta::assert_snapshot!(help("schema"), @"
     Print the columns of the tables

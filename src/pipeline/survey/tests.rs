@@ -38,6 +38,7 @@ impl Home {
             companions: Vec::new(),
             stat: None,
             previous: None,
+            mapping: None,
         };
         let mut position = new_position(&job, &Stat::default());
         position.folders = folders.iter().map(|f| self.path(f).to_string_lossy().into_owned()).collect();
