@@ -33,7 +33,12 @@ fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
 }
 
 fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
-    let info = SourceInfo { path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl", companions: &[], modified_us: 1, zone: None };
+    let info = SourceInfo {
+        path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl",
+        companions: &[],
+        modified_us: 1,
+        zone: None,
+    };
     let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
     let mut current = decoder(format, info, None).expect("a format of lines or documents");
     let mut tail = Rows::new(RowContext::new(format.agent(), info.path));

@@ -116,12 +116,18 @@ impl Figures {
         let mut figures = Self::default();
         for part in tokens.trim_end_matches(['.', ' ']).split(", ") {
             let (number, what) = part.split_once(' ')?;
-            let (value, exact) = number_of(number)?;
+            // `cache costs not included` stands between numbers.
+            let Some((value, exact)) = number_of(number) else {
+                if part.starts_with("cache costs") {
+                    continue;
+                }
+                return None;
+            };
             match what {
                 "sent" => figures.sent = Some(value),
                 "received" => figures.received = Some(value),
                 "cache write" => figures.cache_write = Some(value),
-                "cache hit" => figures.cache_hit = Some(value),
+                "cache hit" | "cached" => figures.cache_hit = Some(value),
                 _ => return None,
             }
             figures.rounded |= !exact;
@@ -217,7 +223,10 @@ mod tests {
         assert_eq!(said("Applied edit to a b.py"), Said::Edited("a b.py"));
         assert_eq!(said("Commit 1a2b3c4 feat: x"), Said::Commit("1a2b3c4", "feat: x"));
         assert_eq!(said("Commit before the chat proceeds [y/n]? y"), Said::Nothing);
-        assert_eq!(said("Main model: anthropic/claude-sonnet-4 with diff edit format"), Said::Model("anthropic/claude-sonnet-4"));
+        assert_eq!(
+            said("Main model: anthropic/claude-sonnet-4 with diff edit format"),
+            Said::Model("anthropic/claude-sonnet-4")
+        );
         assert_eq!(said("Models: gpt-4o, weak model gpt-4o-mini"), Said::Model("gpt-4o"));
         assert_eq!(said("Aider v0.86.1"), Said::Version("0.86.1"));
         assert_eq!(said("Aider version 1"), Said::Nothing);

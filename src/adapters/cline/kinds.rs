@@ -32,8 +32,15 @@ pub(super) fn family(name: &str) -> Family {
         "use_mcp_tool" | "access_mcp_resource" | "use_mcp_server" => Family::Mcp,
         "browser_action" => Family::Browser,
         "webFetch" | "web_fetch" | "webSearch" | "web_search" | "fetch_web_content" => Family::Web,
-        "attempt_completion" | "ask_followup_question" | "plan_mode_respond" | "act_mode_respond" | "new_task"
-        | "condense" | "summarize_task" | "report_bug" | "ask_question" => Family::Talk,
+        "attempt_completion"
+        | "ask_followup_question"
+        | "plan_mode_respond"
+        | "act_mode_respond"
+        | "new_task"
+        | "condense"
+        | "summarize_task"
+        | "report_bug"
+        | "ask_question" => Family::Talk,
         _ => Family::Other,
     }
 }

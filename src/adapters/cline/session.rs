@@ -70,8 +70,7 @@ impl About {
             status: text("status"),
             cwd: text("cwd").or_else(|| text("workspace_root")),
             title: metadata(&["title"]).map(str::to_owned),
-            parent: text("parent_session_id")
-                .or_else(|| metadata(&["fork", "forkedFromSessionId"]).map(str::to_owned)),
+            parent: text("parent_session_id").or_else(|| metadata(&["fork", "forkedFromSessionId"]).map(str::to_owned)),
             extra: extra.end().map(str::to_owned),
         }
     }
@@ -99,8 +98,7 @@ impl Walk for SessionWalk {
         // The companion of a copied or renamed file may be another session's.
         let fits = self.about.id.is_empty() || self.about.id == id;
         let about = if fits { &self.about } else { &About::default() };
-        let mut run =
-            Run { about, id, agent, is_copy: self.is_copy, out, uses: HashMap::new(), turn: 0, last_us };
+        let mut run = Run { about, id, agent, is_copy: self.is_copy, out, uses: HashMap::new(), turn: 0, last_us };
         run.frame();
         let count = messages.len();
         for (index, message) in messages.items().enumerate() {
@@ -169,7 +167,8 @@ impl<'a> Run<'a, '_> {
             return;
         }
         if self.about.started_us.is_some() {
-            let row = EventRow { extra: self.about.extra.as_deref(), ..self.base("session_start", self.about.started_us) };
+            let row =
+                EventRow { extra: self.about.extra.as_deref(), ..self.base("session_start", self.about.started_us) };
             self.out.put(&EventRow { id: of("start"), ..row }, State::Settled);
         }
         if self.about.ended_us.is_some() {
@@ -285,7 +284,9 @@ impl<'a> Run<'a, '_> {
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(&item.get("result").map(|r| r.as_str().map_or_else(|| scrubbed(r), str::to_owned)).unwrap_or_default());
+            text.push_str(
+                &item.get("result").map(|r| r.as_str().map_or_else(|| scrubbed(r), str::to_owned)).unwrap_or_default(),
+            );
         }
         if text.is_empty() {
             text = content.map(scrubbed).unwrap_or_default();

@@ -135,7 +135,18 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         let context = Context { task, id: task.id(Some(first.ts_ms)), turn: 0, cwd: task.cwd.clone(), model: None };
         let (parser, calls) = (Parser::default(), Calls::default());
         let format = walk.format;
-        Self { format, context, out, parser, call: None, calls, output: None, after: &[], is_first: true, is_over: false }
+        Self {
+            format,
+            context,
+            out,
+            parser,
+            call: None,
+            calls,
+            output: None,
+            after: &[],
+            is_first: true,
+            is_over: false,
+        }
     }
 
     fn start(&mut self, first: &Message<'_, '_>) {
@@ -162,7 +173,12 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             "followup" | "plan_mode_respond" | "act_mode_respond" | "new_task" | "condense" | "summarize_task"
             | "report_bug" => self.question(m),
             "reasoning" => self.say(m, "thinking", "message", m.text, Some("assistant")),
-            "tool" | "command" | "use_mcp_server" | "browser_action_launch" | "browser_action" | "use_subagents"
+            "tool"
+            | "command"
+            | "use_mcp_server"
+            | "browser_action_launch"
+            | "browser_action"
+            | "use_subagents"
             | "subagent" => self.tool(m),
             "command_output" => self.command_output(m),
             "mcp_server_response" | "browser_action_result" | "subtask_result" | "codebase_search_result" => {
@@ -228,15 +244,32 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
 
     fn other(&mut self, m: &Message<'t, 'i>) {
         let event_type = match m.kind {
-            "error" | "error_retry" | "diff_error" | "clineignore_error" | "rooignore_error" | "api_req_failed"
-            | "api_req_retry_delayed" | "command_permission_denied" | "condense_context_error"
+            "error"
+            | "error_retry"
+            | "diff_error"
+            | "clineignore_error"
+            | "rooignore_error"
+            | "api_req_failed"
+            | "api_req_retry_delayed"
+            | "command_permission_denied"
+            | "condense_context_error"
             | "mistake_limit_reached" => "error_encountered",
             "task_progress" | "user_edit_todos" => "progress",
             "hook_status" | "hook_output_stream" | "hook" => "hook",
-            "api_req_retried" | "api_req_rate_limited" | "resume_task" | "resume_completed_task" | "info"
-            | "mcp_notification" | "load_mcp_documentation" | "generate_explanation" | "conditional_rules_applied"
-            | "shell_integration_warning" | "shell_integration_warning_with_suggestion" | "image"
-            | "browser_session_status" | "auto_approval_max_req_reached" => "system",
+            "api_req_retried"
+            | "api_req_rate_limited"
+            | "resume_task"
+            | "resume_completed_task"
+            | "info"
+            | "mcp_notification"
+            | "load_mcp_documentation"
+            | "generate_explanation"
+            | "conditional_rules_applied"
+            | "shell_integration_warning"
+            | "shell_integration_warning_with_suggestion"
+            | "image"
+            | "browser_session_status"
+            | "auto_approval_max_req_reached" => "system",
             _ => "unknown",
         };
         let mut extra = Extra::default();

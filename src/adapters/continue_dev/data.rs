@@ -50,8 +50,16 @@ impl DataDecoder {
             || is_completion
             || matches!(
                 kind,
-                "chatInteraction" | "chatFeedback" | "chat" | "toolUsage" | "editInteraction" | "nextEditOutcome"
-                    | "model_use" | "step_run" | "context_used" | "quick_edit"
+                "chatInteraction"
+                    | "chatFeedback"
+                    | "chat"
+                    | "toolUsage"
+                    | "editInteraction"
+                    | "nextEditOutcome"
+                    | "model_use"
+                    | "step_run"
+                    | "context_used"
+                    | "quick_edit"
             );
         let mut extra = Extra::default();
         const USED: [&str; 12] = [
@@ -80,7 +88,13 @@ impl DataDecoder {
             id: Some(id),
             ts_us: ts.unwrap_or(self.modified_us),
             ts_inferred: ts.is_none(),
-            event_type: if is_tokens { "llm_response" } else if known { "system" } else { "unknown" },
+            event_type: if is_tokens {
+                "llm_response"
+            } else if known {
+                "system"
+            } else {
+                "unknown"
+            },
             role: is_tokens.then_some("assistant"),
             session_id: json.str_at("sessionId"),
             model: ["model", "modelName", "modelTitle"].iter().find_map(|k| json.str_at(k)),

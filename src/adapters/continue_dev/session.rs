@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::AGENT;
 use super::index::created_us;
+use crate::adapters::SourceInfo;
 use crate::adapters::cline::document::{Out, State, Walk};
 use crate::adapters::cline::lines::{Lines, between};
 use crate::adapters::cline::text::{Extra, filled, nano_usd, scrubbed, text_of};
-use crate::adapters::SourceInfo;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::schema::{EventId, EventRow};
@@ -312,7 +312,8 @@ impl<'a> Run<'a, '_> {
         };
         self.put(&row, tool_state(item, state));
         let id = item.event_id(self.id, "result", key);
-        self.calls.insert(key.to_owned(), Called { id, name: name.to_owned(), path: facts.path, command: facts.command });
+        self.calls
+            .insert(key.to_owned(), Called { id, name: name.to_owned(), path: facts.path, command: facts.command });
     }
 
     /// The answer that the state of a call holds.
@@ -436,7 +437,11 @@ impl Facts {
         let event_type = match short {
             "read_file" | "Read" | "read_currently_open_file" | "read_file_range" => "file_read",
             "create_new_file" | "Write" => "file_write",
-            "edit_existing_file" | "single_find_and_replace" | "multi_edit" | "Edit" | "MultiEdit"
+            "edit_existing_file"
+            | "single_find_and_replace"
+            | "multi_edit"
+            | "Edit"
+            | "MultiEdit"
             | "search_and_replace_in_file" => "file_modify",
             "run_terminal_command" | "Bash" => "command_execution",
             _ => "tool_use",
