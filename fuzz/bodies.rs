@@ -43,9 +43,15 @@ fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
 }
 
 fn run(format: Format, lines: &[(u64, &[u8])], mut resume_after: Option<usize>) -> (Vec<(u128, String)>, Counts) {
-    let mut rows = Rows::new(RowContext::new(format.agent(), INFO.path));
-    let mut current = begin(format, None);
-    let mut tail = Rows::new(RowContext::new(format.agent(), INFO.path));
+    let info = SourceInfo {
+        path: "/logs/0f6b2c4e-0000-4000-8000-000000000000.jsonl",
+        companions: &[],
+        modified_us: 1,
+        zone: None,
+    };
+    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
+    let mut current = decoder(format, info, None).expect("a format of lines or documents");
+    let mut tail = Rows::new(RowContext::new(format.agent(), info.path));
     let mut at = 0;
     while let Some((offset, bytes)) = lines.get(at) {
         current.line(Line { bytes, offset: *offset, end: offset + bytes.len() as u64 + 1 }, &mut rows);

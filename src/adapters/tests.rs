@@ -96,7 +96,7 @@ fn rows_of(batch: &RowBatch) -> Vec<Row> {
         .collect()
 }
 
-/// Takes the rows and counters so far.
+/// The rows collected so far.
 pub(crate) fn finish(rows: &mut Rows) -> Decoded {
     let batch = rows.finish();
     let reasons = batch.rejects.column_by_name("reason").expect("rejects have a reason").as_string_view();

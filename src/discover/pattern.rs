@@ -28,8 +28,7 @@ pub struct Pattern {
     /// What such a file is.
     pub format: Format,
     /// Small files to be read with it, relative to its folder: `..` goes up, `{stem}` is its name
-    /// without the last extension, `{parent}` the name of its folder, `*` stands for any characters.
-    /// They need not exist.
+    /// without the last extension, `{id}` without all of them. They need not exist.
     pub companions: &'static [&'static str],
 }
 
@@ -106,7 +105,8 @@ fn beside(path: &Path, companion: &str) -> Option<PathBuf> {
                 return None;
             }
         } else {
-            at.push(part.replace("{stem}", stem).replace("{parent}", &parent));
+            let id = stem.split('.').next().unwrap_or(stem);
+            at.push(part.replace("{stem}", stem).replace("{id}", id));
         }
     }
     Some(at)

@@ -75,7 +75,7 @@ impl Root {
         self.layout.folders().iter().map(|f| if f.is_empty() { self.path.clone() } else { self.path.join(f) })
     }
 
-    /// Single files to look at.
+    /// Single files to look at; the empty name is the root itself.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.layout.files().iter().map(|f| if f.is_empty() { self.path.clone() } else { self.path.join(f) })
     }

@@ -3,7 +3,7 @@
 //! - `# aider chat started at <local time>` starts a session; nothing else does, not even a banner (`/model` prints it again)
 //! - `#### ` starts each line of what the user wrote, `> ` each line of Aider's own; both end in two blanks. The rest is the
 //!   model's. Inside an answer, a heading or a quote without the two blanks belongs to the answer; with them nobody can
-//!   tell. Files whose blanks were trimmed away are read by the marks alone
+//!   tell. A text of Aider's own with newlines in it has the mark before its first line and the blanks behind its last. Files whose blanks were trimmed away are read by the marks alone
 //! - a block ends when another kind begins. An answer is held until its `Tokens:` line came, or the next message
 //! - identity: time of the session, number of the block in it, kind, first line. Sessions that a merge doubled are one
 
@@ -59,8 +59,8 @@ struct Block {
     number: u32,
     text: String,
     lines: u32,
-    /// A line of Aider's goes on without a mark.
-    wraps: bool,
+    /// A line of Aider's that goes on without a mark, and its number.
+    unfinished: Option<(String, usize)>,
     /// It has been handed out as it is.
     shown: bool,
 }
@@ -68,8 +68,8 @@ struct Block {
 impl Block {
     /// The block without its text.
     const fn bare(&self) -> Self {
-        let Self { kind, offset, number, lines, wraps, shown, .. } = *self;
-        Self { kind, offset, number, text: String::new(), lines, wraps, shown }
+        let Self { kind, offset, number, lines, shown, .. } = *self;
+        Self { kind, offset, number, text: String::new(), lines, unfinished: None, shown }
     }
 }
 
@@ -145,21 +145,22 @@ impl ChatDecoder {
         let inside = self.block.as_ref().map(|b| b.kind);
         let is_mark = match (blanks, kind) {
             (true, _) if ends => true,
+            (true, Kind::Tool) if rest.starts_with(" Tokens: ") => rest.ends_with(" received."),
             (true, Kind::Tool) => inside != Some(Kind::Answer) && self.state.follows_text,
             (true, _) => false,
             (false, Kind::User) => inside == Some(Kind::User) || !self.state.follows_text,
             (false, _) => inside != Some(Kind::Answer) || !self.state.follows_text,
         };
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let inner = |text: &'a str| text.strip_prefix(' ').unwrap_or(text);
         match kind {
             _ if !is_mark => Mark::Plain,
-            Kind::User => Mark::User(rest),
-            _ => Mark::Tool(rest),
+            Kind::User => Mark::User(inner(rest.strip_suffix("  ").unwrap_or(rest))),
+            _ => Mark::Tool(inner(rest)),
         }
     }
 
     fn take(&mut self, line: &Line<'_>, text: &str, rows: &mut Rows) {
-        let wraps = self.block.as_ref().is_some_and(|b| b.wraps);
+        let wraps = self.block.as_ref().is_some_and(|b| b.unfinished.is_some());
         match self.mark_of(text) {
             Mark::Header(time) => self.header(line, time, rows),
             Mark::User(rest) => {
@@ -167,20 +168,27 @@ impl ChatDecoder {
                     self.close_all(rows);
                     self.mark = (line.offset, self.state.clone());
                 }
-                self.add(Kind::User, line, rest.strip_suffix("  ").unwrap_or(rest), rows);
+                self.add(Kind::User, line, rest, rows);
             }
             Mark::Tool(rest) => {
                 let ends = rest.ends_with("  ") || rest.trim().is_empty();
+                self.finish_line(rows);
                 self.add(Kind::Tool, line, rest.trim_end(), rows);
-                self.tool_line(rest.trim_end(), rows);
                 if let Some(block) = &mut self.block {
-                    block.wraps = self.state.blanks == Some(true) && !ends;
+                    block.unfinished = Some((rest.trim_end().to_owned(), block.lines as usize));
+                }
+                if ends || self.state.blanks == Some(false) {
+                    self.finish_line(rows);
                 }
             }
             Mark::Plain if wraps => {
                 self.add(Kind::Tool, line, text.trim_end(), rows);
-                if let Some(block) = self.block.as_mut().filter(|_| text.ends_with("  ")) {
-                    block.wraps = false;
+                if let Some((unfinished, _)) = self.block.as_mut().and_then(|b| b.unfinished.as_mut()) {
+                    unfinished.push(' ');
+                    unfinished.push_str(text.trim_end());
+                }
+                if text.ends_with("  ") {
+                    self.finish_line(rows);
                 }
             }
             Mark::Plain if text.trim().is_empty() => {
@@ -225,7 +233,7 @@ impl ChatDecoder {
             number,
             text: text.to_owned(),
             lines: 1,
-            wraps: false,
+            unfinished: None,
             shown: false,
         });
     }
@@ -265,6 +273,7 @@ impl ChatDecoder {
     }
 
     fn close_block(&mut self, rows: &mut Rows) {
+        self.finish_line(rows);
         let Some(block) = self.block.take() else { return };
         match block.kind {
             Kind::User => {
@@ -319,7 +328,8 @@ impl ChatDecoder {
 
     fn put_answer(&self, answer: &Answer, provisional: bool, rows: &mut Rows) {
         let text = answer.block.text.trim_end();
-        let is_answer = self.state.asked;
+        // `aider --message` shows no question.
+        let is_answer = self.state.asked || answer.figures.is_some();
         let row = EventRow {
             id: self.id_of("answer", &answer.block, 0),
             provisional,
@@ -335,12 +345,13 @@ impl ChatDecoder {
         self.put(&answer.figures.map_or(row, |figures| with_figures(row, &figures)), rows);
     }
 
-    /// Hands out what a line of Aider's own says, the newest of the open block.
-    fn tool_line(&mut self, line: &str, rows: &mut Rows) {
-        let Some(block) = &self.block else { return };
+    /// Hands out what the newest line of Aider's own says, now that it is whole.
+    fn finish_line(&mut self, rows: &mut Rows) {
+        let Some(block) = &mut self.block else { return };
+        let Some((line, part)) = block.unfinished.take() else { return };
         // Only what names its rows is needed.
         let first = block.text.lines().next().unwrap_or_default().to_owned();
-        let (part, block) = (block.lines as usize, Block { text: first, ..block.bare() });
+        let (line, block) = (&*line, Block { text: first, ..block.bare() });
         match said(line) {
             Said::Figures(figures) => self.figures(figures, &block, part, rows),
             Said::Model(model) => self.state.model = Some(model.to_owned()),
@@ -478,6 +489,7 @@ impl Decoder for ChatDecoder {
 
     fn settle(&mut self, rows: &mut Rows) {
         self.progress.replays = false;
+        self.finish_line(rows);
         self.put_open(false, rows);
         if let Some(block) = &mut self.block {
             block.shown = true;

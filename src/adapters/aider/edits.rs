@@ -116,12 +116,18 @@ impl Figures {
         let mut figures = Self::default();
         for part in tokens.trim_end_matches(['.', ' ']).split(", ") {
             let (number, what) = part.split_once(' ')?;
-            let (value, exact) = number_of(number)?;
+            // `cache costs not included` stands between numbers.
+            let Some((value, exact)) = number_of(number) else {
+                if part.starts_with("cache costs") {
+                    continue;
+                }
+                return None;
+            };
             match what {
                 "sent" => figures.sent = Some(value),
                 "received" => figures.received = Some(value),
                 "cache write" => figures.cache_write = Some(value),
-                "cache hit" => figures.cache_hit = Some(value),
+                "cache hit" | "cached" => figures.cache_hit = Some(value),
                 _ => return None,
             }
             figures.rounded |= !exact;
