@@ -101,7 +101,8 @@ pub(super) fn rows_of(json: Json<'_, '_>, id: &str, scene: Scene<'_>, parser: &m
     let started = timing(json, "clientStartTime");
     let inferred = scene.place.map(|place| place.ts_us).or(composer.created_us).or(composer.updated_us);
     let folder = folder_of(json);
-    let model = json.path(&["modelInfo", "modelName"]).and_then(Json::as_filled_str).or_else(|| json.str_at("modelType"));
+    let model =
+        json.path(&["modelInfo", "modelName"]).and_then(Json::as_filled_str).or_else(|| json.str_at("modelType"));
     let usage = usage(json).filter(|_| kind == 2);
     let mut extra = String::new();
     let filled = write_extra(json, usage.is_some(), &mut extra);

@@ -96,7 +96,10 @@ impl Composer {
             self.is_subagent = Some(true);
             let named = ["parentComposerId", "rootParentConversationId"].iter().find_map(|key| subagent.str_at(key));
             keep(&mut self.parent, named);
-            keep(&mut self.subagent_type, subagent.str_at("subagentTypeName").or_else(|| subagent.str_at("subagentType")));
+            keep(
+                &mut self.subagent_type,
+                subagent.str_at("subagentTypeName").or_else(|| subagent.str_at("subagentType")),
+            );
         }
         let generating = json.get("generatingBubbleIds").into_iter().flat_map(Json::items);
         self.generating.extend(generating.filter_map(Json::as_filled_str).map(str::to_owned));
@@ -166,7 +169,9 @@ impl Composer {
         let mut extra = String::new();
         let mut object = ObjectWriter::new(&mut extra);
         scalars(json, &USED, &mut object);
-        KEPT.iter().filter_map(|key| Some((*key, json.get(key)?))).for_each(|(key, value)| field(key, value, &mut object));
+        KEPT.iter()
+            .filter_map(|key| Some((*key, json.get(key)?)))
+            .for_each(|(key, value)| field(key, value, &mut object));
         let filled = object.end();
         let done = self.status.as_deref().is_some_and(|s| s != "none" && !super::tool::is_going_on(s));
         let known = self.created_us.or(self.updated_us);

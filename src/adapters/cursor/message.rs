@@ -129,8 +129,7 @@ pub(super) fn rows_of(outer: Json<'_, '_>, spot: Spot<'_>, talk: &mut Talk, rows
         ..spot.base
     };
     let extra = filled.then_some(extra);
-    let mut writer =
-        Writer { spot: Spot { base, ..spot }, talk, rows, part: 0, extra, made: Made::Nothing };
+    let mut writer = Writer { spot: Spot { base, ..spot }, talk, rows, part: 0, extra, made: Made::Nothing };
     let content = message.get("content").or_else(|| outer.get("content"));
     match (role, content) {
         ("user" | "assistant" | "system" | "tool", Some(content)) => writer.content(role, content),
@@ -285,8 +284,18 @@ impl Writer<'_, '_, '_> {
         let output = ["content", "result", "output"].iter().find_map(|key| part.get(key)).map(plain);
         let failed = ["is_error", "isError"].iter().find_map(|key| part.get(key)?.as_bool());
         let mut extra = String::new();
-        let used =
-            ["type", "name", "toolName", "content", "result", "output", "toolCallId", "tool_use_id", "is_error", "isError"];
+        let used = [
+            "type",
+            "name",
+            "toolName",
+            "content",
+            "result",
+            "output",
+            "toolCallId",
+            "tool_use_id",
+            "is_error",
+            "isError",
+        ];
         let filled = left(part, &used, &mut extra);
         let row = EventRow {
             event_type: "tool_result",

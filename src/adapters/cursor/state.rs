@@ -145,7 +145,8 @@ impl StateDecoder {
         self.learn_head(record, 1, &mut composer);
         let mut made = false;
         let bytes = record.value(1).bytes();
-        let seen = bytes.map(|bytes| self.inner.each(bytes, |json| made = composer.belongs(json, record.offset(), rows)));
+        let seen =
+            bytes.map(|bytes| self.inner.each(bytes, |json| made = composer.belongs(json, record.offset(), rows)));
         match seen {
             Some(Err(refused)) => reject(&refused, record, bytes, rows),
             _ if made => Taken::Rows,
@@ -183,6 +184,12 @@ pub(super) fn reject(refused: &Refused, record: &Record<'_>, bytes: Option<&[u8]
     Taken::Rejected
 }
 
+/// Identity of the row of a table of keys: the key, and the size of the value, which is known without
+/// reading it.
+pub(super) fn anchor(table: &str) -> String {
+    format!("SELECT key || ':' || ifnull(octet_length(value), -1) FROM {table} WHERE rowid = :rowid")
+}
+
 /// The query of chats and their bubbles.
 fn chats(tables: &Tables) -> Query {
     let head = |column: &str| tables.column_or_null("composerHeaders", "h", column);
@@ -213,22 +220,18 @@ fn chats(tables: &Tables) -> Query {
            ON k.key = CASE WHEN t.bubble IS NULL THEN 'composerData:' || t.chat
                            ELSE 'bubbleId:' || t.chat || ':' || t.bubble END {join}"
     );
-    Query { name: CHATS, sql, anchor: Some("SELECT key FROM cursorDiskKV WHERE rowid = :rowid".to_owned()) }
+    Query { name: CHATS, sql, anchor: Some(anchor("cursorDiskKV")) }
 }
 
 /// The query of the table of chats: some hundred short rows.
 fn heads(tables: &Tables) -> Query {
     let column = |name: &str| tables.column_or_null("composerHeaders", "h", name);
     let changed = tables.has_column("composerHeaders", "lastUpdatedAt");
-    let (mark, newer) = if changed {
-        ("ifnull(h.lastUpdatedAt, 0)", " OR ifnull(h.lastUpdatedAt, 0) > :mark")
-    } else {
-        ("0", "")
-    };
+    let (mark, newer) =
+        if changed { ("ifnull(h.lastUpdatedAt, 0)", " OR ifnull(h.lastUpdatedAt, 0) > :mark") } else { ("0", "") };
     let columns = ["value", "workspaceId", "isSubagent", "subagentTypeName"].map(column).join(", ");
-    let sql = format!(
-        "SELECT h.rowid, {mark}, h.composerId, {columns} FROM composerHeaders h WHERE h.rowid > :rowid{newer}"
-    );
+    let sql =
+        format!("SELECT h.rowid, {mark}, h.composerId, {columns} FROM composerHeaders h WHERE h.rowid > :rowid{newer}");
     Query { name: HEADS, sql, anchor: Some("SELECT composerId FROM composerHeaders WHERE rowid = :rowid".to_owned()) }
 }
 

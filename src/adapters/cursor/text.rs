@@ -76,8 +76,7 @@ impl TextDecoder {
 
     /// The rows of a message; `talk` is what came before it.
     fn rows(&self, message: &Message, provisional: bool, talk: &mut Talk, rows: &mut Rows) {
-        let mut base =
-            EventRow { provisional, ..self.conversation.row(message.number, message.offset) };
+        let mut base = EventRow { provisional, ..self.conversation.row(message.number, message.offset) };
         base.completeness = i64::try_from(message.text.len()).unwrap_or(i64::MAX);
         let is_copy = self.conversation.is_copy;
         let mut part = 0_u32;
@@ -110,7 +109,8 @@ impl TextDecoder {
                 row("text-prompt", talk.turn, talk.cwd.as_deref(), &own, rows);
             }
             Role::System => {
-                let own = EventRow { event_type: "system", role: Some("system"), text: Some(message.text.trim()), ..base };
+                let own =
+                    EventRow { event_type: "system", role: Some("system"), text: Some(message.text.trim()), ..base };
                 row("text-system", talk.turn, talk.cwd.as_deref(), &own, rows);
             }
             Role::Assistant => {

@@ -53,8 +53,13 @@ impl Call {
             "edit_file" | "edit_file_v2" | "MultiEdit" | "multi_edit" | "search_replace" | "reapply"
             | "apply_patch" | "edit_notebook" | "delete_file" | "Edit" | "StrReplace" | "Delete" | "DeleteFile"
             | "EditNotebook" | "ApplyPatch" => "file_modify",
-            "run_terminal_cmd" | "run_terminal_command" | "run_terminal_command_v2" | "Shell" | "Bash"
-            | "shell" | "bash" => "command_execution",
+            "run_terminal_cmd"
+            | "run_terminal_command"
+            | "run_terminal_command_v2"
+            | "Shell"
+            | "Bash"
+            | "shell"
+            | "bash" => "command_execution",
             _ => "tool_use",
         }
     }
@@ -93,7 +98,9 @@ impl Answer {
             own.or(parts).and_then(|n| i32::try_from(n).ok())
         };
         let exit_code = code.and_then(|code| i32::try_from(code).ok());
-        let says_so = ["applyFailed", "rejected", "isError"].iter().any(|key| json.get(key).and_then(Json::as_bool) == Some(true));
+        let says_so = ["applyFailed", "rejected", "isError"]
+            .iter()
+            .any(|key| json.get(key).and_then(Json::as_bool) == Some(true));
         Self {
             output: output.map(str::to_owned),
             exit_code,
