@@ -13,6 +13,7 @@
 //! - segments are encoded in any order and committed in the order they were sealed
 //! - the ring and the lake's snapshot change together under one lock: [`Core::cut`] is one cut
 
+mod anchors;
 mod catch_up;
 mod core;
 mod database;

@@ -4,6 +4,7 @@
 //!   largest mark it has handed out
 //! - a record that the agent may still change is held: it is shown as a provisional row, and the
 //!   durable position stays before it, so that the next look reads it again
+//! - a record that comes back unchanged for 30 s can no longer change, however busy the database is
 //! - the whole look is one read transaction; positions move only when all its records were read from
 //!   one state of the database
 
@@ -11,7 +12,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::source::{Job, Means, Outcome, Stop, is_silent, mark_failed, new_position, read_companions, vanished};
+use super::anchors::{Anchors, Handed};
+use super::source::{
+    Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, read_companions, vanished,
+};
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
@@ -21,12 +25,21 @@ use crate::watch::{Cursor, Database, DatabaseError, is_untouched};
 /// A busy or moving database is looked at again after this.
 const AGAIN_US: i64 = 2_000_000;
 
+/// Records that are held take at most this much memory; what is beyond is handed out as it is.
+const HELD_BYTES: usize = 32 << 20;
+
 /// A database with its decoder, ready to read on.
 pub struct DatabaseReader {
     decoder: Box<dyn DatabaseDecoder>,
     position: SourcePosition,
     held: Vec<Held>,
+    held_bytes: usize,
+    /// Since when each held record is as it is.
+    since: Since,
 }
+
+/// Hash and time of first sight of the records that are held, by query and row id.
+type Since = BTreeMap<(&'static str, i64), (u64, i64)>;
 
 /// A record that its agent may still change.
 struct Held {
@@ -46,7 +59,22 @@ enum OwnedValue {
 
 /// Positions of all queries, as they stand in a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursors(BTreeMap<String, Cursor>);
+struct Cursors(BTreeMap<String, Proved>);
+
+/// A position, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Proved {
+    #[serde(flatten)]
+    cursor: Cursor,
+    #[serde(default, skip_serializing_if = "Anchors::is_empty")]
+    anchors: Anchors,
+}
+
+impl Proved {
+    fn start() -> Self {
+        Self { cursor: Cursor::START, anchors: Anchors::default() }
+    }
+}
 
 impl Held {
     fn of(record: &Record<'_>) -> Self {
@@ -131,14 +159,15 @@ impl DatabaseReader {
         let silent = is_silent(stat.modified_ns / 1000);
         if untouched {
             let held = known.is_some_and(|k| k.checkpoint.open);
-            if let Some(kept) = kept.filter(|k| !(silent && k.is_open())) {
-                return Ok((Outcome::Unchanged, Some(kept)));
+            if kept.as_ref().is_some_and(|k| !(silent && k.is_open())) {
+                return Ok((Outcome::Unchanged, kept));
             }
             if !held {
                 return Ok((Outcome::Unchanged, None));
             }
         }
-        let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
+        let mut reader = Self::new(job, known, &stat)?;
+        reader.since = kept.map(|kept| kept.since).unwrap_or_default();
         match reader.read(job, silent, means)? {
             Ok(outcome) => Ok((outcome, Some(reader))),
             Err(DatabaseError::Busy) => Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None)),
@@ -157,7 +186,7 @@ impl DatabaseReader {
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = database_decoder(job.format, info)
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
-        Ok(Self { decoder, position, held: Vec::new() })
+        Ok(Self { decoder, position, held: Vec::new(), held_bytes: 0, since: Since::new() })
     }
 
     /// Reads what is new. The inner error is about this database; nothing has moved then.
@@ -180,8 +209,14 @@ impl DatabaseReader {
             }
         };
         let mut cursors: Cursors = serde_json::from_str(&self.position.checkpoint.state).unwrap_or_default();
+        if is_other_file(&before.fingerprint, database.stat()) {
+            // Another file under this name; positions that anchors prove may still be right.
+            cursors.0.retain(|_, proved| !proved.anchors.is_empty());
+        }
+        let since = std::mem::take(&mut self.since);
+        let patience = Patience { silent, since: &since, now_us: now_us() };
         for query in &queries {
-            match self.run_query(&database, query, &mut cursors, silent, means)? {
+            match self.run_query(&database, query, &mut cursors, patience, means)? {
                 Ok(true) => {}
                 Ok(false) => return Ok(Ok(Outcome::Stopped)),
                 Err(error) => return Ok(Err(error)),
@@ -205,25 +240,31 @@ impl DatabaseReader {
         database: &Database,
         query: &Query,
         cursors: &mut Cursors,
-        silent: bool,
+        patience: Patience<'_>,
         means: &mut Means<'_>,
     ) -> Result<Result<bool, DatabaseError>, Stop> {
-        let mut cursor = cursors.0.get(query.name).copied().unwrap_or(Cursor::START);
-        match database.anchor(query, cursor.rowid) {
-            Ok(anchor) if anchor == cursor.anchor => {}
-            Ok(_) => cursor = Cursor::START,
+        let mut proved = cursors.0.remove(query.name).unwrap_or_else(Proved::start);
+        if query.anchor.is_some() && proved.anchors.is_empty() {
+            proved = Proved::start();
+        }
+        match proved.anchors.resume(proved.cursor.rowid, |rowid| database.anchor(query, rowid)) {
+            Ok(Some(rowid)) => proved.cursor.rowid = rowid,
+            Ok(None) => proved = Proved::start(),
             Err(error) => return Ok(Err(error)),
         }
-        let mut reached = cursor;
+        let mut reached = proved.cursor;
+        let mut handed = Handed::default();
         let mut failed: Option<PipelineError> = None;
         let mut stopped = false;
-        let answered = database.each(query, cursor, |record| {
-            if !silent && !self.decoder.is_settled(record) {
-                self.held.push(Held::of(record));
+        let answered = database.each(query, proved.cursor, |record| {
+            if self.holds(record, patience) {
                 return true;
             }
             reached.rowid = reached.rowid.max(record.rowid);
             reached.mark = reached.mark.max(record.mark);
+            if query.anchor.is_some() {
+                handed.push(record.rowid);
+            }
             take(self.decoder.as_mut(), record, &mut means.worker.rows);
             if means.worker.is_full() {
                 // Durable positions stay where they are until the end of the look.
@@ -251,12 +292,29 @@ impl DatabaseReader {
             reached.rowid = reached.rowid.min(held.rowid.saturating_sub(1));
             reached.mark = reached.mark.min(held.mark);
         }
-        reached.anchor = match database.anchor(query, reached.rowid) {
-            Ok(anchor) => anchor,
-            Err(error) => return Ok(Err(error)),
-        };
-        cursors.0.insert(query.name.to_owned(), reached);
+        if let Err(error) = proved.anchors.extend(handed, reached.rowid, |rowid| database.anchor(query, rowid)) {
+            return Ok(Err(error));
+        }
+        cursors.0.insert(query.name.to_owned(), Proved { cursor: reached, anchors: proved.anchors });
         Ok(Ok(true))
+    }
+
+    /// True when the record is held, because its agent may still change it.
+    fn holds(&mut self, record: &Record<'_>, patience: Patience<'_>) -> bool {
+        let Patience { silent, since, now_us } = patience;
+        if silent || self.decoder.is_settled(record) {
+            return false;
+        }
+        let size = record.size();
+        let (key, hash) = ((record.query, record.rowid), hash_of(record));
+        let first_us = since.get(&key).filter(|(known, _)| *known == hash).map_or(now_us, |(_, first_us)| *first_us);
+        if now_us.saturating_sub(first_us) >= SILENCE_US || self.held_bytes.saturating_add(size) > HELD_BYTES {
+            return false;
+        }
+        self.held_bytes += size;
+        self.since.insert(key, (hash, first_us));
+        self.held.push(Held::of(record));
+        true
     }
 
     fn mark(&mut self, cursors: &Cursors, stat: &Stat) {
@@ -310,6 +368,38 @@ impl DatabaseReader {
     }
 }
 
+/// How long records are waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience<'a> {
+    /// The whole database has been silent long enough.
+    silent: bool,
+    /// What was held at the last look.
+    since: &'a Since,
+    now_us: i64,
+}
+
+/// Hash of a record's values: the same as long as nobody changes it, within one process.
+fn hash_of(record: &Record<'_>) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    record.mark.hash(&mut hasher);
+    for value in record.values {
+        match value {
+            Value::Null => 0_u8.hash(&mut hasher),
+            Value::Integer(number) => number.hash(&mut hasher),
+            Value::Real(number) => number.to_bits().hash(&mut hasher),
+            Value::Text(bytes) | Value::Blob(bytes) => bytes.hash(&mut hasher),
+        }
+    }
+    hasher.finish()
+}
+
+/// True when the file is not the one that was read before.
+fn is_other_file(known: &Fingerprint, stat: &Stat) -> bool {
+    let was_read = known.inode != 0 && stat.inode != 0;
+    was_read && (known.inode != stat.inode || known.device != stat.device)
+}
+
 /// Decodes and counts one record.
 fn take(decoder: &mut dyn DatabaseDecoder, record: &Record<'_>, rows: &mut Rows) {
     rows.counts().lines += 1;
@@ -323,3 +413,6 @@ fn take(decoder: &mut dyn DatabaseDecoder, record: &Record<'_>, rows: &mut Rows)
         Taken::Rejected => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

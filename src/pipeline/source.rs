@@ -158,12 +158,16 @@ pub(super) fn is_silent(modified_us: i64) -> bool {
     now_us().saturating_sub(modified_us) >= SILENCE_US
 }
 
-/// Names and contents of those small files that exist.
+/// Names and contents of those files that exist. Of folders and of files that are not small only the name
+/// is handed over: that they are there is all a decoder may ask.
 pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
     let read = |path: &Path| {
         let mut bytes = Vec::new();
-        let opened = fs::File::open(path).ok()?;
-        opened.take(COMPANION_BYTES).read_to_end(&mut bytes).ok()?;
+        let metadata = fs::metadata(path).ok()?;
+        if metadata.is_file() && metadata.len() <= COMPANION_BYTES {
+            let opened = fs::File::open(path).ok()?;
+            opened.take(COMPANION_BYTES).read_to_end(&mut bytes).ok()?;
+        }
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         Some((path.file_name()?.to_string_lossy().into_owned(), text))
     };

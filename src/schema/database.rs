@@ -68,9 +68,10 @@ pub struct Query {
     pub name: &'static str,
     /// The SELECT.
     pub sql: String,
-    /// A SELECT of one text value, the identity of the row whose id is `:rowid`. When its answer is
-    /// no longer what it was, row ids have been given anew (a vacuum, another file), and the query
-    /// starts over. `None` when row ids are never given anew (`INTEGER PRIMARY KEY`).
+    /// A SELECT of one text value, the identity of the row whose id is `:rowid`. The reader keeps it for
+    /// some of the rows handed out; reading goes on behind the newest of them that is what it was, or
+    /// starts over when none is (row ids were given anew: a restored copy, a vacuum, another file).
+    /// `None` when row ids are never given anew (`INTEGER PRIMARY KEY`).
     pub anchor: Option<String>,
 }
 

@@ -76,14 +76,11 @@ pub struct Cursor {
     pub rowid: i64,
     /// Largest mark.
     pub mark: i64,
-    /// Hash of the identity of the row with that row id; 0 when the query asks for none.
-    #[serde(default)]
-    pub anchor: u64,
 }
 
 impl Cursor {
     /// Before the first record.
-    pub const START: Self = Self { rowid: i64::MIN, mark: i64::MIN, anchor: 0 };
+    pub const START: Self = Self { rowid: i64::MIN, mark: i64::MIN };
 }
 
 /// An open database.
@@ -125,6 +122,9 @@ impl Database {
             (Ok(connection), access) => (connection, access),
             // A folder that may not be written to: the index cannot be shared.
             (Err(DatabaseError::Io { .. } | DatabaseError::Tables { .. }), Access::Shared) => {
+                if is_rolling_back(path) {
+                    return Err(DatabaseError::Busy);
+                }
                 (connect(path, alone)?, alone)
             }
             (Err(error), _) => return Err(error),
@@ -156,8 +156,8 @@ impl Database {
         Ok(Tables::new(tables))
     }
 
-    /// Hash of the identity of the row at the cursor, as the query's anchor tells it; 0 without anchor,
-    /// or before the first row.
+    /// Hash of the identity of the row with that row id, as the query's anchor tells it: at least 2; 1 when
+    /// there is none, 0 without anchor or before the first row.
     ///
     /// # Errors
     ///
@@ -249,6 +249,12 @@ fn is_logged(path: &Path) -> std::io::Result<bool> {
     let file = std::fs::File::open(path)?;
     let got = file.take(20).read(&mut header)?;
     Ok((got == 20 && header[18] == 2) || beside(path, "-wal").is_file())
+}
+
+/// True when a write was begun and not ended: without the journal beside it the database is half old and
+/// half new, and only a program that may write can put that right.
+fn is_rolling_back(path: &Path) -> bool {
+    std::fs::metadata(beside(path, "-journal")).is_ok_and(|journal| journal.len() > 0)
 }
 
 /// A connection that only reads.

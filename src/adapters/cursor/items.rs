@@ -17,7 +17,7 @@ use super::bubble::{self, Scene};
 use super::composer::Composer;
 use super::extra::{field, rest, scalars};
 use super::place::{time_us, uri_path};
-use super::state::{Said, inline, reject, wrong_shape};
+use super::state::{Said, anchor, inline, reject, wrong_shape};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
@@ -57,7 +57,7 @@ impl Items {
              ORDER BY CASE key WHEN '{CHAT_DATA}' THEN 1 WHEN '{COMPOSERS}' THEN 2 WHEN '{HEADERS}' THEN 3
                                WHEN '{GENERATIONS}' THEN 4 ELSE 5 END"
         );
-        Query { name: ITEMS, sql, anchor: Some("SELECT key FROM ItemTable WHERE rowid = :rowid".to_owned()) }
+        Query { name: ITEMS, sql, anchor: Some(anchor("ItemTable")) }
     }
 
     pub(super) fn record(

@@ -118,7 +118,8 @@ mod tests {
             ("vscode-vfs://github/acme/shop", None),
             ("/home/me/shop", Some("/home/me/shop")),
             ("", None),
-            ("file://%", None),
+            ("file://", None),
+            ("file:///%zz%2", Some("/%zz%2")),
         ] {
             assert_eq!(path_of(uri).as_deref(), path, "{uri}");
         }

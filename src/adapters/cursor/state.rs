@@ -184,6 +184,12 @@ pub(super) fn reject(refused: &Refused, record: &Record<'_>, bytes: Option<&[u8]
     Taken::Rejected
 }
 
+/// Identity of the row of a table of keys: the key, and the size of the value, which is known without
+/// reading it.
+pub(super) fn anchor(table: &str) -> String {
+    format!("SELECT key || ':' || ifnull(octet_length(value), -1) FROM {table} WHERE rowid = :rowid")
+}
+
 /// The query of chats and their bubbles.
 fn chats(tables: &Tables) -> Query {
     let head = |column: &str| tables.column_or_null("composerHeaders", "h", column);
@@ -214,7 +220,7 @@ fn chats(tables: &Tables) -> Query {
            ON k.key = CASE WHEN t.bubble IS NULL THEN 'composerData:' || t.chat
                            ELSE 'bubbleId:' || t.chat || ':' || t.bubble END {join}"
     );
-    Query { name: CHATS, sql, anchor: Some("SELECT key FROM cursorDiskKV WHERE rowid = :rowid".to_owned()) }
+    Query { name: CHATS, sql, anchor: Some(anchor("cursorDiskKV")) }
 }
 
 /// The query of the table of chats: some hundred short rows.

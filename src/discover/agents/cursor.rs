@@ -97,3 +97,123 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
         Shape::Array => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Os, Places};
+    use crate::discover::classify::classify;
+    use crate::discover::places::roots;
+    use crate::discover::sniff::{Unknown, sniff};
+
+    fn places(os: Os, env: &[(&str, &str)]) -> Vec<String> {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let found = roots(&Places { os, home: "/h".into(), env });
+        found.into_iter().filter(|r| r.agent == "cursor").map(|r| r.path.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn each_system_has_its_places() {
+        let linux = ["/h/.config/Cursor/User", "/h/.cursor-server/data/User", "/h/.cursor", "/h/.config/cursor"];
+        assert_eq!(places(Os::Linux, &[]), linux);
+        let mac = ["/h/Library/Application Support/Cursor/User", "/h/.cursor-server/data/User", "/h/.cursor"];
+        assert_eq!(places(Os::MacOs, &[]), mac);
+        let windows = ["/r/Cursor/User", "/h/.cursor-server/data/User", "/h/.cursor"];
+        assert_eq!(places(Os::Windows, &[("APPDATA", "/r")]), windows);
+        let moved = places(Os::Linux, &[("CURSOR_CONFIG_DIR", "~/c"), ("XDG_CONFIG_HOME", "/x")]);
+        assert_eq!(moved, ["/x/Cursor/User", "/h/.cursor-server/data/User", "/h/c", "/h/.cursor", "/x/cursor"]);
+    }
+
+    #[test]
+    fn each_file_is_known_by_its_place() {
+        let found = roots(&Places { os: Os::Linux, home: "/h".into(), env: Default::default() });
+        let of = |path: &str| {
+            let path = Path::new(path);
+            let root = found.iter().find(|r| r.agent == "cursor" && path.starts_with(&r.path)).unwrap();
+            let found = classify(root, path.strip_prefix(&root.path).unwrap())?;
+            let companions: Vec<String> =
+                found.companions.iter().map(|c| root.path.join(c).to_string_lossy().into_owned()).collect();
+            Some((found.format, companions))
+        };
+        let own = |path: &str| of(path).map(|(format, _)| format);
+        assert_eq!(own("/h/.config/Cursor/User/globalStorage/state.vscdb"), Some(Format::CursorState));
+        assert_eq!(own("/h/.config/Cursor/User/globalStorage/state.vscdb.backup"), None);
+        assert_eq!(
+            of("/h/.config/Cursor/User/workspaceStorage/0a/state.vscdb"),
+            Some((Format::CursorState, vec!["/h/.config/Cursor/User/workspaceStorage/0a/workspace.json".to_owned()]))
+        );
+        assert_eq!(
+            of("/h/.cursor/chats/0f/c/store.db"),
+            Some((Format::CursorChat, vec!["/h/.cursor/chats/0f/c/meta.json".to_owned()]))
+        );
+        assert_eq!(own("/h/.cursor/projects/w/agent-transcripts/c.txt"), Some(Format::CursorText));
+        assert_eq!(own("/h/.cursor/projects/w/agent-tools/x.txt"), None);
+    }
+
+    #[test]
+    fn a_transcript_names_the_stores_of_its_home() {
+        let home = Path::new("/h/.cursor");
+        for path in [
+            "w/agent-transcripts/c/c.jsonl",
+            "w/agent-transcripts/c.jsonl",
+            "w/agent-transcripts/c/subagents/s.jsonl",
+            "agent-transcripts/c/c.jsonl",
+            "w/agent-transcripts/c.txt",
+        ] {
+            let path = Path::new("projects").join(path);
+            let pattern = HOME.find(&path).unwrap();
+            let found = pattern.companions_of(&home.join(&path));
+            let has = |path: &str| found.iter().any(|companion| companion == Path::new(path));
+            let all = has("/h/.config/Cursor/User/globalStorage/state.vscdb")
+                && has("/h/Library/Application Support/Cursor/User/globalStorage/state.vscdb")
+                && has("/h/AppData/Roaming/Cursor/User/globalStorage/state.vscdb")
+                && has("/h/.cursor/chats");
+            assert!(all, "{} names {found:?}", path.display());
+        }
+    }
+
+    #[test]
+    fn each_format_is_known_by_its_first_bytes() {
+        let database = |tables: &str| format!("SQLite format 3\0 {tables}");
+        let item = "CREATE TABLE ItemTable (key TEXT, value BLOB)";
+        let table: &[(&str, String, Result<Format, Unknown>)] = &[
+            ("/x/a", database("CREATE TABLE cursorDiskKV (key TEXT)"), Ok(Format::CursorState)),
+            ("/x/a", database(&format!("{item} aiService.prompts")), Ok(Format::CursorState)),
+            ("/Cursor/User/x/a", database(item), Ok(Format::CursorState)),
+            ("/Code/User/x/state.vscdb", database(item), Err(Unknown::Tables)),
+            ("/x/store.db", database("CREATE TABLE blobs (id) CREATE TABLE meta (key)"), Ok(Format::CursorChat)),
+            ("/x/a.jsonl", r#"{"role":"user","message":{"content":[]}}"#.to_owned(), Ok(Format::CursorTranscript)),
+            ("/x/a.txt", "user:\n<user_query>\nx\n</user_query>\n".to_owned(), Ok(Format::CursorText)),
+            ("/x/a.txt", "user:\nroot\n".to_owned(), Err(Unknown::NotJson)),
+        ];
+        for (path, text, expected) in table {
+            assert_eq!(sniff(path, text.as_bytes(), Some("cursor")), *expected, "{text}");
+        }
+        let claude = r#"{"type":"user","message":{"role":"user"},"uuid":"u","sessionId":"s"}"#;
+        assert_eq!(sniff("/x/a", claude.as_bytes(), None), Ok(Format::ClaudeSession));
+    }
+
+    #[test]
+    fn no_file_of_another_agent_in_the_corpus_is_claimed() {
+        use crate::adapters::tests::corpus;
+        use crate::discover::explicit::explicit;
+        use crate::discover::scan::Seen;
+        let Some(root) = corpus("cursor") else { return };
+        let mut claimed = Vec::new();
+        for folder in std::fs::read_dir(root.parent().unwrap()).unwrap().flatten().filter(|f| f.file_name() != "cursor")
+        {
+            explicit(None, &folder.path(), |seen| {
+                if let Seen::File(file) = seen
+                    && file.format.agent() == "cursor"
+                {
+                    claimed.push(file.path);
+                }
+            });
+        }
+        // Files of the folder of mixed agents may be Cursor's own.
+        claimed.retain(|path| !path.to_string_lossy().to_lowercase().contains("cursor"));
+        assert!(claimed.is_empty(), "{claimed:#?}");
+    }
+}

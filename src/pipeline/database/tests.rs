@@ -1,0 +1,270 @@
+//! Databases that change between looks, read through the whole reader.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arrow::array::{Array, AsArray};
+use rusqlite::Connection;
+
+use super::*;
+use crate::lake::Snapshot;
+use crate::pipeline::worker::{Stamp, Worker};
+use crate::pipeline::{Core, CoreOptions, Progress};
+use crate::schema::Format;
+use crate::watch::Limits;
+
+/// A chat's database, its writer, and what was read of it.
+struct World {
+    folder: tempfile::TempDir,
+    core: Core,
+    progress: Progress,
+    kept: Option<DatabaseReader>,
+    known: Option<SourcePosition>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let core = Core::reading(Arc::new(Snapshot::empty(folder.path())), CoreOptions::for_budget(64 << 20));
+        Self { folder, core, progress: Progress::default(), kept: None, known: None }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.vscdb")
+    }
+
+    fn writer(&self) -> Connection {
+        let writer = Connection::open(self.path()).unwrap();
+        let table = "CREATE TABLE IF NOT EXISTS cursorDiskKV (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB)";
+        writer.execute_batch(table).unwrap();
+        writer
+    }
+
+    /// Writes a chat that names `bubbles`.
+    fn chat(writer: &Connection, bubbles: &[&str], status: &str) {
+        let list: Vec<String> = bubbles.iter().map(|b| format!(r#"{{"bubbleId":"{b}","type":2}}"#)).collect();
+        let value = format!(
+            r#"{{"composerId":"c","createdAt":1700000000000,"status":"{status}","fullConversationHeadersOnly":[{}]}}"#,
+            list.join(",")
+        );
+        writer.execute("INSERT INTO cursorDiskKV VALUES ('composerData:c', ?1)", [value]).unwrap();
+    }
+
+    fn bubble(writer: &Connection, id: &str, text: &str) {
+        let value = format!(r#"{{"bubbleId":"{id}","type":2,"text":"{text}","createdAt":1700000001000}}"#);
+        writer.execute("INSERT INTO cursorDiskKV VALUES ('bubbleId:c:' || ?1, ?2)", [id, value.as_str()]).unwrap();
+    }
+
+    fn look(&mut self) -> Outcome {
+        let mut worker = Worker::new(Stamp { machine_id: "m".into(), user_name: "u".into() });
+        let mut buffer = Vec::new();
+        let job =
+            Job { path: self.path(), format: Format::CursorState, companions: Vec::new(), stat: None, previous: None };
+        let (core, progress) = (&self.core, &self.progress);
+        let mut means = Means {
+            core,
+            progress,
+            worker: &mut worker,
+            buffer: &mut buffer,
+            limits: Limits::default(),
+            history: false,
+        };
+        let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);
+        let Ok((outcome, kept)) = done else { panic!("a look at a database stops nothing") };
+        worker.deliver(core, progress).unwrap();
+        self.kept = kept;
+        self.known = core.positions().values().next().map(|position| position.as_ref().clone());
+        outcome
+    }
+
+    fn restart(&mut self) {
+        self.kept = None;
+    }
+
+    /// As if nobody had written for an hour.
+    fn fall_silent(&self) {
+        let before = SystemTime::now() - Duration::from_secs(3600);
+        for suffix in ["", "-wal"] {
+            let mut name = self.path().into_os_string();
+            name.push(suffix);
+            if let Ok(file) = std::fs::File::options().write(true).open(name) {
+                file.set_modified(before).unwrap();
+            }
+        }
+    }
+
+    /// Texts of the answers, those that may change marked with `?`.
+    fn texts(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for batch in self.core.cut().events {
+            let (texts, provisional) = (batch["text"].as_string_view(), batch["provisional"].as_boolean());
+            let rows = (0..batch.num_rows()).filter(|row| texts.is_valid(*row));
+            all.extend(
+                rows.map(|row| format!("{}{}", texts.value(row), if provisional.value(row) { "?" } else { "" })),
+            );
+        }
+        all.sort();
+        all
+    }
+
+    fn lines(&self) -> u64 {
+        self.known.as_ref().map_or(0, |known| known.counts.lines)
+    }
+}
+
+#[test]
+fn a_change_costs_the_rows_that_changed_however_long_the_database_is() {
+    let mut world = World::new();
+    let writer = world.writer();
+    let ids: Vec<String> = (0..500).map(|n| format!("b{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    World::chat(&writer, &ids, "completed");
+    ids.iter().for_each(|id| World::bubble(&writer, id, id));
+    assert_eq!(world.look(), Outcome::Read);
+    assert_eq!((world.texts().len(), world.lines()), (500, 501));
+    // The newest row is replaced again and again: its row id is gone each time.
+    for n in 0..10 {
+        World::bubble(&writer, "b499", &format!("b499 {}", "x".repeat(n + 1)));
+        let before = world.lines();
+        world.look();
+        assert!(world.lines() - before <= 3, "{} records were read", world.lines() - before);
+    }
+    assert!(world.texts().contains(&format!("b499 {}", "x".repeat(10))));
+    assert_eq!(world.texts().len(), 500);
+}
+
+#[test]
+fn a_record_that_may_change_is_shown_and_becomes_final_when_the_database_is_silent() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a", "b"], "generating");
+    World::bubble(&writer, "a", "first");
+    World::bubble(&writer, "b", "sec");
+    world.look();
+    assert_eq!(world.texts(), ["first", "sec?"]);
+    assert!(world.known.as_ref().unwrap().checkpoint.open);
+    World::bubble(&writer, "b", "second");
+    world.look();
+    assert_eq!(world.texts(), ["first", "second?"]);
+    // Another process reads what was held.
+    world.restart();
+    world.look();
+    assert_eq!(world.texts(), ["first", "second?"]);
+    world.fall_silent();
+    world.look();
+    assert_eq!(world.texts(), ["first", "second"]);
+    assert!(!world.known.as_ref().unwrap().checkpoint.open);
+    // What comes after all replaces it.
+    World::chat(&writer, &["a", "b"], "completed");
+    World::bubble(&writer, "b", "second and last");
+    world.look();
+    assert_eq!(world.texts(), ["first", "second and last"]);
+}
+
+#[test]
+fn a_record_that_stays_as_it_is_becomes_final_although_the_database_is_busy() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a"], "generating");
+    World::bubble(&writer, "a", "stuck");
+    world.look();
+    assert_eq!(world.texts(), ["stuck?"]);
+    let kept = world.kept.as_mut().unwrap();
+    kept.since.values_mut().for_each(|(_, first_us)| *first_us -= SILENCE_US);
+    World::chat(&writer, &["a"], "generating");
+    world.look();
+    assert_eq!(world.texts(), ["stuck"]);
+}
+
+#[test]
+fn row_ids_given_anew_lose_nothing_and_double_nothing() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a", "b", "c"], "completed");
+    for id in ["a", "b", "a", "b", "a"] {
+        World::bubble(&writer, id, id);
+    }
+    world.look();
+    assert_eq!(world.texts(), ["a", "b"]);
+    writer.execute_batch("CREATE TABLE copy AS SELECT * FROM cursorDiskKV ORDER BY rowid DESC; DELETE FROM cursorDiskKV; INSERT INTO cursorDiskKV SELECT * FROM copy; DROP TABLE copy; VACUUM").unwrap();
+    World::bubble(&writer, "c", "c");
+    world.restart();
+    world.look();
+    assert_eq!(world.texts(), ["a", "b", "c"]);
+}
+
+#[test]
+fn another_database_under_the_same_name_is_read_from_its_beginning() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a"], "completed");
+    (0..20).for_each(|_| World::bubble(&writer, "a", "a"));
+    world.look();
+    drop(writer);
+    let other = Connection::open(world.folder.path().join("other")).unwrap();
+    other.execute_batch("CREATE TABLE cursorDiskKV (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB)").unwrap();
+    World::chat(&other, &["a", "z"], "completed");
+    World::bubble(&other, "z", "z");
+    drop(other);
+    std::fs::rename(world.folder.path().join("other"), world.path()).unwrap();
+    world.look();
+    assert_eq!(world.texts(), ["a", "z"]);
+}
+
+#[test]
+fn a_busy_database_is_tried_again_and_a_damaged_one_says_so() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a"], "completed");
+    World::bubble(&writer, "a", "a");
+    writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert!(matches!(world.look(), Outcome::Later { .. }));
+    assert!(world.texts().is_empty());
+    writer.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(world.look(), Outcome::Read);
+    assert_eq!(world.texts(), ["a"]);
+    drop(writer);
+    std::fs::write(world.path(), vec![7; 8192]).unwrap();
+    assert_eq!(world.look(), Outcome::Failed);
+    assert!(world.known.as_ref().unwrap().last_error.as_deref().unwrap().contains("damaged"));
+    assert_eq!(world.texts(), ["a"], "what was read stays");
+}
+
+#[test]
+fn tables_of_nothing_known_are_an_error_with_advice() {
+    let mut world = World::new();
+    Connection::open(world.path()).unwrap().execute_batch("CREATE TABLE other(a)").unwrap();
+    assert_eq!(world.look(), Outcome::Failed);
+    assert!(world.known.as_ref().unwrap().last_error.as_deref().unwrap().contains("--path"));
+}
+
+#[test]
+fn a_database_that_vanishes_settles_what_was_held() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a"], "generating");
+    World::bubble(&writer, "a", "half");
+    world.look();
+    assert_eq!(world.texts(), ["half?"]);
+    drop(writer);
+    std::fs::remove_file(world.path()).unwrap();
+    assert_eq!(world.look(), Outcome::Gone);
+    assert_eq!(world.texts(), ["half"]);
+    assert!(world.known.as_ref().unwrap().missing);
+}
+
+#[test]
+fn an_unchanged_database_is_not_opened() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a"], "completed");
+    World::bubble(&writer, "a", "a");
+    world.fall_silent();
+    world.look();
+    let before = world.lines();
+    assert_eq!(world.look(), Outcome::Unchanged);
+    world.restart();
+    assert_eq!(world.look(), Outcome::Unchanged);
+    assert_eq!(world.lines(), before);
+}
