@@ -166,7 +166,7 @@ impl DatabaseReader {
                 return Ok((Outcome::Unchanged, None));
             }
         }
-        let mut reader = Self::new(job, known, &stat)?;
+        let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
         reader.since = kept.map(|kept| kept.since).unwrap_or_default();
         match reader.read(job, silent, means)? {
             Ok(outcome) => Ok((outcome, Some(reader))),

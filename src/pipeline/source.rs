@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::discover::Stat;
+use crate::discover::{Stat, matching_paths};
 use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
 use crate::watch::Limits;
 

@@ -149,8 +149,8 @@ impl StreamReader {
         position.last_error = None;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let info =
-            SourceInfo { path: &position.path, companions: &companions, modified_us: opened.stat().modified_ns / 1000 };
+        let modified_us = opened.stat().modified_ns / 1000;
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = match &job.mapping {
             Some(mapping) => mapped::decoder(mapping, info, checkpoint),
             None => decoder(job.format, info, checkpoint).ok_or_else(|| unread(job.format))?,

@@ -61,7 +61,7 @@ fn decoded(mapping: Mapping, text: &str) -> Decoded {
 }
 
 fn decoded_from(mapping: &Arc<Mapping>, text: &str, checkpoint: Option<&Checkpoint>) -> Decoded {
-    let info = SourceInfo { path: "/x", companions: &[], modified_us: MODIFIED_US };
+    let info = SourceInfo { path: "/x", companions: &[], modified_us: MODIFIED_US, zone: None };
     let mut rows = Rows::new(RowContext::new(mapping.agent, "/x"));
     let mut decoder = decoder(mapping, info, checkpoint);
     match mapping.packing {
@@ -202,7 +202,7 @@ fn a_stop_after_any_line_changes_nothing() {
     let all = decoded_from(&mapping, &text, None);
     for line in lines(text.as_bytes()) {
         let end = usize::try_from(line.end).unwrap();
-        let info = SourceInfo { path: "/x", companions: &[], modified_us: MODIFIED_US };
+        let info = SourceInfo { path: "/x", companions: &[], modified_us: MODIFIED_US, zone: None };
         let mut rows = Rows::new(RowContext::new(mapping.agent, "/x"));
         let mut first = decoder(&mapping, info, None);
         lines(&text.as_bytes()[..end]).into_iter().for_each(|line| first.line(line, &mut rows));

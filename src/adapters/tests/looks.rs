@@ -14,7 +14,7 @@ pub(crate) struct Looks<'a> {
     format: Format,
     path: &'a Path,
     shown: &'a str,
-    cursors: BTreeMap<&'static str, Cursor>,
+    cursors: BTreeMap<&'static str, (Cursor, u64)>,
     /// Settled rows of all looks.
     pub(crate) all: Decoded,
 }
@@ -44,8 +44,8 @@ impl<'a> Looks<'a> {
         let database = Database::open(self.path, self.format).unwrap();
         let mut records = 0;
         for query in &decoder.queries(&database.tables().unwrap()).unwrap() {
-            let mut cursor = self.cursors.get(query.name).copied().unwrap_or(Cursor::START);
-            if database.anchor(query, cursor.rowid).unwrap() != cursor.anchor {
+            let (mut cursor, anchor) = self.cursors.get(query.name).copied().unwrap_or((Cursor::START, 0));
+            if database.anchor(query, cursor.rowid).unwrap() != anchor {
                 cursor = Cursor::START;
             }
             let (mut reached, mut held) = (cursor, Vec::new());
@@ -66,8 +66,8 @@ impl<'a> Looks<'a> {
                 reached.rowid = reached.rowid.min(rowid - 1);
                 reached.mark = reached.mark.min(mark);
             }
-            reached.anchor = database.anchor(query, reached.rowid).unwrap();
-            self.cursors.insert(query.name, reached);
+            let anchor = database.anchor(query, reached.rowid).unwrap();
+            self.cursors.insert(query.name, (reached, anchor));
         }
         self.all.rows.extend(finish(&mut rows).rows);
         Look { records, provisional: finish(&mut tail).rows }

@@ -135,6 +135,7 @@ pub(in crate::cli) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, p
         path: &shown,
         companions: &[],
         modified_us: i64::try_from(modified_us.as_micros()).unwrap_or_default(),
+        zone: settings.log_zone,
     };
     let mut context = RowContext::new(mapping.agent, &shown);
     context.machine_id = Some(settings.machine_id.as_str().into());

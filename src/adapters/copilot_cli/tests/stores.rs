@@ -112,7 +112,7 @@ fn a_request_that_comes_later_keeps_its_number() {
     let mut decoder = crate::adapters::database_decoder(Format::CopilotCliStore, SourceInfo::default()).unwrap();
     let queries = decoder.queries(&database.tables().unwrap()).unwrap();
     let mut numbers = Vec::new();
-    let after = crate::watch::Cursor { rowid: 2, mark: 0, anchor: 0 };
+    let after = crate::watch::Cursor { rowid: 2, mark: 0 };
     database
         .each(&queries[0], after, |record| {
             numbers.push((record.rowid, record.integer(0).unwrap(), record.integer(1).unwrap()));
