@@ -84,7 +84,9 @@ mod tests {
 
     use super::*;
     use crate::config::{Os, Places};
+    use crate::discover::explicit::explicit;
     use crate::discover::places::roots;
+    use crate::discover::scan::Seen;
     use crate::discover::sniff::sniff as sniff_any;
 
     fn paths(os: Os, env: &[(&str, &str)]) -> Vec<(&'static str, String)> {
@@ -159,5 +161,29 @@ mod tests {
         for (path, format) in table {
             assert_eq!(sniff_any(path, head, None), Ok(format), "{path}");
         }
+    }
+
+    #[test]
+    fn no_file_of_another_agents_corpus_is_claimed_by_an_agent_that_keeps_databases() {
+        let Some(root) = std::env::var_os("DEVLOG_CORPUS").filter(|root| Path::new(root).is_dir()) else { return };
+        let root = Path::new(&root);
+        let (mut own, mut foreign) = (0, Vec::new());
+        explicit(None, root, |seen| {
+            let Seen::File(file) = seen else { return };
+            let agent = file.format.agent();
+            if !matches!(agent, "opencode" | "opencode-go" | "crush" | "goose" | "zed" | "mimo")
+                && file.format != Format::KiloStore
+            {
+                return;
+            }
+            let below = file.path.strip_prefix(root).unwrap();
+            let folder = below.components().next().unwrap().as_os_str().to_string_lossy();
+            match &*folder {
+                "opencode" | "crush-and-opencode-go" => own += 1,
+                _ => foreign.push((file.format, below.to_owned())),
+            }
+        });
+        assert!(own >= 14, "{own}");
+        assert_eq!(foreign, []);
     }
 }
