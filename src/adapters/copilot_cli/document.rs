@@ -100,7 +100,15 @@ impl<'i> Session<'i> {
         tool
     }
 
-    fn result(&self, entry: &Entry<'_>, id: &str, name: &str, tool: &Tool, said: (&str, Option<&str>), rows: &mut Rows) {
+    fn result(
+        &self,
+        entry: &Entry<'_>,
+        id: &str,
+        name: &str,
+        tool: &Tool,
+        said: (&str, Option<&str>),
+        rows: &mut Rows,
+    ) {
         let (output, status) = said;
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "legacy result", &[self.id.as_bytes(), id.as_bytes()])),

@@ -99,12 +99,8 @@ impl Workspace {
             let is_value = !matches!(plain, "" | "null" | "~" | "|" | "|-" | ">" | ">-");
             is_value.then(|| plain.to_owned())
         };
-        let place = Place {
-            cwd: value("cwd"),
-            branch: value("branch"),
-            repository: value("repository"),
-            ..Place::default()
-        };
+        let place =
+            Place { cwd: value("cwd"), branch: value("branch"), repository: value("repository"), ..Place::default() };
         Self { place, summary: value("summary").or_else(|| value("name")) }
     }
 }
@@ -180,7 +176,8 @@ mod tests {
 
     #[test]
     fn the_workspace_file_is_read_without_a_parser_for_yaml() {
-        let workspace = Workspace::of("id: x\ncwd: \"/home/me/shop\"\nbranch: main\nsummary: 'Fix: it'\nsummary_count: 2\n");
+        let workspace =
+            Workspace::of("id: x\ncwd: \"/home/me/shop\"\nbranch: main\nsummary: 'Fix: it'\nsummary_count: 2\n");
         assert_eq!(workspace.place.cwd.as_deref(), Some("/home/me/shop"));
         assert_eq!(workspace.summary.as_deref(), Some("Fix: it"));
         assert_eq!(Workspace::of("summary: |-\n  two\n  lines\nname: N").summary.as_deref(), Some("N"));

@@ -35,8 +35,18 @@ pub(super) struct StoreDecoder;
 fn usage_query(tables: &Tables) -> Query {
     let own = |column: &str| tables.column_or_null(USAGE, "e", column);
     let columns = [
-        "session_id", "model", "created_at", "input_tokens", "output_tokens", "cache_read_tokens",
-        "cache_write_tokens", "reasoning_tokens", "total_nano_aiu", "duration_ms", "finish_reason", "turn_index",
+        "session_id",
+        "model",
+        "created_at",
+        "input_tokens",
+        "output_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "total_nano_aiu",
+        "duration_ms",
+        "finish_reason",
+        "turn_index",
         "agent_id",
     ];
     let picked: Vec<String> =

@@ -51,13 +51,20 @@ impl Core {
             self.title(title, stamp, rows);
         }
         let runs = tool.event_type == "command_execution";
-        let open = OpenTool { name: name.to_owned(), path: tool.path, command: tool.command, runs, ..OpenTool::default() };
+        let open =
+            OpenTool { name: name.to_owned(), path: tool.path, command: tool.command, runs, ..OpenTool::default() };
         self.state.open.insert(id, open);
         true
     }
 
     /// `tool.execution_start`, `tool.user_requested`, `external_tool.requested`.
-    pub(super) fn start(&mut self, json: Json<'_, '_>, data: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) -> Outcome {
+    pub(super) fn start(
+        &mut self,
+        json: Json<'_, '_>,
+        data: Json<'_, '_>,
+        stamp: &Stamp<'_>,
+        rows: &mut Rows,
+    ) -> Outcome {
         let id = data.str_at("toolCallId");
         let used = ["toolCallId", "toolName", "arguments", "parentToolCallId", "model"];
         let mut rest = Extra::default();

@@ -35,7 +35,8 @@ impl Folders {
     pub(super) fn find(&self, hash: Option<&str>) -> Option<&str> {
         let known = || self.registered.iter().map(|(path, _)| path.as_str());
         let hashed = hash.and_then(|hash| self.root.as_deref().into_iter().chain(known()).find(|p| has_hash(p, hash)));
-        let slug = || self.registered.iter().find(|(_, slug)| Some(slug) == self.slug.as_ref()).map(|(path, _)| &**path);
+        let slug =
+            || self.registered.iter().find(|(_, slug)| Some(slug) == self.slug.as_ref()).map(|(path, _)| &**path);
         hashed.or(self.root.as_deref()).or_else(slug)
     }
 }

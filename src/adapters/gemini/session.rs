@@ -133,7 +133,8 @@ impl Replay {
             self.unlist(0);
             for message in messages.items() {
                 let id = message.str_at("id");
-                let is_new = id.is_none_or(|id| self.messages.get(id).is_none_or(|known| !known.has_usage && has_usage(message)));
+                let is_new = id
+                    .is_none_or(|id| self.messages.get(id).is_none_or(|known| !known.has_usage && has_usage(message)));
                 if is_new && message.get("type").is_some() {
                     outcome = outcome.max(self.message(message, chat, offset, rows));
                 } else if let Some(id) = id {

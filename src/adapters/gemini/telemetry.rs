@@ -43,7 +43,8 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
     let usage = Usage::of(part(0), part(2), part(1), part(3), part(4)).filter(|_| utility);
     let mut extra = Extra::default();
     extra.text("event", full_name);
-    let mut used = vec!["event.name", "event.timestamp", "session.id", "model", "duration_ms", "prompt", "function_name"];
+    let mut used =
+        vec!["event.name", "event.timestamp", "session.id", "model", "duration_ms", "prompt", "function_name"];
     if usage.is_some() {
         used.extend(TOKENS);
     }

@@ -1,3 +1,4 @@
+mod claims;
 mod corpus;
 mod shapes;
 
@@ -6,8 +7,7 @@ use serde_json::{Value, json};
 use crate::adapters::tests::{Decoded, Row, decode, decode_with};
 use crate::schema::Format;
 
-pub(super) const SESSION: &str =
-    include_str!("../../../tests/fixtures/gemini/session-2026-04-25T08-23-aaaa0001.jsonl");
+pub(super) const SESSION: &str = include_str!("../../../tests/fixtures/gemini/session-2026-04-25T08-23-aaaa0001.jsonl");
 pub(super) const SESSION_PATH: &str = "/h/.gemini/tmp/shop/chats/session-2026-04-25T08-23-aaaa0001.jsonl";
 
 pub(super) fn session(text: &str) -> Decoded {
@@ -16,7 +16,12 @@ pub(super) fn session(text: &str) -> Decoded {
 
 pub(super) fn document(value: &Value) -> Decoded {
     let text = serde_json::to_string_pretty(value).unwrap();
-    decode_with(Format::GeminiDocument, "/h/.gemini/tmp/shop/chats/session-2026-01-01T00-00-d0c00001.json", &[], text.as_bytes())
+    decode_with(
+        Format::GeminiDocument,
+        "/h/.gemini/tmp/shop/chats/session-2026-01-01T00-00-d0c00001.json",
+        &[],
+        text.as_bytes(),
+    )
 }
 
 /// A document of these messages.

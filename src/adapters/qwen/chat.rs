@@ -10,8 +10,19 @@ use crate::schema::{EventRow, Rows};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 13] = [
-    "uuid", "parentUuid", "sessionId", "timestamp", "type", "cwd", "version", "gitBranch", "message", "isSidechain",
-    "agentName", "model", "usageMetadata",
+    "uuid",
+    "parentUuid",
+    "sessionId",
+    "timestamp",
+    "type",
+    "cwd",
+    "version",
+    "gitBranch",
+    "message",
+    "isSidechain",
+    "agentName",
+    "model",
+    "usageMetadata",
 ];
 
 pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) -> Outcome {
@@ -84,7 +95,8 @@ fn usage(json: Json<'_, '_>) -> Option<Usage> {
     let (prompt, output, thoughts) =
         (part("promptTokenCount"), part("candidatesTokenCount"), part("thoughtsTokenCount"));
     let within = thoughts.is_some_and(|thoughts| {
-        thoughts > 0 && part("totalTokenCount").is_some_and(|total| prompt.zip(output).is_some_and(|(p, o)| p + o == total))
+        thoughts > 0
+            && part("totalTokenCount").is_some_and(|total| prompt.zip(output).is_some_and(|(p, o)| p + o == total))
     });
     let beside = if within { output.zip(thoughts).map(|(output, thoughts)| output - thoughts) } else { output };
     Usage::of(prompt, part("cachedContentTokenCount"), beside, thoughts, part("toolUsePromptTokenCount"))
@@ -179,7 +191,8 @@ fn result(
     let about = json.get("toolCallResult");
     let status = about.and_then(|a| a.str_at("status"));
     let said = if part.is_null() { String::new() } else { output(part) };
-    let (display, lines) = about.and_then(|a| a.get("resultDisplay")).filter(|d| !d.is_null()).map(shown).unwrap_or_default();
+    let (display, lines) =
+        about.and_then(|a| a.get("resultDisplay")).filter(|d| !d.is_null()).map(shown).unwrap_or_default();
     let mut extra = Extra::default();
     extra.rest(json, &[&ENVELOPE[..], &["toolCallResult"]].concat());
     if let Some(about) = about {

@@ -8,7 +8,16 @@ use crate::schema::{EventRow, Rows};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 11] = [
-    "uuid", "parentUuid", "sessionId", "timestamp", "type", "cwd", "version", "gitBranch", "message", "isSidechain",
+    "uuid",
+    "parentUuid",
+    "sessionId",
+    "timestamp",
+    "type",
+    "cwd",
+    "version",
+    "gitBranch",
+    "message",
+    "isSidechain",
     "toolUseResult",
 ];
 
@@ -100,7 +109,10 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
         }
         calls += 1;
         // A call belongs to its own id: the next record repeats it.
-        let own = Stamp { key: id.map_or_else(|| stamp.key.clone(), |id| format!("{}/{id}", stamp.session)), ..stamp.clone() };
+        let own = Stamp {
+            key: id.map_or_else(|| stamp.key.clone(), |id| format!("{}/{id}", stamp.session)),
+            ..stamp.clone()
+        };
         let name = block.str_at("name").unwrap_or_default();
         call(state, &own, &i.to_string(), (id, name, block.get("input")), model, rows);
     }

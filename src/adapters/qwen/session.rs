@@ -134,12 +134,7 @@ pub(super) struct SessionDecoder {
 }
 
 impl SessionDecoder {
-    pub(super) fn new(
-        format: Format,
-        record: Record,
-        info: SourceInfo<'_>,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Self {
+    pub(super) fn new(format: Format, record: Record, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         // A state that cannot be read starts the file over.
         let kept = checkpoint.and_then(|c| Some((c.high_water, serde_json::from_str(&c.state).ok()?)));
         let (read_to, state) = kept.unwrap_or_default();
@@ -163,7 +158,13 @@ fn stamp<'i>(
     let forked = json.get("forkedFrom");
     let original = forked.and_then(|f| f.str_at("messageUuid")).or(uuid);
     let key = original.map_or_else(
-        || format!("{session}/{}/{}", json.str_at("timestamp").unwrap_or_default(), json.str_at("type").unwrap_or_default()),
+        || {
+            format!(
+                "{session}/{}/{}",
+                json.str_at("timestamp").unwrap_or_default(),
+                json.str_at("type").unwrap_or_default()
+            )
+        },
         str::to_owned,
     );
     let side = json.get("isSidechain").and_then(Json::as_bool);

@@ -78,7 +78,8 @@ fn the_columns_of_a_qwen_answer_are_filled() {
 #[test]
 fn records_of_one_uuid_are_one_answer_and_its_last_usage_counts() {
     let decoded = qwen(QWEN);
-    let answers: Vec<_> = decoded.events().into_iter().filter(|r| r["message_id"] == "u5" && r["event_type"] == "llm_response").collect();
+    let answers: Vec<_> =
+        decoded.events().into_iter().filter(|r| r["message_id"] == "u5" && r["event_type"] == "llm_response").collect();
     assert_eq!((answers.len(), &answers[0]["text"]), (1, &json!("One file\nhere.")));
     // The total leaves no room for thoughts beside the candidates.
     assert_eq!((&answers[0]["output_tokens"], &answers[0]["reasoning_tokens"]), (&json!(9), &json!(4)));
@@ -92,7 +93,10 @@ fn telemetry_adds_no_usage() {
     let decoded = qwen(QWEN);
     let telemetry = decoded.rows.iter().find(|row| row.get("status") == Some(&json!("ui_telemetry"))).unwrap();
     assert!(!telemetry.contains_key("total_tokens"));
-    assert_eq!((&telemetry["duration_ms"], &telemetry["extra"]["uiEvent"]["input_token_count"]), (&json!(47), &json!(500)));
+    assert_eq!(
+        (&telemetry["duration_ms"], &telemetry["extra"]["uiEvent"]["input_token_count"]),
+        (&json!(47), &json!(500))
+    );
 }
 
 #[test]
@@ -173,7 +177,10 @@ fn reading_goes_on_after_any_line() {
 fn glued_and_odd_lines_are_accounted_for() {
     let glued = QWEN.replacen('\n', "", 1);
     assert_eq!(qwen(&glued).rows.len(), qwen(QWEN).rows.len());
-    assert_eq!(qwen("[]\n{\"uuid\":1}\n{\"type\":\"user\"}\n{torn\n").rejects, ["wrong_shape", "wrong_shape", "not_json"]);
+    assert_eq!(
+        qwen("[]\n{\"uuid\":1}\n{\"type\":\"user\"}\n{torn\n").rejects,
+        ["wrong_shape", "wrong_shape", "not_json"]
+    );
     assert_eq!(iflow("{\"type\":\"summary\",\"summary\":\"T\"}\n").only("title")["session_id"], "session-1f");
 }
 

@@ -27,12 +27,24 @@ pub(in crate::discover) const ROWS: &[Row] = &[
 ];
 
 /// First parts of the names of event types.
-const EVENTS: [&str; 11] =
-    ["session", "user", "assistant", "tool", "hook", "subagent", "system", "skill", "permission", "external_tool", "abort"];
+const EVENTS: [&str; 11] = [
+    "session",
+    "user",
+    "assistant",
+    "tool",
+    "hook",
+    "subagent",
+    "system",
+    "skill",
+    "permission",
+    "external_tool",
+    "abort",
+];
 
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     if head.shape == Shape::Database {
-        let own = head.has_table("assistant_usage_events") || head.name() == "session-store.db" && head.has_table("turns");
+        let own =
+            head.has_table("assistant_usage_events") || head.name() == "session-store.db" && head.has_table("turns");
         return own.then_some(Format::CopilotCliStore);
     }
     if head.shape != Shape::Object {
@@ -40,6 +52,10 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     }
     if head.has(&["chatMessages"]) || head.has(&["sessionId", "timeline"]) || head.has(&["history", "workspacePath"]) {
         return Some(Format::CopilotCliDocument);
+    }
+    // Records that hooks write.
+    if matches!(head.kind(), "userpromptsubmitted" | "assistantresponse") && head.has(&["session_id", "timestamp"]) {
+        return Some(Format::CopilotCliEvents);
     }
     let is_event = head.kind().split('.').next().is_some_and(|first| EVENTS.contains(&first))
         && (head.kind().contains('.') || head.kind() == "abort");
@@ -113,14 +129,22 @@ mod tests {
 
     #[test]
     fn trap_9_content_tells_its_events_from_those_of_the_editor() {
-        let event = |more: &str| format!(r#"{{"type":"session.start","data":{{"producer":"copilot-agent"{more}}},"id":"e","timestamp":"t","parentId":null}}"#);
+        let event = |more: &str| {
+            format!(
+                r#"{{"type":"session.start","data":{{"producer":"copilot-agent"{more}}},"id":"e","timestamp":"t","parentId":null}}"#
+            )
+        };
         assert_eq!(sniffed("/x/any.jsonl", &event("")), Some(Format::CopilotCliEvents));
         assert_ne!(sniffed("/x/any.jsonl", &event(r#","vscodeVersion":"1.110""#)), Some(Format::CopilotCliEvents));
         let place = "/x/GitHub.copilot-chat/transcripts/a.jsonl";
         assert_ne!(sniffed(place, &event("")), Some(Format::CopilotCliEvents));
-        let printed = "{\n  \"data\": {},\n  \"id\": \"e\",\n  \"timestamp\": \"t\",\n  \"type\": \"user.message\"\n}\n";
+        let printed =
+            "{\n  \"data\": {},\n  \"id\": \"e\",\n  \"timestamp\": \"t\",\n  \"type\": \"user.message\"\n}\n";
         assert_eq!(sniffed("/x/any.json", printed), Some(Format::CopilotCliDocument));
-        assert_eq!(sniffed("/x/any.json", r#"{"sessionId":"s","startTime":"t","chatMessages":[],"timeline":[]}"#), Some(Format::CopilotCliDocument));
+        assert_eq!(
+            sniffed("/x/any.json", r#"{"sessionId":"s","startTime":"t","chatMessages":[],"timeline":[]}"#),
+            Some(Format::CopilotCliDocument)
+        );
         let store = b"SQLite format 3\0 CREATE TABLE assistant_usage_events (id INTEGER)";
         assert_eq!(sniff("/x/any.db", store, None), Ok(Format::CopilotCliStore));
     }

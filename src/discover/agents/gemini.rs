@@ -45,7 +45,10 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     let message = matches!(head.kind(), "user" | "gemini" | "info" | "error" | "warning")
         && head.has(&["id", "timestamp", "content"])
         && !head.has(&["message"]);
-    if head.has(&["sessionId", "messages"]) && (head.has(&["projectHash"]) || head.has(&["startTime", "lastUpdated"])) {
+    let messages = head.has(&["sessionId", "messages"]);
+    if messages && (head.has(&["projectHash"]) || head.has(&["startTime", "lastUpdated"]))
+        || head.has(&["history", "start_time", "lastUpdated"])
+    {
         Some(document)
     } else if head.has(&["sessionId", "projectHash"]) || head.has(&["$set"]) || head.has(&["$rewindTo"]) || message {
         Some(Format::GeminiSession)
@@ -87,7 +90,10 @@ mod tests {
     fn every_system_has_its_places_and_a_moved_home_is_one_more() {
         let of = |paths: &[&str]| paths.iter().map(|p| ("gemini".to_owned(), (*p).to_owned())).collect::<Vec<_>>();
         assert_eq!(places(Os::Linux, "/h", &[]), of(&["/h/.gemini"]));
-        assert_eq!(places(Os::MacOs, "/h", &[("GEMINI_CLI_HOME", "/g"), ("TMPDIR", "/t")]), of(&["/g/.gemini", "/h/.gemini", "/t/.gemini"]));
+        assert_eq!(
+            places(Os::MacOs, "/h", &[("GEMINI_CLI_HOME", "/g"), ("TMPDIR", "/t")]),
+            of(&["/g/.gemini", "/h/.gemini", "/t/.gemini"])
+        );
         assert_eq!(places(Os::Windows, "C:\\u", &[("TEMP", "C:\\t")]), of(&["C:\\u/.gemini", "C:\\t/.gemini"]));
     }
 
@@ -131,7 +137,10 @@ mod tests {
             (r#"{"id":"a","timestamp":"t","type":"gemini","content":"x"}"#, Some(Format::GeminiSession)),
             (r#"{"$set":{"lastUpdated":"t"}}"#, Some(Format::GeminiSession)),
             (r#"[{"sessionId":"s","messageId":0,"type":"user","message":"x"}]"#, Some(Format::GeminiPrompts)),
-            ("{\n \"hrTime\": [1,2],\n \"attributes\": {\"event.name\": \"gemini_cli.api_response\"}\n}\n", Some(Format::GeminiTelemetry)),
+            (
+                "{\n \"hrTime\": [1,2],\n \"attributes\": {\"event.name\": \"gemini_cli.api_response\"}\n}\n",
+                Some(Format::GeminiTelemetry),
+            ),
             (r#"{"type":"user","message":{"role":"user"},"uuid":"u","sessionId":"s"}"#, Some(Format::ClaudeSession)),
             (r#"{"id":"x","timestamp":"t","instructions":null}"#, Some(Format::CodexRollout)),
         ];

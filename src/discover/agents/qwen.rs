@@ -40,7 +40,7 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     }
     let has = |compact: &str, spaced: &str| head.contains(compact) || head.contains(spaced);
     // Claude's session ids are plain uuids.
-    if has("\"sessionId\":\"session-", "\"sessionId\": \"session-") && !head.has(&["systemPayload"]) {
+    if has("\"sessionId\":\"session-", "\"sessionId\": \"session-") && head.has(&["isSidechain", "userType"]) {
         return Some(Format::IflowSession);
     }
     let parts = has("\"role\":\"user\",\"parts\":", "\"role\": \"user\", \"parts\":")
@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn both_agents_have_their_places_on_every_system() {
-        let of = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, p)| ((*a).to_owned(), (*p).to_owned())).collect::<Vec<_>>();
+        let of =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(a, p)| ((*a).to_owned(), (*p).to_owned())).collect::<Vec<_>>();
         let plain = of(&[("qwen", "/h/.qwen"), ("iflow", "/h/.iflow")]);
         assert_eq!(places(Os::Linux, "/h", &[]), plain);
         assert_eq!(places(Os::MacOs, "/h", &[]), plain);
@@ -108,12 +109,13 @@ mod tests {
     #[test]
     fn content_tells_both_from_each_other_and_from_claude() {
         let qwen = r#"{"uuid":"u","parentUuid":null,"sessionId":"s","timestamp":"t","type":"user","message":{"role":"user","parts":[{"text":"x"}]}}"#;
-        let iflow = r#"{"uuid":"u","parentUuid":null,"sessionId":"session-5d","timestamp":"t","type":"user","message":{"role":"user","content":"x"}}"#;
-        let claude = r#"{"uuid":"u","parentUuid":null,"sessionId":"5d","timestamp":"t","type":"user","message":{"role":"user","content":"x"}}"#;
+        let iflow = r#"{"uuid":"u","parentUuid":null,"sessionId":"session-5d","timestamp":"t","type":"user","isSidechain":false,"userType":"external","message":{"role":"user","content":"x"}}"#;
+        let claude = r#"{"uuid":"u","parentUuid":null,"sessionId":"5d","timestamp":"t","type":"user","isSidechain":false,"userType":"external","message":{"role":"user","content":"x"}}"#;
         assert_eq!(sniffed("/x/any", qwen), Some(Format::QwenSession));
         assert_eq!(sniffed("/x/any", iflow), Some(Format::IflowSession));
         assert_eq!(sniffed("/x/any", claude), Some(Format::ClaudeSession));
-        let system = r#"{"uuid":"u","sessionId":"s","timestamp":"t","type":"system","subtype":"rewind","systemPayload":{}}"#;
+        let system =
+            r#"{"uuid":"u","sessionId":"s","timestamp":"t","type":"system","subtype":"rewind","systemPayload":{}}"#;
         assert_eq!(sniffed("/x/any", system), Some(Format::QwenSession));
     }
 }

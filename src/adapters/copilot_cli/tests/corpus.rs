@@ -25,7 +25,8 @@ fn every_file_is_accounted_for_and_agrees_with_an_independent_count() {
         if format != Format::CopilotCliEvents {
             continue;
         }
-        let events: Vec<Value> = bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let events: Vec<Value> =
+            bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let of = |kind: &str| events.iter().filter(|e| e["type"] == kind).map(|e| &e["data"]).collect::<Vec<_>>();
         if of("session.start").is_empty() && bytes.starts_with(b"{\"session_id\"") {
             continue;
@@ -43,11 +44,20 @@ fn every_file_is_accounted_for_and_agrees_with_an_independent_count() {
         // Ids that a fixture has trimmed away are all the same.
         if !String::from_utf8_lossy(&bytes).contains("[trimmed for fixture]") {
             assert_eq!(made, expected, "tool calls of {}", path.display());
-            assert_eq!(decoded.of("llm_response").len(), of("assistant.message").len(), "answers of {}", path.display());
+            assert_eq!(
+                decoded.of("llm_response").len(),
+                of("assistant.message").len(),
+                "answers of {}",
+                path.display()
+            );
         }
         let said: i64 = of("assistant.message").iter().filter_map(|d| d["outputTokens"].as_i64()).sum();
-        let ended = of("session.shutdown").iter().filter_map(|d| d["modelMetrics"].as_object()).flat_map(|m| m.values())
-            .filter_map(|m| m["usage"]["outputTokens"].as_i64()).sum::<i64>();
+        let ended = of("session.shutdown")
+            .iter()
+            .filter_map(|d| d["modelMetrics"].as_object())
+            .flat_map(|m| m.values())
+            .filter_map(|m| m["usage"]["outputTokens"].as_i64())
+            .sum::<i64>();
         assert_eq!(decoded.sum("output_tokens"), said.max(ended), "output of {}", path.display());
     }
     if files > 0 {

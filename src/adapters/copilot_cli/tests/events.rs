@@ -117,12 +117,15 @@ fn trap_3_shutdown_counters_add_up_over_resumes_and_their_input_includes_the_cac
 #[test]
 fn trap_3_a_smaller_counter_begins_a_new_epoch_and_a_crash_leaves_the_messages_output() {
     let start = |version: &str| event("session.start", 0, &json!({"sessionId": SESSION, "copilotVersion": version}));
-    let reset = [start("1.0.80"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [30, 3, 0, 0])])].concat();
+    let reset =
+        [start("1.0.80"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [30, 3, 0, 0])])].concat();
     assert_eq!(sums(&events(&reset)), [130, 0, 0, 13]);
-    let grown = [start("1.0.80"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [130, 13, 0, 0])])].concat();
+    let grown =
+        [start("1.0.80"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [130, 13, 0, 0])])].concat();
     assert_eq!(sums(&events(&grown)), [130, 0, 0, 13]);
     // Before 1.0 each leg counted for itself.
-    let legs = [start("0.0.422"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [130, 13, 0, 0])])].concat();
+    let legs =
+        [start("0.0.422"), shutdown(1, &[("m", [100, 10, 0, 0])]), shutdown(2, &[("m", [130, 13, 0, 0])])].concat();
     assert_eq!(sums(&events(&legs)), [230, 0, 0, 23]);
     let message = |n| event("assistant.message", n, &json!({"messageId": format!("m{n}"), "outputTokens": 4}));
     let crashed = [start("1.0.80"), message(1), message(2)].concat();
@@ -145,7 +148,11 @@ fn trap_4_what_the_model_says_it_will_do_is_no_tool_call() {
     assert_eq!(decoded.only("progress")["text"], "Fixing price");
     assert!(decoded.of("tool_result").iter().all(|row| row["tool_call_id"] != "t0"));
     let asked = [
-        event("tool.execution_start", 1, &json!({"toolCallId": "q", "toolName": "ask_user", "arguments": {"question": "?"}})),
+        event(
+            "tool.execution_start",
+            1,
+            &json!({"toolCallId": "q", "toolName": "ask_user", "arguments": {"question": "?"}}),
+        ),
         event("tool.execution_complete", 2, &json!({"toolCallId": "q", "success": true, "result": {"content": "yes"}})),
     ];
     let decoded = events(&asked.concat());
@@ -163,7 +170,8 @@ fn trap_5_logs_without_a_start_and_with_a_torn_end_are_read() {
 #[test]
 fn trap_6_the_flat_file_is_named_by_its_session() {
     let text = event("user.message", 1, &json!({"content": "hi"}));
-    let decoded = decode(Format::CopilotCliEvents, &format!("/h/.copilot/session-state/{SESSION}.jsonl"), text.as_bytes());
+    let decoded =
+        decode(Format::CopilotCliEvents, &format!("/h/.copilot/session-state/{SESSION}.jsonl"), text.as_bytes());
     assert_eq!(decoded.only("user_interaction")["session_id"], SESSION);
     assert_eq!(decoded.ids(), events(&text).ids(), "the same events in both places");
 }
@@ -191,7 +199,8 @@ fn trap_10_unknown_types_are_rows_with_their_fields() {
 
 #[test]
 fn the_workspace_file_names_folder_and_title() {
-    let companions = [Companion { name: "workspace.yaml", text: "cwd: /w/shop\nrepository: acme/shop\nsummary: My title\n" }];
+    let companions =
+        [Companion { name: "workspace.yaml", text: "cwd: /w/shop\nrepository: acme/shop\nsummary: My title\n" }];
     let text = event("user.message", 1, &json!({"content": "hi"}));
     let decoded = decode_with(Format::CopilotCliEvents, PATH, &companions, text.as_bytes());
     assert_eq!(decoded.only("title")["text"], "My title");
@@ -204,7 +213,10 @@ fn flat_records_of_other_writers_are_read() {
     let text = "{\"session_id\":\"s\",\"cwd\":\"/w\",\"type\":\"userpromptsubmitted\",\"prompt\":\"hi\",\"timestamp\":1700001000000}\n\
                 {\"session_id\":\"s\",\"type\":\"assistantresponse\",\"result\":\"ho\",\"timestamp\":1700001001000}\n";
     let decoded = events(text);
-    assert_eq!(outline(&decoded.rows), [["user_interaction", "hi"], ["llm_response", "ho"]].map(|r| r.map(str::to_owned)));
+    assert_eq!(
+        outline(&decoded.rows),
+        [["user_interaction", "hi"], ["llm_response", "ho"]].map(|r| r.map(str::to_owned))
+    );
     assert_eq!((&decoded.rows[1]["session_id"], &decoded.rows[1]["cwd"]), (&json!("s"), &json!("/w")));
 }
 
@@ -228,17 +240,35 @@ fn a_legacy_session_is_read_from_its_timeline_else_from_its_messages() {
     let mut with_timeline = base.clone();
     with_timeline["timeline"] = timeline;
     let decoded = read(&with_timeline);
-    let expected = [["session_start", ""], ["user_interaction", "hi"], ["file_read", ""], ["tool_result", "whole text"],
-        ["llm_response", "done"], ["system", "note"]];
+    let expected = [
+        ["session_start", ""],
+        ["user_interaction", "hi"],
+        ["file_read", ""],
+        ["tool_result", "whole text"],
+        ["llm_response", "done"],
+        ["system", "note"],
+    ];
     assert_eq!(outline(&decoded.rows), expected.map(|r| r.map(str::to_owned)));
-    assert_eq!((&decoded.only("tool_result")["file_path"], &decoded.only("tool_result")["status"]), (&json!("/x"), &json!("success")));
+    assert_eq!(
+        (&decoded.only("tool_result")["file_path"], &decoded.only("tool_result")["status"]),
+        (&json!("/x"), &json!("success"))
+    );
     let decoded = read(&base);
-    let expected = [["session_start", ""], ["user_interaction", "hi"], ["llm_response", ""], ["file_read", ""],
-        ["tool_result", "whole text"], ["llm_response", "done"]];
+    let expected = [
+        ["session_start", ""],
+        ["user_interaction", "hi"],
+        ["llm_response", ""],
+        ["file_read", ""],
+        ["tool_result", "whole text"],
+        ["llm_response", "done"],
+    ];
     assert_eq!(outline(&decoded.rows), expected.map(|r| r.map(str::to_owned)));
     assert_eq!(read(&json!({"a": 1})).rejects, ["wrong_shape"]);
     // Events that were saved with line breaks.
-    let pretty = serde_json::to_string_pretty(&json!({"type": "user.message", "data": {"content": "hi"}, "id": "e", "timestamp": "2026-01-01T00:00:00Z"})).unwrap();
+    let pretty = serde_json::to_string_pretty(
+        &json!({"type": "user.message", "data": {"content": "hi"}, "id": "e", "timestamp": "2026-01-01T00:00:00Z"}),
+    )
+    .unwrap();
     let two = decode(Format::CopilotCliDocument, path, format!("{pretty}\n{pretty}").as_bytes());
     assert_eq!((two.of("user_interaction").len(), two.counts.lines), (2, 1));
 }

@@ -60,7 +60,10 @@ fn a_request_has_all_its_parts() {
     assert_eq!((&row["total_tokens"], &row["usage_source"]), (&json!(440), &json!("reported")));
     assert_eq!((&row["credits"], &row["duration_ms"]), (&json!("1.000000000"), &json!(1500)));
     assert_eq!((&row["ts"], &row["turn"]), (&json!(1_782_900_005_000_000_i64), &json!(1)));
-    assert_eq!((&row["cwd"], &row["project"], &row["git_branch"]), (&json!("/home/me/shop"), &json!("acme/shop"), &json!("main")));
+    assert_eq!(
+        (&row["cwd"], &row["project"], &row["git_branch"]),
+        (&json!("/home/me/shop"), &json!("acme/shop"), &json!("main"))
+    );
     assert_eq!(row["extra"], json!({"request_multiplier": 0.33, "initiator": "user"}));
     assert_eq!(decoded.of("llm_request")[1]["is_subagent"], true);
 }
@@ -85,7 +88,8 @@ fn sums_are_right_with_any_subset_of_the_stores_in_any_order() {
     assert_eq!(sums(&both(events(EVENTS), store(&requests()))), truth, "event log first");
     assert_eq!(sums(&both(store(&requests()), events(EVENTS))), truth, "store first");
     // A session that was killed has no shutdown: only the store knows the input.
-    let killed: String = EVENTS.lines().filter(|line| !line.contains("session.shutdown")).map(|l| format!("{l}\n")).collect();
+    let killed: String =
+        EVENTS.lines().filter(|line| !line.contains("session.shutdown")).map(|l| format!("{l}\n")).collect();
     assert_eq!(sums(&events(&killed)), [0, 0, 0, 40 + 5 + 9 + 11]);
     assert_eq!(sums(&both(events(&killed), store(&requests()))), truth);
     // Newer versions report no output in messages.

@@ -167,7 +167,8 @@ fn trap_8_a_document_cut_off_by_its_writer_is_a_reject_and_a_growing_one_keeps_i
     };
     let user = json!({"id": "u", "timestamp": "2026-01-01T00:00:01.000Z", "type": "user", "content": "go"});
     let versions =
-        [chat(&[user.clone()]), chat(&[user.clone(), call(false)]), chat(&[user.clone(), call(true)])].map(|v| document(&v));
+        [chat(std::slice::from_ref(&user)), chat(&[user.clone(), call(false)]), chat(&[user.clone(), call(true)])]
+            .map(|v| document(&v));
     let last = document(&chat(&[user, call(true)]));
     let all: Vec<_> = versions.into_iter().flat_map(|d| d.rows).collect();
     let grown = crate::adapters::tests::Decoded { rows: all, rejects: Vec::new(), counts: Default::default() };
@@ -236,9 +237,12 @@ fn no_usage_is_null() {
 
 #[test]
 fn the_prompt_log_is_rewritten_whole_and_keeps_its_ids() {
-    let prompt = |n: i64| json!({"sessionId": "s", "messageId": n, "type": "user", "message": format!("prompt {n}"),
-        "timestamp": format!("2026-01-01T00:00:0{n}.000Z")});
-    let read = |value: &Value| decode(Format::GeminiPrompts, "/h/.gemini/tmp/x/logs.json", value.to_string().as_bytes());
+    let prompt = |n: i64| {
+        json!({"sessionId": "s", "messageId": n, "type": "user", "message": format!("prompt {n}"),
+        "timestamp": format!("2026-01-01T00:00:0{n}.000Z")})
+    };
+    let read =
+        |value: &Value| decode(Format::GeminiPrompts, "/h/.gemini/tmp/x/logs.json", value.to_string().as_bytes());
     let (one, two) = (read(&json!([prompt(0)])), read(&json!([prompt(0), prompt(1)])));
     assert_eq!(one.ids(), two.ids()[..1]);
     assert_eq!((&two.rows[1]["event_type"], &two.rows[1]["text"]), (&json!("prompt_history"), &json!("prompt 1")));
@@ -255,6 +259,9 @@ fn old_shapes_are_read() {
     let nameless = json!({"type": "user", "content": "x"});
     let decoded = document(&chat(&[nameless.clone(), nameless]));
     assert_eq!(decoded.events().iter().filter(|row| row["event_type"] == "user_interaction").count(), 2);
+    let roles = json!({"history": [{"role": "user", "parts": [{"text": "hi"}], "ts": 1_695_000_000}, {"role": "gemini",
+        "parts": [{"text": "ho"}], "ts": 1_695_000_005}], "start_time": "2023-09-18T01:20:00Z", "lastUpdated": "2023-09-18T01:30:00Z"});
+    assert_eq!(document(&roles).only("llm_response")["ts"], 1_695_000_005_000_000_i64);
     let one_line = session(&chat(&[answer("a", 1, 1)]).to_string());
     assert_eq!(one_line.sum("output_tokens"), 1);
 }
