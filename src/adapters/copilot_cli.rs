@@ -26,6 +26,7 @@
 
 mod document;
 mod events;
+mod message;
 mod record;
 mod store;
 mod tool;

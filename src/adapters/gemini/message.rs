@@ -78,10 +78,13 @@ impl Chat {
         if json.str_at("kind") == Some("subagent") {
             self.is_subagent = Some(true);
         }
-        let start = time_at(json, "startTime");
+        let start = time_at(json, "startTime").or_else(|| time_at(json, "start_time"));
         self.last_us = self.last_us.max(start);
         let mut extra = Extra::default();
-        extra.rest(json, &["sessionId", "startTime", "lastUpdated", "messages", "summary", "memoryScratchpad"]);
+        extra.rest(
+            json,
+            &["sessionId", "startTime", "lastUpdated", "messages", "history", "summary", "memoryScratchpad"],
+        );
         let extra = extra.end();
         let mut ledger = std::mem::take(&mut self.ledger);
         let row = self.row("session_start", &[json.str_at("startTime").unwrap_or_default()], offset);
@@ -107,8 +110,8 @@ impl Chat {
 
     /// One message; its rows, as far as they have not been handed out.
     pub(super) fn message(&mut self, message: Json<'_, '_>, offset: u64, rows: &mut Rows) -> Outcome {
-        let Some(kind) = message.str_at("type").filter(|_| message.is_object()) else { return Outcome::Wrong };
-        let ts = time_at(message, "timestamp");
+        let Some(kind) = message.str_at("type").or_else(|| message.str_at("role")) else { return Outcome::Wrong };
+        let ts = time_at(message, "timestamp").or_else(|| time_at(message, "ts"));
         let id = match message.str_at("id") {
             Some(id) => id.to_owned(),
             None => {

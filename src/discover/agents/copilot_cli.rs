@@ -53,6 +53,10 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     if head.has(&["chatMessages"]) || head.has(&["sessionId", "timeline"]) || head.has(&["history", "workspacePath"]) {
         return Some(Format::CopilotCliDocument);
     }
+    // Records that hooks write.
+    if matches!(head.kind(), "userpromptsubmitted" | "assistantresponse") && head.has(&["session_id", "timestamp"]) {
+        return Some(Format::CopilotCliEvents);
+    }
     let is_event = head.kind().split('.').next().is_some_and(|first| EVENTS.contains(&first))
         && (head.kind().contains('.') || head.kind() == "abort");
     // Transcripts of the editor's extension have the same events.

@@ -45,7 +45,10 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     let message = matches!(head.kind(), "user" | "gemini" | "info" | "error" | "warning")
         && head.has(&["id", "timestamp", "content"])
         && !head.has(&["message"]);
-    if head.has(&["sessionId", "messages"]) && (head.has(&["projectHash"]) || head.has(&["startTime", "lastUpdated"])) {
+    let messages = head.has(&["sessionId", "messages"]);
+    if messages && (head.has(&["projectHash"]) || head.has(&["startTime", "lastUpdated"]))
+        || head.has(&["history", "start_time", "lastUpdated"])
+    {
         Some(document)
     } else if head.has(&["sessionId", "projectHash"]) || head.has(&["$set"]) || head.has(&["$rewindTo"]) || message {
         Some(Format::GeminiSession)

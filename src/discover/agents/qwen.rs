@@ -40,7 +40,7 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     }
     let has = |compact: &str, spaced: &str| head.contains(compact) || head.contains(spaced);
     // Claude's session ids are plain uuids.
-    if has("\"sessionId\":\"session-", "\"sessionId\": \"session-") && !head.has(&["systemPayload"]) {
+    if has("\"sessionId\":\"session-", "\"sessionId\": \"session-") && head.has(&["isSidechain", "userType"]) {
         return Some(Format::IflowSession);
     }
     let parts = has("\"role\":\"user\",\"parts\":", "\"role\": \"user\", \"parts\":")
@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn content_tells_both_from_each_other_and_from_claude() {
         let qwen = r#"{"uuid":"u","parentUuid":null,"sessionId":"s","timestamp":"t","type":"user","message":{"role":"user","parts":[{"text":"x"}]}}"#;
-        let iflow = r#"{"uuid":"u","parentUuid":null,"sessionId":"session-5d","timestamp":"t","type":"user","message":{"role":"user","content":"x"}}"#;
-        let claude = r#"{"uuid":"u","parentUuid":null,"sessionId":"5d","timestamp":"t","type":"user","message":{"role":"user","content":"x"}}"#;
+        let iflow = r#"{"uuid":"u","parentUuid":null,"sessionId":"session-5d","timestamp":"t","type":"user","isSidechain":false,"userType":"external","message":{"role":"user","content":"x"}}"#;
+        let claude = r#"{"uuid":"u","parentUuid":null,"sessionId":"5d","timestamp":"t","type":"user","isSidechain":false,"userType":"external","message":{"role":"user","content":"x"}}"#;
         assert_eq!(sniffed("/x/any", qwen), Some(Format::QwenSession));
         assert_eq!(sniffed("/x/any", iflow), Some(Format::IflowSession));
         assert_eq!(sniffed("/x/any", claude), Some(Format::ClaudeSession));

@@ -28,7 +28,7 @@ fn gemini_files() -> Vec<(PathBuf, Format, Vec<u8>)> {
 fn messages(bytes: &[u8]) -> (String, BTreeMap<String, Value>) {
     let mut found = BTreeMap::new();
     let mut session = String::new();
-    let mut put = |message: &Value, found: &mut BTreeMap<String, Value>| {
+    let put = |message: &Value, found: &mut BTreeMap<String, Value>| {
         let key = message["id"].as_str().map_or_else(|| format!("#{}", found.len()), str::to_owned);
         found.insert(key, message.clone());
     };
@@ -36,7 +36,7 @@ fn messages(bytes: &[u8]) -> (String, BTreeMap<String, Value>) {
         if let Some(id) = value["sessionId"].as_str() {
             session = id.to_owned();
         }
-        for message in value["messages"].as_array().into_iter().flatten() {
+        for message in ["messages", "history"].iter().filter_map(|key| value[*key].as_array()).flatten() {
             put(message, &mut found);
         }
         if value["type"].is_string() {
@@ -76,7 +76,10 @@ fn every_file_is_accounted_for_and_agrees_with_an_independent_count() {
         let made = events.iter().filter(|row| kinds.contains(&row["event_type"].as_str().unwrap())).count();
         assert_eq!(made, calls, "tool calls of {shown}");
         assert!(sums(&decoded) == tokens(found.values()), "tokens of {shown}");
-        let answers = found.values().filter(|m| matches!(m["type"].as_str(), Some("gemini" | "model"))).count();
+        let answers = found
+            .values()
+            .filter(|m| matches!(m["type"].as_str().or(m["role"].as_str()), Some("gemini" | "model")))
+            .count();
         assert_eq!(events.iter().filter(|r| r["event_type"] == "llm_response").count(), answers, "answers of {shown}");
         files += 1;
         rows += decoded.rows.len();

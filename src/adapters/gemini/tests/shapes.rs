@@ -166,8 +166,9 @@ fn trap_8_a_document_cut_off_by_its_writer_is_a_reject_and_a_growing_one_keeps_i
         message
     };
     let user = json!({"id": "u", "timestamp": "2026-01-01T00:00:01.000Z", "type": "user", "content": "go"});
-    let versions = [chat(&[user.clone()]), chat(&[user.clone(), call(false)]), chat(&[user.clone(), call(true)])]
-        .map(|v| document(&v));
+    let versions =
+        [chat(std::slice::from_ref(&user)), chat(&[user.clone(), call(false)]), chat(&[user.clone(), call(true)])]
+            .map(|v| document(&v));
     let last = document(&chat(&[user, call(true)]));
     let all: Vec<_> = versions.into_iter().flat_map(|d| d.rows).collect();
     let grown = crate::adapters::tests::Decoded { rows: all, rejects: Vec::new(), counts: Default::default() };
@@ -258,6 +259,9 @@ fn old_shapes_are_read() {
     let nameless = json!({"type": "user", "content": "x"});
     let decoded = document(&chat(&[nameless.clone(), nameless]));
     assert_eq!(decoded.events().iter().filter(|row| row["event_type"] == "user_interaction").count(), 2);
+    let roles = json!({"history": [{"role": "user", "parts": [{"text": "hi"}], "ts": 1_695_000_000}, {"role": "gemini",
+        "parts": [{"text": "ho"}], "ts": 1_695_000_005}], "start_time": "2023-09-18T01:20:00Z", "lastUpdated": "2023-09-18T01:30:00Z"});
+    assert_eq!(document(&roles).only("llm_response")["ts"], 1_695_000_005_000_000_i64);
     let one_line = session(&chat(&[answer("a", 1, 1)]).to_string());
     assert_eq!(one_line.sum("output_tokens"), 1);
 }
