@@ -504,8 +504,8 @@ impl Decoder for ChatDecoder {
     }
 
     fn is_open(&self) -> bool {
-        self.block.as_ref().is_some_and(|b| !b.shown && !(b.kind == Kind::Tool && b.text.trim().is_empty()))
-            || self.answer.as_ref().is_some_and(|a| !a.shown)
+        let has_row = |b: &Block| b.kind != Kind::Tool || !b.text.trim().is_empty();
+        self.block.as_ref().is_some_and(|b| !b.shown && has_row(b)) || self.answer.as_ref().is_some_and(|a| !a.shown)
     }
 
     fn checkpoint(&self) -> Checkpoint {

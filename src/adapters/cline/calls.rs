@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::document::{Out, State, Walk};
 use super::kinds::{Family, event_type, family, verdict};
-use super::messages::Task;
+use super::messages::{Task, folder_in};
 use super::outline::{Calls, Shown, text_answers};
 use super::text::{Extra, filled, scrubbed, text_of};
 use crate::adapters::json::Json;
@@ -56,7 +56,7 @@ impl Walk for CallsWalk {
         }
         let first_ms = messages().find_map(time_of).or_else(|| calls.shown.first().map(|c| c.ts_ms));
         let id = self.task.id(first_ms);
-        let scope = Scope { walk: self, id, last_ms: first_ms, turn: 0 };
+        let scope = Scope { walk: self, id, cwd: self.task.cwd.clone(), last_ms: first_ms, turn: 0 };
         let mut run = Run { scope, out, calls, uses: HashMap::new() };
         for (index, message) in messages().enumerate() {
             run.message(index, message);
@@ -95,6 +95,7 @@ impl Use {
 struct Scope<'a> {
     walk: &'a CallsWalk,
     id: String,
+    cwd: Option<String>,
     last_ms: Option<i64>,
     turn: i32,
 }
@@ -137,7 +138,7 @@ impl Scope<'_> {
             session_id: Some(&self.id),
             parent_session_id: task.parent.as_deref(),
             is_subagent: task.parent.is_some().then_some(true),
-            cwd: task.cwd.as_deref(),
+            cwd: self.cwd.as_deref(),
             agent_version: self.last_ms.and_then(|ms| task.version_at(ms)),
             turn: self.is_alone().then_some(self.turn),
             completeness: 1 << 41,
@@ -211,12 +212,15 @@ impl Run<'_, '_> {
 
     fn user(&mut self, place: Place, content: Option<Json<'_, '_>>) {
         let Some(content) = content else { return };
+        let text = text_of(content);
+        if self.scope.cwd.is_none() {
+            self.scope.cwd = folder_in(&text).map(str::to_owned);
+        }
         for block in content.items().filter(|b| b.str_at("type") == Some("tool_result")) {
             let key = block.str_at("tool_use_id").unwrap_or_default();
             let called = self.uses.remove(key).unwrap_or_default();
             self.put_answer(place, key, &called, block);
         }
-        let text = text_of(content);
         for (number, answer) in text_answers(&text).into_iter().enumerate() {
             let is_command = family(answer.tool) == Family::Command;
             let place_of = |wanted: bool| filled(answer.target).filter(|_| wanted).map(str::to_owned);

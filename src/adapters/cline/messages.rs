@@ -172,3 +172,15 @@ fn folder_of(path: &str) -> Option<&str> {
     let is_uuid = folder.len() == 36 && folder.bytes().filter(|b| *b == b'-').count() == 4;
     (parts.next() == Some("tasks") || is_time || is_uuid).then_some(folder)
 }
+
+/// The working folder that the surroundings in a request name.
+pub(super) fn folder_in(environment: &str) -> Option<&str> {
+    let heads = ["# Current Working Directory (", "# Current Workspace Directory ("];
+    heads.iter().find_map(|head| between(environment, head, ") Files"))
+}
+
+/// What stands between two texts on one line.
+pub(super) fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    rest.split_once(end).map(|(inside, _)| inside).filter(|inside| !inside.contains('\n'))
+}

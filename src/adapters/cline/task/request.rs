@@ -3,7 +3,7 @@
 use super::{Run, USED};
 use crate::adapters::cline::document::State;
 use crate::adapters::cline::kinds::verdict;
-use crate::adapters::cline::messages::Message;
+use crate::adapters::cline::messages::{Message, between, folder_in};
 use crate::adapters::cline::outline::{Calls, Shown, text_answers};
 use crate::adapters::cline::text::{Extra, filled};
 use crate::adapters::cline::usage::Usage;
@@ -104,9 +104,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             self.context.model = Some(model.to_owned());
         }
         if self.context.cwd.is_none() {
-            let heads = ["# Current Working Directory (", "# Current Workspace Directory ("];
-            let cwd = heads.iter().find_map(|head| between(environment, head, ") Files"));
-            self.context.cwd = cwd.map(str::to_owned);
+            self.context.cwd = folder_in(environment).map(str::to_owned);
         }
     }
 
@@ -246,9 +244,4 @@ fn with_options(text: &str, json: Json<'_, '_>) -> String {
         out.push_str(option);
     }
     out
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(start)?;
-    rest.split_once(end).map(|(inside, _)| inside).filter(|inside| !inside.contains('\n'))
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn api() -> Value {
     json!([
-        {"role": "user", "content": [{"type": "text", "text": "<task>\ngo\n</task>"}, {"type": "text", "text": "<environment_details>\nx\n</environment_details>"}], "ts": 1000},
+        {"role": "user", "content": [{"type": "text", "text": "<task>\ngo\n</task>"}, {"type": "text", "text": "<environment_details>\n# Current Working Directory (/w/shop) Files\n</environment_details>"}], "ts": 1000},
         {"role": "assistant", "content": [
             {"type": "thinking", "thinking": "hm"},
             {"type": "text", "text": "I read."},
@@ -97,9 +97,10 @@ fn alone_it_tells_everything() {
     assert_eq!(decoded.only("user_interaction")["text"], "go");
     assert_eq!(decoded.of("llm_response")[0]["text"], "I read.");
     assert_eq!(decoded.only("thinking")["text"], "hm");
+    assert!(decoded.rows.iter().all(|r| r["project"] == "shop"));
     assert_eq!(decoded.only("file_read")["tool_call_id"], "toolu_1");
     assert_eq!(decoded.of("tool_result").len(), 3);
-    assert_eq!(decoded.only("user_interaction")["ts"], 1_000_000_000_i64.min(1_000_000_000));
+    assert_eq!(decoded.only("user_interaction")["ts"], 1_000_000_000_i64);
 }
 
 #[test]
