@@ -19,6 +19,8 @@ mod cli;
 #[cfg(unix)]
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/folders.rs"]
+mod folders;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]

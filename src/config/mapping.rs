@@ -332,7 +332,11 @@ fn files_at(text: &str, start: &Start<'_>) -> Option<MappedFiles> {
     let fixed = parts.iter().position(|part| part.contains('*')).unwrap_or(parts.len().saturating_sub(1));
     let pattern = parts.get(fixed..)?.join("/");
     let folder = parts.get(..fixed)?.join("/");
-    let folder = absolute(Path::new(if folder.is_empty() { "/" } else { &folder }), start.user_home, start.current_dir);
+    let folder = if folder.is_empty() && text.starts_with('/') { "/" } else { &folder };
+    if folder.is_empty() {
+        return None;
+    }
+    let folder = absolute(Path::new(folder), start.user_home, start.current_dir);
     // `~` alone would end in a separator.
     let folder: PathBuf = folder.components().collect();
     let whole = pattern.contains('*') && start.user_home.starts_with(&folder);

@@ -1,6 +1,7 @@
 //! `adapters`: which agents are read, what was found of each, and how a described format reads a file.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::{Map, Value, json};
 
@@ -82,11 +83,13 @@ pub(super) fn render(
     Ok(outcome)
 }
 
+/// RFC 3339 text of a time in microseconds since 1970.
+fn instant(us: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(us)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}
+
 fn as_json(agent: &AgentFound) -> Value {
-    let time = |us: Option<i64>| {
-        us.and_then(chrono::DateTime::from_timestamp_micros)
-            .map(|t| t.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
-    };
     let unreadable: Vec<Value> = agent.unreadable.iter().map(|u| json!({"path": u.path, "why": u.why})).collect();
     json!({
         "agent": agent.agent,
@@ -99,8 +102,8 @@ fn as_json(agent: &AgentFound) -> Value {
         "sessions": agent.sessions,
         "rows": agent.rows,
         "rejects": agent.rejects,
-        "first_at": time(agent.first_us),
-        "last_at": time(agent.last_us),
+        "first_at": agent.first_us.and_then(instant),
+        "last_at": agent.last_us.and_then(instant),
         "usage": agent.usage,
         "unreadable": unreadable,
     })
@@ -209,9 +212,14 @@ fn objects(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, CliError> {
     let schema = batch.schema();
     let mut rows = vec![Map::new(); batch.num_rows()];
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+            for (i, row) in rows.iter_mut().enumerate().filter(|(i, _)| column.is_valid(*i)) {
+                row.insert(field.name().clone(), instant(times.value(i)).map_or(Value::Null, Value::String));
+            }
+            continue;
+        }
         let formatter = ArrayFormatter::try_new(column, &options).map_err(failed)?;
-        let is_text = *field.data_type() == arrow::datatypes::DataType::Utf8View
-            || matches!(field.data_type(), arrow::datatypes::DataType::Timestamp(..));
+        let is_text = *field.data_type() == DataType::Utf8View;
         let is_json = matches!(field.name().as_str(), "extra" | "tool_input");
         for (i, row) in rows.iter_mut().enumerate().filter(|(i, _)| column.is_valid(*i)) {
             let text = formatter.value(i).try_to_string().map_err(failed)?;
