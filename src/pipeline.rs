@@ -18,6 +18,7 @@ mod core;
 mod database;
 mod flusher;
 mod follow;
+mod heap;
 mod judge;
 mod progress;
 mod source;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::heap::give_back;
 use super::{Core, PipelineError, now_us};
 use crate::lake::{CompactOptions, Snapshot};
 
@@ -77,7 +78,11 @@ fn run(core: &Core, every: Duration, shared: &Shared, report: &impl Fn(&Pipeline
     let mut pause = every;
     let mut failing = BACK_OFF;
     while wait(shared, pause) {
+        let idle = core.ring_rows() == 0;
         let done = core.flush().and_then(|()| tidy(core));
+        if !idle {
+            give_back();
+        }
         pause = match done {
             Ok(()) => {
                 failing = BACK_OFF;
