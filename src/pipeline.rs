@@ -19,6 +19,7 @@ mod core;
 mod database;
 mod flusher;
 mod follow;
+mod heap;
 mod judge;
 mod progress;
 mod repositories;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::heap::give_back;
 use super::{Core, PipelineError, now_us};
 use crate::lake::{CompactOptions, PruneFilter, Snapshot};
 
@@ -82,8 +83,12 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
     let mut pause = every;
     let mut failing = BACK_OFF;
     while wait(shared, pause) {
+        let idle = core.ring_rows() == 0;
         let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
         let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
+        if !idle {
+            give_back();
+        }
         pause = match done {
             Ok(()) => {
                 failing = BACK_OFF;

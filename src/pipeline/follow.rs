@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::heap::give_back;
 use super::progress::Progress;
 use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
@@ -106,6 +107,8 @@ impl Follower {
     /// When the last rows cannot be handed to the ring; they are read again at the next start.
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
+        // What was needed to catch up is not needed to follow.
+        give_back();
         let mut told: Option<(String, Instant)> = None;
         while !stop.load(Ordering::Relaxed) {
             let step = match self.hints.take(self.nap()) {
