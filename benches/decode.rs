@@ -61,7 +61,7 @@ fn decode(format: Format, files: &[Vec<u8>]) -> usize {
     let mut rows = Rows::new(RowContext::new(format.agent(), "/bench.jsonl"));
     let mut total = 0;
     for file in files {
-        let info = SourceInfo { path: "/bench.jsonl", companions: &[], modified_us: 0 };
+        let info = SourceInfo { path: "/bench.jsonl", companions: &[], modified_us: 0, zone: None };
         let mut current = decoder(format, info, None).expect("a format of lines or documents");
         let mut offset = 0;
         for bytes in lines(file) {

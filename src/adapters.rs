@@ -13,6 +13,7 @@
 
 pub mod aider;
 pub mod amp;
+mod chat;
 pub mod claude;
 pub mod cline;
 pub mod codex;
@@ -21,6 +22,7 @@ pub mod copilot;
 pub mod copilot_cli;
 pub mod crush;
 pub mod cursor;
+mod deed;
 pub mod droid;
 pub mod gemini;
 pub mod goose;
@@ -28,9 +30,11 @@ pub mod json;
 pub mod kiro;
 pub mod legacy;
 pub mod line;
+pub mod mapped;
 pub mod opencode;
 pub mod pi;
 pub mod qwen;
+mod rest;
 pub mod time;
 pub mod warp;
 pub mod windsurf;
@@ -71,6 +75,8 @@ pub struct SourceInfo<'a> {
     pub companions: &'a [Companion<'a>],
     /// Last change of the file in microseconds since 1970: the time of records that have none.
     pub modified_us: i64,
+    /// Zone of local times in the bytes that name none; UTC when it is not known.
+    pub zone: Option<chrono_tz::Tz>,
 }
 
 impl<'a> SourceInfo<'a> {
@@ -106,6 +112,10 @@ pub trait Decoder: Send {
 
     /// Time of the newest record seen, microseconds since 1970, if any record had one.
     fn last_us(&self) -> Option<i64>;
+
+    /// Takes over the companions as they are now: called before [`Decoder::settle`] of a source that has
+    /// some, because an agent may have written totals there since the decoder started.
+    fn refresh(&mut self, _info: SourceInfo<'_>) {}
 }
 
 /// What became of a record of a database.

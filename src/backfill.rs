@@ -12,7 +12,7 @@ use crate::discover::Note;
 use crate::lake::{Lake, LakeError, LakeOptions};
 use crate::pipeline::{
     CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, limits_for,
-    now_us, survey, tidy, walk,
+    now_us, repositories, retain, survey, tidy, walk,
 };
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
@@ -32,7 +32,18 @@ pub struct Report {
 /// What is written into every row of this machine.
 #[must_use]
 pub fn stamp(settings: &Settings) -> Stamp {
-    Stamp { machine_id: settings.machine_id.as_str().into(), user_name: settings.user_name.as_str().into() }
+    Stamp {
+        machine_id: settings.machine_id.as_str().into(),
+        user_name: settings.user_name.as_str().into(),
+        folders: repositories(&settings.places.home),
+        zone: settings.log_zone,
+    }
+}
+
+/// Everything: all places of all agents, and what the user describes.
+#[must_use]
+pub fn scope(settings: &Settings) -> Scope {
+    Scope { own: Arc::clone(&settings.own), ..Scope::default() }
 }
 
 /// Opens the lake for writing.
@@ -95,24 +106,50 @@ pub fn open_and_look(
 pub fn run(
     settings: &Settings,
     core: &Core,
-    found: Survey,
+    scope: &Scope,
+    mut found: Survey,
     how: How,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
-    let caught_up = read(settings, core, &found, how, progress)?;
-    core.flush()?;
-    tidy(core)?;
+    let caught_up = read(settings, core, scope, &mut found, how, progress)?;
+    put_away(settings, core)?;
     Ok(Report { found: found.found, caught_up, notes: found.notes })
 }
 
+/// Makes everything durable, deletes what is older than the user wants to keep, and keeps the number of
+/// files small.
+fn put_away(settings: &Settings, core: &Core) -> Result<(), PipelineError> {
+    core.flush()?;
+    if let Some(keep_us) = keep_us(settings) {
+        retain(core, keep_us)?;
+    }
+    tidy(core)
+}
+
+/// How long rows are kept, in microseconds; `None` for ever.
+#[must_use]
+pub fn keep_us(settings: &Settings) -> Option<i64> {
+    settings.retention.map(|keep| i64::try_from(keep.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Reads what was `found`, then what lies in projects that only the rows of that have named.
 fn read(
     settings: &Settings,
     core: &Core,
-    found: &Survey,
+    scope: &Scope,
+    found: &mut Survey,
     how: How,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
-    catch_up(core, found, &stamp(settings), limits_for(settings.memory_bytes), how, progress)
+    let (stamp, limits) = (stamp(settings), limits_for(settings.memory_bytes));
+    let mut total = catch_up(core, found, &stamp, limits, how, progress)?;
+    if let Some(more) = found.further(scope, &core.positions()).filter(|_| !progress.stopped()) {
+        let read = catch_up(core, &more, &stamp, limits, how, progress)?;
+        total += read;
+        found.found += more.found;
+        found.notes.extend(more.notes);
+    }
+    Ok(total)
 }
 
 /// Reads what is new and returns a core that shows it together with the lake.
@@ -129,23 +166,22 @@ pub fn refresh(
     progress: &Progress,
     mut told: impl FnMut(&str),
 ) -> Result<Arc<Core>, PipelineError> {
-    let scope = Scope::default();
-    let (reader, found) = open_and_look(settings, &scope, open_reader)?;
+    let scope = scope(settings);
+    let (reader, mut found) = open_and_look(settings, &scope, open_reader)?;
     if found.files() == 0 {
         return Ok(Arc::new(reader));
     }
     if found.bytes <= WORTH_A_COMMIT_BYTES {
         let how = How { workers, history: false };
-        read(settings, &reader, &found, how, progress)?;
+        read(settings, &reader, &scope, &mut found, how, progress)?;
         return Ok(Arc::new(reader));
     }
     match open_writer(settings) {
         Ok(core) => {
             // Somebody may have committed between the two looks.
-            let found = look_around(settings, &scope, &core);
-            read(settings, &core, &found, How { workers, history: true }, progress)?;
-            core.flush()?;
-            tidy(&core)?;
+            let mut found = look_around(settings, &scope, &core);
+            read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
+            put_away(settings, &core)?;
             Ok(Arc::new(core))
         }
         Err(LakeError::Locked { pid, .. }) => {

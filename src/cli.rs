@@ -29,7 +29,9 @@ use args::{Arguments, Command};
 pub use args::{ExportFormat, OutputFormat};
 pub use error::CliError;
 pub use progress::Progress;
-pub use wire::{BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, OnProgress, PrunePlan, Pruned};
+pub use wire::{
+    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, OnProgress, PrunePlan, Pruned, Unreadable,
+};
 #[cfg(feature = "query")]
 pub use wire::{ExportPlan, Exported, Layout, QueryPlan};
 
@@ -125,6 +127,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         }
     }
     log_to_stderr(&global, &settings);
+    commands::check_agents(&settings, command.agents())?;
     let quiet = global.quiet > 0;
     match command {
         Command::Ingest(args) => commands::ingest(&settings, &args, quiet, streams),
@@ -137,6 +140,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Export(args) => commands::export(&settings, &args, quiet, streams),
         Command::Status(args) => commands::status(&settings, &args, streams),
         Command::Sources(args) => commands::sources(&settings, &args, streams),
+        Command::Adapters(args) => commands::adapters(&settings, &args, streams),
         Command::Compact(args) => commands::compact(&settings, &args, quiet, streams),
         Command::Fsck(args) => commands::fsck(&settings, &args, streams),
         Command::Snapshot(args) => commands::snapshot(&settings, &args, streams),

@@ -12,6 +12,7 @@ mod env;
 mod error;
 mod file;
 mod machine;
+mod mapping;
 mod quantity;
 mod terminal;
 mod when;
@@ -22,15 +23,19 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use env::{AGENT_VARIABLES, Env};
 pub use error::ConfigError;
 pub use file::nearest;
+pub use mapping::MappingError;
 pub use quantity::{ParseQuantityError, parse_duration, parse_size};
 pub use terminal::Terminal;
 pub use when::{Edge, ParseWhenError, parse_when};
 pub use zone::parse_zone;
+
+use crate::schema::Mapping;
 
 /// Budget of memory when the user names none.
 pub const DEFAULT_MEMORY_BYTES: u64 = 256_000_000;
@@ -99,6 +104,25 @@ pub struct Overrides {
     pub unsafe_network_fs: bool,
 }
 
+/// What the user describes beside the agents that devlog knows.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// Folders that agents work in; `*` stands for any characters within a part.
+    pub projects: Vec<PathBuf>,
+    /// Formats described in `<home>/adapters`.
+    pub mappings: Vec<Arc<Mapping>>,
+    /// Names of descriptions that cannot be used, and why.
+    pub broken: Vec<(String, String)>,
+}
+
+impl Own {
+    /// The description called `name`.
+    #[must_use]
+    pub fn mapping(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.mappings.iter().find(|mapping| mapping.agent == name)
+    }
+}
+
 /// Everything the user asked for, resolved.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -112,6 +136,8 @@ pub struct Settings {
     pub places: Places,
     /// IANA zone for days and weeks.
     pub timezone: String,
+    /// Zone of the local times in agents' logs: this machine's.
+    pub log_zone: Option<chrono_tz::Tz>,
     /// Machine id: first 16 hex digits of SHA-256 of `hostname-username-os`, then `-hostname-os`.
     pub machine_id: String,
     /// Operating-system user.
@@ -124,6 +150,8 @@ pub struct Settings {
     pub keep_blobs: bool,
     /// What stdout, stderr and stdin are.
     pub terminal: Terminal,
+    /// What the user describes beside the agents that devlog knows.
+    pub own: Arc<Own>,
     /// What was odd about the configuration, for stderr.
     pub warnings: Vec<String>,
 }
@@ -153,17 +181,23 @@ impl Settings {
             .or(file.lake)
             .map_or_else(|| home.join("lake"), |path| absolute(&path, &user_home, &env.current_dir));
         let timezone = zone::resolve(overrides.timezone.as_deref(), file.timezone.as_deref(), env, &mut warnings)?;
-        for (key, given) in [("retention", file.retention.is_some()), ("keep_blobs", file.keep_blobs == Some(true))] {
-            if given {
-                // A wish that is not carried out must not look as if it were.
-                warnings.push(format!("`{key}` in config.toml is not applied yet, and changes nothing"));
-            }
+        if file.keep_blobs == Some(true) {
+            // A wish that is not carried out must not look as if it were.
+            warnings.push("`keep_blobs` in config.toml is not applied yet, and changes nothing".to_owned());
         }
         let user_name = env.user_name();
+        let projects = file.projects.iter().map(|path| absolute(path, &user_home, &env.current_dir)).collect();
+        let start = mapping::Start { os: env.os, user_home: &user_home, current_dir: &env.current_dir };
+        let (mappings, wrong) = mapping::read_all(&home.join("adapters"), &start);
+        // One description must not stop everything else.
+        warnings.extend(wrong.iter().map(|(_, error)| format!("{error}; this format is not read")));
+        let broken = wrong.into_iter().map(|(name, error)| (name, error.to_string())).collect();
         Ok(Self {
+            own: Arc::new(Own { projects, mappings, broken }),
             lake,
             memory_bytes,
             timezone,
+            log_zone: zone::of_machine(env),
             machine_id: machine::id(&env.hostname, &user_name, env.os),
             user_name,
             unsafe_network_fs: overrides.unsafe_network_fs,
@@ -192,12 +226,14 @@ impl Settings {
             memory_bytes: DEFAULT_MEMORY_BYTES,
             places: Places { os: Os::current(), home: user_home.to_owned(), env: BTreeMap::new() },
             timezone: "UTC".to_owned(),
+            log_zone: None,
             machine_id: machine::id("localhost", "nobody", Os::current()),
             user_name: "nobody".to_owned(),
             unsafe_network_fs: false,
             retention: None,
             keep_blobs: false,
             terminal: Terminal::default(),
+            own: Arc::default(),
             warnings: Vec::new(),
         }
     }

@@ -8,22 +8,32 @@
 //! - symbolic links are followed for a root and its own top folders (people keep those elsewhere);
 //!   below them only inside the root, and never twice
 //!
+//! - [`project_roots`] are the places inside projects, where some agents log: known from what other logs
+//!   name as working folder
+//! - [`mapped_roots`] are the places of formats that users describe
+//!
 //! A further agent is one file in `agents/`: rows of places, patterns of paths, a rule for content.
 
 mod agents;
 mod classify;
 mod editors;
 mod explicit;
+mod mapped;
 mod pattern;
 mod places;
+mod projects;
 mod scan;
 mod sniff;
 mod stat;
+mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
-pub use explicit::explicit;
+pub use explicit::{explicit, explicit_mapped};
+pub use mapped::{is_named_like, mapped_roots};
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
-pub use scan::{FoundFile, Note, Seen, expand, scan, scan_below};
+pub use projects::{named_projects, project_roots};
+pub use scan::{FoundFile, Note, Seen, agent_of, expand, matching_paths, scan, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
+pub use unreadable::unreadable;

@@ -1,8 +1,14 @@
 //! Which project does an event belong to?
 //!
-//! Pure text in, a piece of it out: no files, no allocation. A git remote names the project
-//! (`owner/name`); without one the working folder does. Worktrees below `.claude/worktrees` and
-//! `.worktrees` belong to the folder that those stand in.
+//! Pure text: no files. A git remote names the project (`owner/name`); without one the working folder
+//! does. Worktrees below `.claude/worktrees` and `.worktrees` belong to the folder that those stand in.
+//!
+//! - [`project`] takes a piece out of a text, without allocation: it is asked for many rows
+//! - [`git`] reads the texts that git keeps in a folder; whoever has the files hands them in
+//! - [`uri`] reads the folders that editors keep as URIs
+
+pub mod git;
+pub mod uri;
 
 /// Project of an event: the last two parts of `repo_url`, else the name of its folder.
 ///
@@ -37,12 +43,19 @@ fn owner_and_name(url: &str) -> Option<&str> {
 }
 
 fn folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> Option<&'a str> {
+    last_part(start_folder(cwd, launch_slug))
+}
+
+/// The folder that stands for `cwd`: the one the agent was started in when `cwd` is below it, else the
+/// one that a worktree stands in, else `cwd` itself.
+#[must_use]
+pub fn start_folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> &'a str {
     let cwd = own_folder(cwd);
     let launched = launch_slug.and_then(|slug| {
         let ends = cwd.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
         ends.chain([cwd.len()]).filter_map(|end| cwd.get(..end)).find(|folder| has_slug(folder, slug))
     });
-    last_part(launched.unwrap_or(cwd))
+    launched.unwrap_or(cwd)
 }
 
 /// The folder that a worktree stands in.

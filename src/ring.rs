@@ -27,13 +27,15 @@ pub use chunk::Chunk;
 pub use segment::{Segment, SegmentNumber};
 
 /// What decides between two records of one event: the more complete one stays, of equally complete
-/// ones that of the source born first.
+/// ones that of the source born first, of sources born in one tick of the clock always the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// `events.completeness`.
     pub completeness: i64,
     /// `SourcePosition::born_us` of the source it was decoded from.
     pub born_us: i64,
+    /// Checksum of that source's path.
+    pub tie: u32,
 }
 
 impl Claim {
@@ -41,7 +43,8 @@ impl Claim {
     #[must_use]
     pub const fn beats(self, other: Self) -> bool {
         self.completeness > other.completeness
-            || (self.completeness == other.completeness && self.born_us < other.born_us)
+            || (self.completeness == other.completeness
+                && (self.born_us < other.born_us || (self.born_us == other.born_us && self.tie < other.tie)))
     }
 }
 

@@ -9,8 +9,10 @@
 mod column;
 mod database;
 mod event;
+mod folders;
 mod format;
 mod id;
+mod mapping;
 mod position;
 mod reject;
 mod rows;
@@ -20,8 +22,13 @@ mod table;
 pub use column::TextColumn;
 pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
+pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
+pub use mapping::{
+    Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
+    TimeFormat, TypeRule, intern,
+};
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
 pub use rows::{RowBatch, RowContext, Rows};

@@ -29,7 +29,7 @@ mod unwatchable;
 mod watcher;
 
 pub use database::{Cursor, Database, DatabaseError};
-pub use document::{Document, read_document};
+pub use document::{Document, Patience, read_document};
 pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint, is_untouched};
 pub use hints::{Hint, Hints};
 pub use look::{Look, Rewrite, look};

@@ -19,6 +19,8 @@ mod cli;
 #[cfg(unix)]
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/folders.rs"]
+mod folders;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]
@@ -35,3 +37,6 @@ mod lake_world;
 mod layers;
 #[path = "it/live.rs"]
 mod live;
+#[cfg(unix)]
+#[path = "it/sources.rs"]
+mod sources;

@@ -1,16 +1,116 @@
-//! GitHub Copilot in editors.
+//! GitHub Copilot in VS Code, its forks, and Visual Studio.
+//!
+//! One conversation stands in up to five stores of the editor's `User` folder. They are one
+//! conversation here too: ids are formed from what the stores have in common, and `completeness` says
+//! which record of an event is the better one, in whatever order the stores are read.
+//!
+//! - **Chat sessions** (`chatSessions/*.json`, versions 1 to 3; since 1.109 `*.jsonl`, a log of changes
+//!   to the same document) are the authority for what was said and done. Exports and copies carry the
+//!   same request ids.
+//! - **Transcripts** of the extension (since 0.37) know no request ids. From that version on the *turn*
+//!   of a session's prompt is named by session, prompt text and occurrence, which both can form, and
+//!   tool calls by the provider's own id; a transcript's rows stand back behind the session's.
+//! - **Spans** (`agent-traces.db`) are the only store with the usage of each call. A chat span's
+//!   conversation id is the extension's id of the turn, which sessions keep as
+//!   `result.metadata.responseId`: the first call of a turn takes the place of the session's own,
+//!   partial figure.
+//! - **Edit checkpoints** name files and hashes of their contents.
+//!
+//! Source: microsoft/vscode `chatModel.ts`, `objectMutationLog.ts`, `chatSessionOperationLog.ts`;
+//! microsoft/vscode-copilot-chat `chatParticipantRequestHandler.ts`, `chatMLFetcher.ts`,
+//! `otelSqliteStore.ts`.
 
-use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
-use crate::schema::{Checkpoint, Format};
+mod checkpoints;
+mod clean;
+mod document;
+mod edits;
+mod ids;
+mod oplog;
+mod parts;
+mod place;
+mod replay;
+mod request;
+mod session;
+mod spans;
+mod text;
+mod tool;
+mod traces;
+mod transcript;
+mod tree;
+mod uri;
+
+#[cfg(test)]
+mod tests;
+
+pub use checkpoints::CheckpointDecoder;
+pub use document::DocumentDecoder;
+pub use oplog::OpLogDecoder;
+pub use replay::ReplayDecoder;
+pub use spans::SpanDecoder;
+pub use traces::TraceDecoder;
+pub use transcript::TranscriptDecoder;
+
+use crate::adapters::line::{Refused, Seen};
+use crate::adapters::{DatabaseDecoder, Decoder, Line, SourceInfo};
+use crate::schema::{Checkpoint, Format, RejectReason, Rows};
+
+/// Agent id of the rows.
+const AGENT: &str = "github-copilot";
 
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(_format: Format, _info: SourceInfo<'_>, _checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
-    None
+pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+    Some(match format {
+        Format::CopilotSession => Box::new(DocumentDecoder::new(info, checkpoint)),
+        Format::CopilotOpLog => Box::new(OpLogDecoder::new(info, checkpoint)),
+        Format::CopilotTranscript => Box::new(TranscriptDecoder::new(info, checkpoint)),
+        Format::CopilotEdits => Box::new(CheckpointDecoder::new(info, checkpoint)),
+        Format::CopilotReplay => Box::new(ReplayDecoder::new(info, checkpoint)),
+        Format::VisualStudioTraces => Box::new(TraceDecoder::new(info, checkpoint)),
+        _ => return None,
+    })
 }
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(_format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
-    None
+pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+    (format == Format::CopilotSpans).then(|| Box::new(SpanDecoder::new(info)) as Box<dyn DatabaseDecoder>)
+}
+
+/// What became of a line, or of one value on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// By rule it makes no row.
+    #[default]
+    Ignored,
+    /// It made or joined a row.
+    Row,
+    /// It made a row of a kind that this version does not know.
+    Unknown,
+    /// It is no record.
+    Wrong,
+}
+
+/// Counts a line exactly once.
+fn count(line: Line<'_>, seen: Result<Seen, Refused>, outcome: Outcome, rows: &mut Rows) {
+    rows.counts().lines += 1;
+    let length = line.bytes.len() as u64;
+    match seen {
+        Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
+        Ok(seen) => {
+            rows.counts().replaced_chars += seen.replaced;
+            match outcome {
+                Outcome::Ignored => rows.counts().ignored += 1,
+                Outcome::Row => rows.counts().line_rows += 1,
+                Outcome::Unknown => {
+                    rows.counts().line_rows += 1;
+                    rows.counts().unknown_types += 1;
+                }
+                Outcome::Wrong => {
+                    let detail = "no record of this format";
+                    rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
+                }
+            }
+        }
+    }
 }

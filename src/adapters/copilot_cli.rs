@@ -1,16 +1,73 @@
-//! Copilot CLI.
+//! GitHub Copilot CLI: event logs, sessions of its first weeks, the session store.
+//!
+//! Facts (event schema of github/copilot-sdk, github/copilot-cli's changelog, real logs):
+//!
+//! - `events.jsonl` is appended to, also by resumes; ephemeral events are not in it, so the `parentId` of
+//!   another event may point nowhere
+//! - a tool call stands in `assistant.message.toolRequests` and again in `tool.execution_start`: one row,
+//!   with the id of the session and of the call
+//! - the folder, branch and model may change in a session; they are those of the event before
+//!
+//! Usage has three witnesses; no sum of two of them is right. All usage is on rows of type `llm_request`,
+//! apart from the texts, so that a better witness can replace a worse one in any order of reading:
+//!
+//! 1. `assistant.message.outputTokens`: one row a call, the `n`-th of its session
+//! 2. `session.shutdown.modelMetrics`: counters of a session and model, cumulative over resumes (until
+//!    1.0 of one leg) and reset by compaction. One row per session and model with the sum so far, its
+//!    output less what the messages have counted; each shutdown replaces it. Its time is the last
+//!    shutdown's; a session that was killed has none, and no input tokens
+//! 3. `session-store.db`, since July 2026: one row a request, with all parts. The `n`-th request of a
+//!    session replaces the row of its `n`-th message, and the first request of a model replaces the
+//!    shutdown's row of that session and model by one without usage
+//!
+//! So the sums are right with any subset of the stores, but where the store knows only the later part
+//! of a session: then the input of the part before is not counted. Input includes what was read from
+//! and written to the cache; output includes reasoning. Nano-AIU are billionths of a credit.
+
+mod document;
+mod events;
+mod message;
+mod record;
+mod store;
+mod tool;
+mod usage;
+
+#[cfg(test)]
+mod tests;
 
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
-use crate::schema::{Checkpoint, Format};
+use crate::schema::{Checkpoint, EventId, Format};
+
+const AGENT: &str = "copilot-cli";
+
+/// Id of the `n`-th request of a session, in the event log and in the store.
+fn request_id(session: &str, n: i64) -> EventId {
+    EventId::of(AGENT, "request", &[session.as_bytes(), &n.to_le_bytes()])
+}
+
+/// Id of what the shutdowns of a session say about a model.
+fn shutdown_id(session: &str, model: &str) -> EventId {
+    EventId::of(AGENT, "shutdown", &[session.as_bytes(), model.as_bytes()])
+}
+
+/// Completeness of what comes from the store: more than any event log can say.
+const OF_STORE: i64 = 1 << 40;
 
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(_format: Format, _info: SourceInfo<'_>, _checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
-    None
+pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+    match format {
+        Format::CopilotCliEvents => Some(Box::new(events::EventsDecoder::new(info, checkpoint))),
+        Format::CopilotCliDocument => Some(Box::new(document::DocumentDecoder::new(info, checkpoint))),
+        _ => None,
+    }
 }
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(_format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
-    None
+pub fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+    match format {
+        Format::CopilotCliStore => Some(Box::new(store::StoreDecoder)),
+        _ => None,
+    }
 }

@@ -1,5 +1,7 @@
 //! What the decoders' tests share: rows as JSON, and checks that every decoder must pass.
 
+mod looks;
+
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray};
@@ -9,6 +11,8 @@ use serde_json::{Map, Value, json};
 use super::{Companion, Line, SourceInfo, Taken, database_decoder, decoder};
 use crate::schema::{Counts, Format, Framing, RowBatch, RowContext, Rows};
 use crate::watch::{Cursor, Database};
+
+pub(crate) use looks::Looks;
 
 /// A row without its nulls; `extra` and `tool_input` parsed.
 pub(crate) type Row = Map<String, Value>;
@@ -92,7 +96,8 @@ fn rows_of(batch: &RowBatch) -> Vec<Row> {
         .collect()
 }
 
-fn finish(rows: &mut Rows) -> Decoded {
+/// The rows collected so far.
+pub(crate) fn finish(rows: &mut Rows) -> Decoded {
     let batch = rows.finish();
     let reasons = batch.rejects.column_by_name("reason").expect("rejects have a reason").as_string_view();
     Decoded {
@@ -124,7 +129,7 @@ fn units(format: Format, bytes: &[u8]) -> Vec<Line<'_>> {
 
 /// Decodes a whole source and settles it; a line is counted exactly once.
 pub(crate) fn decode_with(format: Format, path: &str, companions: &[Companion<'_>], bytes: &[u8]) -> Decoded {
-    let info = SourceInfo { path, companions, modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions, modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     let units = units(format, bytes);
@@ -148,7 +153,7 @@ pub(crate) fn decode(format: Format, path: &str, bytes: &[u8]) -> Decoded {
 /// Holds that a source of lines makes the same rows when decoding is interrupted after any line and
 /// goes on from the checkpoint.
 pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
-    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US, ..SourceInfo::default() };
     let all = lines(bytes);
     let whole = decode(format, path, bytes);
     for stop in 0..all.len() {
@@ -169,7 +174,7 @@ pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
 
 /// What is open after the whole source, as provisional rows.
 pub(crate) fn provisional(format: Format, path: &str, bytes: &[u8]) -> Vec<Row> {
-    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US };
+    let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     units(format, bytes).iter().for_each(|line| decoder.line(*line, &mut rows));
@@ -202,7 +207,7 @@ pub(crate) fn decode_database_with(
     shown: &str,
     companions: &[Companion<'_>],
 ) -> (Decoded, Vec<Row>) {
-    let info = SourceInfo { path: shown, companions, modified_us: MODIFIED_US };
+    let info = SourceInfo { path: shown, companions, modified_us: MODIFIED_US, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new(format.agent(), shown));
     let mut tail = Rows::new(RowContext::new(format.agent(), shown));
     let mut decoder = database_decoder(format, info).expect("a decoder of databases");

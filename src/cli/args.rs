@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{NonEmptyStringValueParser, PossibleValue, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Overrides, ParseQuantityError, parse_duration, parse_size};
@@ -105,6 +106,8 @@ pub(super) enum Command {
     Status(StatusArgs),
     /// List the log files with state, position, rows and errors
     Sources(SourcesArgs),
+    /// List the agents whose logs are read, and what of each was found
+    Adapters(AdaptersArgs),
     /// Print the columns of the tables
     Schema(SchemaArgs),
     /// Merge small files of the lake into large ones
@@ -150,7 +153,7 @@ Examples:
 Interrupted, it goes on where it stopped when it is run again.")]
 pub(super) struct BackfillArgs {
     /// Only this agent; may be given several times
-    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
+    #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
     /// Read this file or folder instead of the places the agent uses
     #[arg(short, long, value_name = "PATH", requires = "agent", value_hint = ValueHint::AnyPath)]
@@ -253,7 +256,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
     /// Only this agent
-    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
+    #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Option<String>,
     /// Only this project
     #[arg(short, long, value_name = "PROJECT")]
@@ -334,11 +337,52 @@ Examples:
   devlog sources --agent codex --json")]
 pub(super) struct SourcesArgs {
     /// Only this agent; may be given several times
-    #[arg(short, long, value_name = "AGENT", value_parser = agents())]
+    #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
     /// Only sources in this state; may be given several times
     #[arg(long, value_name = "STATE", value_enum)]
     pub(super) state: Vec<StateArg>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  devlog adapters
+  devlog adapters --agent aider --json
+  devlog adapters test mytool ~/.mytool/logs/today.jsonl
+
+A format of your own is described in <home>/adapters/NAME.toml."
+)]
+pub(super) struct AdaptersArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<AdaptersCommand>,
+    /// Only this agent; may be given several times
+    #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
+    pub(super) agent: Vec<String>,
+    /// Print as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AdaptersCommand {
+    /// Print the rows that a format of your own makes of a file, and keep nothing
+    Test(AdaptersTestArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AdaptersTestArgs {
+    /// Name of the description: <home>/adapters/NAME.toml
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// The log to read
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) file: PathBuf,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -387,14 +431,15 @@ pub(super) struct SnapshotArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "session", "project"]),
+    group = clap::ArgGroup::new("what").required(true).multiple(true).args(["before", "session", "project", "allow_again"]),
     after_help = "\
 Examples:
   devlog prune --before 2026-01-01
   devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
   devlog prune --project acme/secret --before 90d --yes
 
-Several conditions must all hold. What was pruned is not read again from the logs."
+Several conditions must all hold. What was pruned is not read again from the logs, also when a log is
+rewritten; --allow-again takes that back."
 )]
 pub(super) struct PruneArgs {
     /// Rows older than this: 2026-01-01, 2026-01, 90d
@@ -406,6 +451,9 @@ pub(super) struct PruneArgs {
     /// Rows of this project; may be given several times
     #[arg(long, value_name = "PROJECT")]
     pub(super) project: Vec<String>,
+    /// Take rows again that were pruned before, from logs that still hold them
+    #[arg(long, conflicts_with_all = ["before", "session", "project", "yes"])]
+    pub(super) allow_again: bool,
     /// Delete; without it only the count is shown
     #[arg(short, long)]
     pub(super) yes: bool,
@@ -468,10 +516,46 @@ fn duration(text: &str) -> Result<Duration, ParseQuantityError> {
 
 /// Ids of the agents whose formats are read.
 pub(super) fn agents() -> Vec<&'static str> {
-    let mut agents: Vec<_> = Format::all().map(Format::agent).collect();
+    let mut agents: Vec<_> = Format::all().filter(|format| !format.is_mapped()).map(Format::agent).collect();
     agents.sort_unstable();
     agents.dedup();
     agents
+}
+
+/// Takes the id of an agent: those that are built in are shown and completed; others may be described by
+/// the user, which is known only when the settings are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AgentNames;
+
+impl TypedValueParser for AgentNames {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        NonEmptyStringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(agents().into_iter().map(PossibleValue::new)))
+    }
+}
+
+impl Command {
+    /// Agents that the arguments name.
+    pub(super) fn agents(&self) -> &[String] {
+        match self {
+            Self::Backfill(args) => &args.agent,
+            Self::Sources(args) => &args.agent,
+            Self::Adapters(args) => &args.agent,
+            #[cfg(feature = "query")]
+            Self::Report(args) => args.agent.as_slice(),
+            _ => &[],
+        }
+    }
 }
 
 /// A parameter that is no `name=value`.
@@ -492,6 +576,6 @@ fn parameter(text: &str) -> Result<(String, String), ParameterError> {
 /// Names of the reports, as the query room knows them.
 #[cfg(feature = "query")]
 fn report_kind() -> impl clap::builder::TypedValueParser<Value = ReportKind> {
-    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    use clap::builder::PossibleValuesParser;
     PossibleValuesParser::new(ReportKind::names()).try_map(|name| name.parse::<ReportKind>())
 }

@@ -1,5 +1,6 @@
 //! One `run` per command: builds a plan from the arguments, makes one call, renders what comes back.
 
+mod adapters;
 mod collect;
 mod demo;
 #[cfg(feature = "query")]
@@ -19,8 +20,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{CliError, Streams};
-use crate::config::{Edge, Settings, parse_when, parse_zone};
+use crate::config::{Edge, Settings, nearest, parse_when, parse_zone};
 
+pub(super) use adapters::run as adapters;
 pub(super) use collect::{backfill, ingest};
 pub(super) use demo::run as demo;
 #[cfg(feature = "query")]
@@ -54,6 +56,19 @@ fn answer_json(streams: &mut Streams<'_>, value: &impl Serialize) -> Result<(), 
     answer(streams, "")
 }
 
+/// Checks that the agents that were named exist: built in, or described by the user.
+pub(super) fn check_agents(settings: &Settings, agents: &[String]) -> Result<(), CliError> {
+    let own = || settings.own.mappings.iter().map(|mapping| mapping.agent);
+    let known: Vec<&'static str> = super::args::agents().into_iter().chain(own()).collect();
+    match agents.iter().find(|agent| !known.contains(&agent.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let nearest = nearest(name, known.iter().copied());
+            Err(CliError::UnknownAgent { name: name.clone(), nearest, known })
+        }
+    }
+}
+
 /// Reads the value of a flag that names a point in time.
 fn when(
     settings: &Settings,
@@ -83,6 +98,7 @@ pub(super) mod tests {
     use super::super::args::{Arguments, Command, StatusArgs};
     use super::super::wire::Daemon;
     use super::super::{Outcome, Streams};
+    pub(in super::super) use super::adapters::tests::render_adapters;
     use super::{sources, status};
     use crate::config::Settings;
     use crate::lake::Snapshot;

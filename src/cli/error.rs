@@ -82,6 +82,30 @@ pub enum CliError {
         /// All tables.
         known: Vec<&'static str>,
     },
+    /// An agent that is neither built in nor described.
+    #[error("there is no agent {name:?}{}; agents are {}", hint(.nearest), .known.join(", "))]
+    UnknownAgent {
+        /// What was asked for.
+        name: String,
+        /// The agent that was perhaps meant.
+        nearest: Option<&'static str>,
+        /// All agents.
+        known: Vec<&'static str>,
+    },
+    /// A format that nobody describes.
+    #[error("there is no {path:?}{}", hint(.nearest))]
+    NoDescription {
+        /// Where the description would be.
+        path: PathBuf,
+        /// The description that was perhaps meant.
+        nearest: Option<&'static str>,
+    },
+    /// The description of a format is wrong.
+    #[error("{why}")]
+    Description {
+        /// What is wrong, with file and line.
+        why: String,
+    },
     /// The lake has faults.
     #[error("{faults} faults found; see the list above")]
     Faults {

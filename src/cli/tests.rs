@@ -51,6 +51,8 @@ fn what_is_right_parses_and_what_is_wrong_does_not() {
         "status --home /h",
         "sources --state error --state missing --agent codex",
         "schema events --json",
+        "adapters --agent claude --json",
+        "adapters test mytool x.jsonl --json",
         "fsck --rebuild-from-footers",
         "snapshot",
         "prune --before 2026-01 --project a/b --yes",
@@ -71,7 +73,6 @@ fn what_is_right_parses_and_what_is_wrong_does_not() {
     let wrong = [
         "frobnicate",
         "backfill --path /old",
-        "backfill --agent nobody",
         "backfill --jobs 0",
         "status -v -q",
         "status --memory lots",
@@ -148,6 +149,89 @@ fn settings_that_cannot_be_used_fail_before_anything_is_read() {
     let wrong = ran(&["backfill", "--since", "someday"], Some(env(home.path())));
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.starts_with("devlog: --since: \"someday\" is not a point in time; write"), "{}", wrong.err);
+}
+
+#[test]
+fn an_agent_that_does_not_exist_is_wrong_usage_with_the_nearest_name() {
+    let home = tempfile::tempdir().unwrap();
+    for line in [&["backfill", "--agent", "claud"][..], &["sources", "-a", "claud"], &["adapters", "-a", "claud"]] {
+        let wrong = ran(line, Some(env(home.path())));
+        assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
+        let expected = "devlog: there is no agent \"claud\" (did you mean claude?); agents are ";
+        assert!(wrong.err.starts_with(expected), "{}", wrong.err);
+    }
+}
+
+const MAPPING: &str = r#"
+id = "/id"
+[columns]
+ts = "/time"
+text = "/msg"
+[[types]]
+when = { pointer = "/kind", equals = "user" }
+event_type = "user_interaction"
+"#;
+
+#[test]
+fn a_format_of_ones_own_can_be_tried_and_is_read_from_then_on() {
+    let home = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let files = "[[files]]\npath = \"~/.mytool/*.jsonl\"\n";
+    put(".devlog/adapters/mytool.toml", &format!("{MAPPING}{files}"));
+    let lines = "{\"id\":1,\"time\":1700000000,\"kind\":\"user\",\"msg\":\"hi\"}\n{\"id\":2,\"other\":5}\nrubbish\n";
+    let log = put(".mytool/a.jsonl", lines);
+    let tried = ran(&["adapters", "test", "mytool", &log], Some(env(home.path())));
+    assert_eq!((tried.code, tried.err.as_str()), (0, ""));
+    for part in [
+        "user_interaction",
+        "hi",
+        "refused at byte 78: not_json",
+        "kept in extra: id, kind, other",
+        "2 rows of 3 lines",
+    ] {
+        assert!(tried.out.contains(part), "{part}\n{}", tried.out);
+    }
+    let json = ran(&["adapters", "test", "mytool", &log, "--json"], Some(env(home.path()))).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["rows"][0]["text"], &json["rows"][1]["extra"]["other"]), (&"hi".into(), &5.into()));
+    assert_eq!((&json["rows"][0]["agent"], &json["rejects"][0]["reason"]), (&"mytool".into(), &"not_json".into()));
+
+    let read = ran(&["backfill", "--json"], Some(env(home.path())));
+    assert_eq!(read.code, 0, "{}", read.err);
+    let sources = ran(&["sources", "--agent", "mytool", "--json"], Some(env(home.path())));
+    let sources: serde_json::Value = serde_json::from_str(&sources.out).unwrap();
+    assert_eq!((&sources[0]["rows"], &sources[0]["format"]), (&2.into(), &"mapped-lines".into()));
+    let copy = put("elsewhere/b.jsonl", "{\"id\":3,\"kind\":\"user\"}\n");
+    let copy = ran(&["backfill", "--agent", "mytool", "--path", &copy], Some(env(home.path())));
+    assert_eq!(copy.code, 0, "{}", copy.err);
+    let listed = ran(&["adapters", "--agent", "mytool", "--json"], Some(env(home.path())));
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!((&listed[0]["found"], &listed[0]["rows"]), (&true.into(), &3.into()));
+    assert!(listed[0]["existing_places"][0].as_str().unwrap().ends_with(".mytool"));
+}
+
+#[test]
+fn a_wrong_description_is_told_and_stops_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".devlog/adapters");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mytool.toml"), "[columns]\nmodle = \"/m\"\n").unwrap();
+    let listed = ran(&["adapters"], Some(env(home.path())));
+    assert!(
+        listed.err.contains("line 2: unknown column `modle`; did you mean `model`?; this format is not read"),
+        "{}",
+        listed.err
+    );
+    assert!(listed.out.contains("not readable: ~/.devlog/adapters/mytool.toml: "), "{}", listed.out);
+    let tried = ran(&["adapters", "test", "mytool", "x", "-q"], Some(env(home.path())));
+    assert!(tried.code == 2 && tried.err.contains("did you mean `model`?"), "{}", tried.err);
+    let none = ran(&["adapters", "test", "mytol", "x", "-q"], Some(env(home.path())));
+    assert!(none.code == 2 && none.err.contains("adapters/mytol.toml"), "{}", none.err);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A command builds one of the plans below from what the user typed, calls one function here, and
 //! renders what comes back.
 
+mod adapters;
 #[cfg(feature = "query")]
 mod answer;
 mod ingest;
@@ -10,6 +11,7 @@ mod lake;
 #[cfg(unix)]
 mod service;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +172,65 @@ pub struct Pruned {
     pub parts: u64,
 }
 
+/// An agent, and what of it was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentFound {
+    /// Its id.
+    pub agent: String,
+    /// The description's file, when a user describes it.
+    pub described_in: Option<PathBuf>,
+    /// Where it may log.
+    pub places: BTreeSet<PathBuf>,
+    /// Those that exist.
+    pub roots: BTreeSet<PathBuf>,
+    /// Log files that are there.
+    pub sources: u64,
+    /// Those whose last look failed.
+    pub errors: u64,
+    /// Sessions in the lake, where the build can count them.
+    pub sessions: Option<u64>,
+    /// Rows that were made, copies left out.
+    pub rows: u64,
+    /// Stretches that could not be decoded.
+    pub rejects: u64,
+    /// Time of the first row, microseconds since 1970.
+    pub first_us: Option<i64>,
+    /// Time of the last row.
+    pub last_us: Option<i64>,
+    /// What its logs keep of the tokens that calls took, in one word.
+    pub usage: &'static str,
+    /// What is there and cannot be read at all.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl AgentFound {
+    /// True when there is anything of it on this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.sources > 0 || self.rows > 0 || !self.roots.is_empty() || self.described_in.is_some()
+    }
+}
+
+/// Something of an agent that cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The agent.
+    pub agent: String,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why, and what the user can do.
+    pub why: String,
+}
+
+/// What a described format makes of a file.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// Rows and rejects.
+    pub(super) batch: crate::schema::RowBatch,
+    /// What was seen in the file.
+    pub(super) counts: crate::schema::Counts,
+}
+
 /// Reports progress to the caller.
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
@@ -188,7 +249,8 @@ pub(super) struct Backfilled {
     pub notes: Vec<String>,
 }
 
+pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
 pub(super) use answer::{export, query, rows};
 pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{compact, daemon, fsck, lake, prune, snapshot, sources};
+pub(super) use lake::{allow_again, compact, daemon, fsck, lake, prune, snapshot, sources};

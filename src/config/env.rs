@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use super::{Os, Terminal};
 
 /// Variables that tell where agents keep their logs.
-pub const AGENT_VARIABLES: [&str; 33] = [
+pub const AGENT_VARIABLES: [&str; 37] = [
     "AIDER_ANALYTICS_LOG",
     "AIDER_CHAT_HISTORY_FILE",
     "AIDER_INPUT_HISTORY_FILE",
     "AIDER_LLM_HISTORY_FILE",
+    "AMP_DATA_DIR",
     "AMP_DIR",
     "APPDATA",
     "CLAUDE_CODE_PROJECT_DIR_NAME",
@@ -28,10 +29,13 @@ pub const AGENT_VARIABLES: [&str; 33] = [
     "COPILOT_HOME",
     "CRUSH_GLOBAL_DATA",
     "CURSOR_CONFIG_DIR",
+    "FACTORY_DIR",
     "GEMINI_CLI_HOME",
     "GEMINI_TELEMETRY_OUTFILE",
     "GOOSE_PATH_ROOT",
+    "KIRO_HOME",
     "LOCALAPPDATA",
+    "OPENCLAW_STATE_DIR",
     "OPENCODE_DATA_DIR",
     "OPENCODE_DB",
     "PI_CODING_AGENT_DIR",

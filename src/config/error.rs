@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::ParseQuantityError;
+use super::{MappingError, ParseQuantityError};
 
 /// Why the configuration cannot be used. Nothing has been opened or written yet.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,17 @@ pub enum ConfigError {
         /// What is wrong with it.
         #[source]
         source: ParseQuantityError,
+    },
+    /// A description of a format is wrong.
+    #[error("{path:?} line {line}: {source}")]
+    Mapping {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: MappingError,
     },
     /// A time zone that the IANA database does not know.
     #[error("unknown time zone {name:?} in {place}{}; use an IANA name such as Europe/Berlin or UTC", suggest(.nearest))]

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::{ConfigError, parse_duration, parse_size};
 
 /// Keys that the file may have.
-const KEYS: [&str; 5] = ["keep_blobs", "lake", "memory", "retention", "timezone"];
+const KEYS: [&str; 6] = ["keep_blobs", "lake", "memory", "projects", "retention", "timezone"];
 
 /// What the configuration file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) retention: Option<Duration>,
     pub(super) keep_blobs: Option<bool>,
     pub(super) lake: Option<PathBuf>,
+    pub(super) projects: Vec<PathBuf>,
 }
 
 /// Reads the file at `path`; a missing one says nothing.
@@ -58,11 +59,20 @@ fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<File, Co
                 DeValue::Boolean(keep) => file.keep_blobs = Some(*keep),
                 _ => return Err(place.wrong("keep_blobs", "true or false")),
             },
+            "projects" => {
+                let DeValue::Array(items) = value.get_ref() else { return Err(place.wrong("projects", PROJECTS)) };
+                for item in items {
+                    let place = Place { path, line: line_of(text, Some(item.span())) };
+                    file.projects.push(place.text("projects", item, PROJECTS)?.into());
+                }
+            }
             unknown => warnings.push(unknown_key(path, line_of(text, Some(key.span())), unknown)),
         }
     }
     Ok(file)
 }
+
+const PROJECTS: &str = "a list of folders such as [\"~/src/*\"]";
 
 const TIMEZONE: &str = "an IANA name such as \"Europe/Berlin\"";
 
@@ -100,7 +110,7 @@ fn unknown_key(path: &Path, line: usize, key: &str) -> String {
     format!("{path:?} line {line}: unknown key `{key}` is ignored; {hint}")
 }
 
-fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
+pub(super) fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
     let start = span.map_or(0, |span| span.start).min(text.len());
     text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
 }
@@ -133,7 +143,8 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let (file, warnings) = parsed(
-            "timezone = \"Asia/Tokyo\"\nmemory = \"1GiB\"\nretention = \"400d\"\nkeep_blobs = true\nlake = \"/l\"\n",
+            "timezone = \"Asia/Tokyo\"\nmemory = \"1GiB\"\nretention = \"400d\"\nkeep_blobs = true\nlake = \"/l\"\n\
+             projects = [\"~/src/*\", \"/w\"]\n",
         );
         assert_eq!(
             file.unwrap(),
@@ -143,6 +154,7 @@ mod tests {
                 retention: Some(Duration::from_secs(400 * 86_400)),
                 keep_blobs: Some(true),
                 lake: Some("/l".into()),
+                projects: vec!["~/src/*".into(), "/w".into()],
             }
         );
         assert!(warnings.is_empty());
@@ -157,7 +169,7 @@ mod tests {
             [
                 "\"/h/config.toml\" line 2: unknown key `time_zone` is ignored; did you mean `timezone`?",
                 "\"/h/config.toml\" line 3: unknown key `zzz` is ignored; known keys are keep_blobs, lake, memory, \
-                 retention, timezone",
+                 projects, retention, timezone",
             ]
         );
     }
@@ -176,6 +188,10 @@ mod tests {
         );
         assert!(message("a = 1\nb = = 2\n").starts_with("\"/h/config.toml\" line 2 is not TOML: "));
         assert!(message("keep_blobs = \"yes\"").ends_with("line 1: `keep_blobs` must be true or false"));
+        assert!(
+            message("projects = [\"/a\",\n5]")
+                .ends_with("line 2: `projects` must be a list of folders such as [\"~/src/*\"]")
+        );
     }
 
     #[test]

@@ -10,6 +10,12 @@ pub fn parse_zone(name: &str) -> Option<Tz> {
     name.parse().ok().or_else(|| TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(name)))
 }
 
+/// The zone that programs on this machine write local times in, whatever zone the user reads them in.
+pub(super) fn of_machine(env: &Env) -> Option<Tz> {
+    let named = env.text("TZ").and_then(|name| parse_zone(name.trim_start_matches(':')));
+    named.or_else(|| env.system_timezone.as_deref().and_then(parse_zone))
+}
+
 /// Chooses the zone. A wrong name that the user gave us is an error; a wrong `TZ`, which was set for
 /// other programs, is a warning.
 pub(super) fn resolve(

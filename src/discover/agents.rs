@@ -22,6 +22,9 @@ pub(super) mod warp;
 pub(super) mod windsurf;
 pub(super) mod zed;
 
+#[cfg(test)]
+mod small_tests;
+
 use super::places::Row;
 use super::sniff::Head;
 use crate::schema::Format;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::discover::agents::AGENTS;
 use crate::discover::classify::is_lines;
+use crate::discover::mapped::is_named_like;
 use crate::discover::pattern::Pattern;
 use crate::discover::places::Layout;
 use crate::discover::scan::{FoundFile, Note, Seen, companion_beside, scan_all};
 use crate::discover::sniff::{SNIFF_BYTES, SQLITE_MAGIC, Unknown, sniff};
 use crate::discover::stat::Stat;
-use crate::schema::Format;
+use crate::schema::{Format, Mapping};
 
 /// Bytes that decide nearly always, read first.
 const FIRST_BYTES: usize = 8 * 1024;
@@ -27,6 +28,29 @@ pub fn explicit(agent: Option<&str>, path: &Path, mut visit: impl FnMut(Seen)) {
             scan_all(path, &mut |path, stat| Some(by_name(agent, path, stat)), &mut visit);
         }
         Ok(metadata) if metadata.is_file() => visit(by_content(agent, path, &Stat::of(&metadata))),
+        Ok(_) => visit(Seen::Note(Note::Special { path: path.to_owned() })),
+        Err(source) => visit(Seen::Note(Note::Unreadable { path: path.to_owned(), source })),
+    }
+}
+
+/// Calls `visit` for each file below `path` that is named like one of the format that `mapping` describes;
+/// `path` may be a file, whatever its name.
+pub fn explicit_mapped(mapping: &Mapping, path: &Path, mut visit: impl FnMut(Seen)) {
+    let found = |path: &Path, stat: &Stat| {
+        Seen::File(FoundFile {
+            path: path.to_owned(),
+            agent: mapping.agent,
+            format: mapping.format(),
+            companions: Vec::new(),
+            stat: *stat,
+        })
+    };
+    let named = |path: &Path| path.file_name().is_some_and(|name| is_named_like(mapping, &name.to_string_lossy()));
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            scan_all(path, &mut |path, stat| named(path).then(|| found(path, stat)), &mut visit);
+        }
+        Ok(metadata) if metadata.is_file() => visit(found(path, &Stat::of(&metadata))),
         Ok(_) => visit(Seen::Note(Note::Special { path: path.to_owned() })),
         Err(source) => visit(Seen::Note(Note::Unreadable { path: path.to_owned(), source })),
     }
@@ -81,7 +105,7 @@ fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
         companions.extend(pattern.companions_of(path));
     }
     let stat = stat.with_changes_beside(path, format);
-    Seen::File(FoundFile { path: path.to_owned(), format, companions, stat })
+    Seen::File(FoundFile { path: path.to_owned(), agent: format.agent(), format, companions, stat })
 }
 
 fn has_own_name(path: &Path) -> bool {

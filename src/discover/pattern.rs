@@ -23,12 +23,12 @@ pub struct Files {
 /// One kind of log.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
-    /// Path below the root.
+    /// Path below the root; empty when the root is the file itself.
     pub path: &'static str,
     /// What such a file is.
     pub format: Format,
     /// Small files to be read with it, relative to its folder: `..` goes up, `{stem}` is its name
-    /// without the last extension. They need not exist.
+    /// without the last extension, `{id}` without all of them. They need not exist.
     pub companions: &'static [&'static str],
 }
 
@@ -64,12 +64,18 @@ impl Files {
 
 impl Pattern {
     fn fits(&self, parts: &[&str]) -> bool {
+        if self.path.is_empty() {
+            return parts.is_empty();
+        }
         fits(&self.path.split('/').collect::<Vec<_>>(), parts)
     }
 
     /// True when the pattern fits the end of `path`, and says more than an extension.
     pub(super) fn fits_end_of(&self, path: &Path) -> bool {
         let wanted: Vec<&str> = self.path.split('/').filter(|part| *part != "**").collect();
+        if self.path.is_empty() {
+            return false;
+        }
         let telling =
             wanted.iter().any(|part| !part.contains('*')) || last(self.path).chars().filter(|c| *c != '*').count() > 8;
         let Some(parts) = path.to_str().map(|p| p.split(['/', '\\']).collect::<Vec<_>>()) else { return false };
@@ -92,13 +98,15 @@ impl Pattern {
 fn beside(path: &Path, companion: &str) -> Option<PathBuf> {
     let stem = path.file_stem()?.to_str()?;
     let mut at = path.parent()?.to_owned();
+    let parent = at.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     for part in companion.split('/') {
         if part == ".." {
             if !at.pop() {
                 return None;
             }
         } else {
-            at.push(part.replace("{stem}", stem));
+            let id = stem.split('.').next().unwrap_or(stem);
+            at.push(part.replace("{stem}", stem).replace("{id}", id));
         }
     }
     Some(at)

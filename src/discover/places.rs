@@ -75,9 +75,9 @@ impl Root {
         self.layout.folders().iter().map(|f| if f.is_empty() { self.path.clone() } else { self.path.join(f) })
     }
 
-    /// Single files to look at.
+    /// Single files to look at; the empty name is the root itself.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.layout.files().iter().map(|f| self.path.join(f))
+        self.layout.files().iter().map(|f| if f.is_empty() { self.path.clone() } else { self.path.join(f) })
     }
 
     /// True when a walk of `self` meets all that a walk of `other` meets.
@@ -95,6 +95,8 @@ impl Root {
 pub(super) enum Start {
     /// Each entry of a comma-separated variable; no row when it is not set.
     List(&'static str),
+    /// Each entry of such a variable; what is relative starts in this folder of `XDG_DATA_HOME`.
+    Below(&'static str, &'static str),
     /// The home directory.
     Home,
     /// `XDG_CONFIG_HOME`, else `~/.config`.
@@ -164,7 +166,8 @@ pub(super) fn without_covered(all: Vec<Root>) -> Vec<Root> {
     all.into_iter().zip(keep).filter_map(|(root, keep)| keep.then_some(root)).collect()
 }
 
-fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
+/// The folders that `start` stands for.
+pub(super) fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
     let set = |name: &str| places.env.get(name).map(|v| v.trim()).filter(|v| !v.is_empty());
     match start {
         Start::Home => vec![places.home.clone()],
@@ -177,6 +180,10 @@ fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
         Start::List(name) => {
             let entries = set(name).unwrap_or_default().split(',');
             entries.map(str::trim).filter(|e| !e.is_empty()).map(|e| expand_home(e, places)).collect()
+        }
+        Start::Below(name, folder) => {
+            let base = xdg(places, "XDG_DATA_HOME", ".local/share").join(folder);
+            starts(Start::List(name), places).into_iter().map(|path| base.join(path)).collect()
         }
     }
 }

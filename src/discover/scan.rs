@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 32;
 pub struct FoundFile {
     /// Where it is.
     pub path: PathBuf,
+    /// Whose log it is.
+    pub agent: &'static str,
     /// What its bytes are.
     pub format: Format,
     /// Where small files that belong to it would be.
@@ -93,19 +95,30 @@ pub enum Seen {
 /// whether it exists or not.
 #[must_use]
 pub fn expand(root: &Root) -> Vec<Root> {
-    let mut paths = vec![PathBuf::new()];
-    if !root.wildcard {
-        paths = vec![std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone())];
+    let paths = if root.wildcard {
+        matching_paths(&root.path)
     } else {
-        for part in root.path.components() {
-            let text = part.as_os_str().to_string_lossy();
-            paths = match text.split_once('*') {
-                None => paths.into_iter().map(|p| p.join(part)).collect(),
-                Some((before, after)) => paths.iter().flat_map(|p| matching(p, before, after)).collect(),
-            };
-        }
-    }
+        vec![std::path::absolute(&root.path).unwrap_or_else(|_| root.path.clone())]
+    };
     paths.into_iter().map(|path| Root { path, wildcard: false, ..root.clone() }).collect()
+}
+
+/// The existing paths that `path` stands for when its components hold a `*`, sorted; any other path
+/// stands for itself, whether it exists or not.
+#[must_use]
+pub fn matching_paths(path: &Path) -> Vec<PathBuf> {
+    if !path.to_string_lossy().contains('*') {
+        return vec![path.to_owned()];
+    }
+    let mut paths = vec![PathBuf::new()];
+    for part in path.components() {
+        let text = part.as_os_str().to_string_lossy();
+        paths = match text.split_once('*') {
+            None => paths.into_iter().map(|p| p.join(part)).collect(),
+            Some((before, after)) => paths.iter().flat_map(|p| matching(p, before, after)).collect(),
+        };
+    }
+    paths
 }
 
 fn matching(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
@@ -128,7 +141,7 @@ pub fn scan(root: &Root, mut visit: impl FnMut(Seen)) {
     for root in expand(root) {
         let folders: Vec<PathBuf> = root.folders().collect();
         let mut walk = Walk::new(&root.path, &folders, &mut visit, Rule::Place(&root));
-        for file in root.files() {
+        for file in root.files().flat_map(|file| matching_paths(&file)) {
             walk.single(&file);
         }
         walk.stack.extend(folders.iter().map(|folder| (folder.clone(), 0)));
@@ -354,7 +367,8 @@ impl<'a> Walk<'a> {
                 };
                 let companions = found.companions.iter().map(|relative| self.root.join(relative)).collect();
                 let stat = stat.with_changes_beside(&path, found.format);
-                (self.visit)(Seen::File(FoundFile { path, format: found.format, companions, stat }));
+                let (format, agent) = (found.format, agent_of(root, found.format));
+                (self.visit)(Seen::File(FoundFile { path, agent, format, companions, stat }));
             }
             Rule::Ask(decide) => {
                 if let Some(seen) = decide(&path, stat) {
@@ -397,6 +411,12 @@ impl<'a> Walk<'a> {
             self.push(path, depth + 1);
         }
     }
+}
+
+/// Whose log a file of `format` below `root` is: formats that users describe have no agent of their own.
+#[must_use]
+pub fn agent_of(root: &Root, format: Format) -> &'static str {
+    if format.is_mapped() { root.agent } else { format.agent() }
 }
 
 /// Path of the small file that belongs to a transcript at `path`, when it exists.

@@ -16,11 +16,12 @@ use super::Part;
 use super::disk;
 use super::entry::{Live, TableInfo};
 use super::error::{At, LakeError};
+use super::prune::PruneFilter;
 use super::state::{Files, State};
 use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Checkpoints kept: the newest and the one before.
 const KEPT: usize = 2;
 
@@ -87,6 +88,10 @@ pub(crate) fn encode(state: &State) -> Vec<u8> {
     for source in state.sources.values() {
         put_source(&mut out, source);
     }
+    out.int(state.pruned.len() as u64);
+    for filter in state.pruned.iter() {
+        put_filter(&mut out, filter);
+    }
     let crc = crc32c::crc32c(&out.0);
     out.0.extend_from_slice(&crc.to_le_bytes());
     out.0
@@ -119,6 +124,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
         sources.insert(source.id, Arc::new(source));
     }
     let sources = Arc::new(sources);
+    let mut pruned = Vec::new();
+    for _ in 0..input.int()? {
+        pruned.push(filter(&mut input)?);
+    }
+    let pruned = Arc::new(pruned);
     input.0.is_empty().then_some(State {
         newest,
         committed_at_us,
@@ -127,6 +137,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<State> {
         rejects,
         sources,
         removed,
+        pruned,
         rejects_version,
     })
 }
@@ -184,6 +195,19 @@ fn part(input: &mut In<'_>) -> Option<Part> {
     Some(part)
 }
 
+fn put_filter(out: &mut Out, filter: &PruneFilter) {
+    let PruneFilter { before_us, session, project } = filter;
+    out.option(before_us.as_ref(), |out, us| out.signed(*us));
+    for text in [session, project] {
+        out.option(text.as_ref(), |out, text| out.text(text));
+    }
+}
+
+fn filter(input: &mut In<'_>) -> Option<PruneFilter> {
+    let before_us = input.option(In::signed)?;
+    Some(PruneFilter { before_us, session: input.option(In::text)?, project: input.option(In::text)? })
+}
+
 fn put_source(out: &mut Out, source: &SourcePosition) {
     // Taken apart in full, so that a new field cannot be forgotten here.
     let SourcePosition {
@@ -199,6 +223,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         read_at_us,
         missing,
         last_error,
+        folders,
     } = source;
     let Checkpoint { resume_at, high_water, open, state } = checkpoint;
     let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail } = fingerprint;
@@ -208,6 +233,8 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.text(path);
     out.text(state);
     out.option(last_error.as_ref(), |out, text| out.text(text));
+    out.int(folders.len() as u64);
+    folders.iter().for_each(|folder| out.text(folder));
     out.int(u64::from(*missing) | u64::from(*open) << 1);
     for number in [born_us, modified_ns, changed_ns, read_at_us] {
         out.signed(*number);
@@ -225,6 +252,10 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
 fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     let (agent, format, path, state) = (input.text()?, input.text()?, input.text()?, input.text()?);
     let last_error = input.option(In::text)?;
+    let mut folders = Vec::new();
+    for _ in 0..input.int()? {
+        folders.push(input.text()?);
+    }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
     let (born_us, modified_ns, changed_ns, read_at_us) =
@@ -258,6 +289,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         read_at_us,
         missing,
         last_error,
+        folders,
     })
 }
 
@@ -376,6 +408,11 @@ mod tests {
             info: Some(TableInfo { id: "t".to_owned(), schema_version: 1 }),
             events: [(live.part.path.clone(), live)].into(),
             rejects: Files::new(),
+            pruned: Arc::new(vec![PruneFilter {
+                before_us: Some(-5),
+                session: None,
+                project: Some("me/x".to_owned()),
+            }]),
             sources: Arc::new((0..20).map(|i| (SourceId(i), Arc::new(position(i, i * 1000)))).collect()),
             removed: [("events/x".to_owned(), 5)].into(),
             rejects_version: Some(3),

@@ -7,7 +7,8 @@
 //! {"remove":..}* {"add":..}*               files of `events`
 //! {"devlogParts":{"rejects":..}}           files of the other tables    } engines ignore
 //! {"devlogSources":{"changed":[..]}}       positions that moved         } what they do not
-//! {"devlogEnd":{"version":7,"crc32c":..}}  over all bytes before it     } know
+//! {"devlogPruned":{"rows":[..]}}           which rows stay away         } know
+//! {"devlogEnd":{"version":7,"crc32c":..}}  over all bytes before it
 //! ```
 //!
 //! An entry is valid when its last line is a `devlogEnd` with the number of its name and the right
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Part;
+use super::prune::PruneFilter;
 use super::stats;
 use crate::schema::{SourcePosition, Table};
 
@@ -67,6 +69,8 @@ pub(crate) struct Entry {
     pub(crate) events: Change,
     pub(crate) rejects: Change,
     pub(crate) sources: Vec<SourcePosition>,
+    /// Which rows stay away from now on; `None` when that does not change.
+    pub(crate) pruned: Option<Vec<PruneFilter>>,
     /// Version of the master log, in entries of the derived log of another table.
     pub(crate) derived_from: Option<u64>,
 }
@@ -146,6 +150,11 @@ struct Sources {
     changed: Vec<SourcePosition>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Pruned {
+    rows: Vec<PruneFilter>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Action {
@@ -155,6 +164,7 @@ struct Action {
     remove: Option<Remove>,
     devlog_parts: Option<OtherParts>,
     devlog_sources: Option<Sources>,
+    devlog_pruned: Option<Pruned>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +206,9 @@ impl Entry {
         }
         if !self.sources.is_empty() {
             put(&mut out, &SourcesLine { devlog_sources: Changed { changed: &self.sources } });
+        }
+        if let Some(rows) = &self.pruned {
+            put(&mut out, &json!({"devlogPruned": {"rows": rows}}));
         }
         let crc = crc32c::crc32c(&out);
         let end = json!({"format": FORMAT, "version": self.version, "crc32c": format!("{crc:08x}")});
@@ -278,6 +291,7 @@ impl Entry {
             events: Change::default(),
             rejects: Change::default(),
             sources: Vec::new(),
+            pruned: None,
             derived_from: None,
         }
     }
@@ -309,6 +323,9 @@ impl Entry {
         }
         if let Some(sources) = action.devlog_sources {
             self.sources.extend(sources.changed);
+        }
+        if let Some(pruned) = action.devlog_pruned {
+            self.pruned = Some(pruned.rows);
         }
         Some(())
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
+use serde::{Deserialize, Serialize};
 
 use super::Part;
 use super::commit::live;
@@ -21,13 +22,17 @@ use super::writer::NewPart;
 use crate::schema::{Table, events, rejects};
 
 /// Which rows go: those that meet all conditions given. No condition removes nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PruneFilter {
     /// Rows whose time is earlier, microseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before_us: Option<i64>,
     /// Rows of this session.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Rows of this project.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }
 
@@ -65,8 +70,9 @@ fn count_gone(
 
 impl Lake {
     /// Removes rows in one commit, and then every file that still holds them: the old files, those of
-    /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, so the rows do
-    /// not come back. Undecodable bytes of a source go when the source had rows that went.
+    /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, and the same commit
+    /// remembers the filter ([`Snapshot::pruned`]), so the rows do not come back when a source is read
+    /// again from its beginning. Undecodable bytes of a source go when the source had rows that went.
     ///
     /// # Errors
     ///
@@ -82,16 +88,37 @@ impl Lake {
         let (events_change, parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
         let (rejects_change, reject_parts) = self.prune_rejects(&writer, filter, &sources, &mut report)?;
         if !events_change.is_empty() || !rejects_change.is_empty() {
+            let pruned = remembered(&writer.state.pruned, filter);
             let mut entry = Entry::blank(0);
             "prune".clone_into(&mut entry.operation);
             entry.now_us = now_us;
             report.parts = (events_change.remove.len() + rejects_change.remove.len()) as u64;
             (entry.events, entry.rejects) = (events_change, rejects_change);
+            entry.pruned = pruned;
             self.put(&mut writer, entry, &parts)?;
         }
         drop((parts, reject_parts));
         self.delete_copies(&mut writer, &mut report)?;
         Ok(report)
+    }
+
+    /// Forgets what was pruned before: such rows are taken again from sources that still hold them, when
+    /// those are read from their beginning. Returns how many filters there were.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be written; nothing has changed then.
+    pub fn allow_again(&self, now_us: i64) -> Result<usize, LakeError> {
+        let mut writer = self.writer();
+        let filters = writer.state.pruned.len();
+        if filters > 0 {
+            let mut entry = Entry::blank(0);
+            "allow again".clone_into(&mut entry.operation);
+            entry.now_us = now_us;
+            entry.pruned = Some(Vec::new());
+            self.put(&mut writer, entry, &[])?;
+        }
+        Ok(filters)
     }
 
     /// Counts the events that [`Lake::prune`] would remove from the lake in `root`, and the files
@@ -221,7 +248,33 @@ impl Lake {
     }
 }
 
+/// The list with `filter` in it; `None` when it says no more than what is there.
+fn remembered(known: &[PruneFilter], filter: &PruneFilter) -> Option<Vec<PruneFilter>> {
+    if known.iter().any(|known| known.covers(filter)) {
+        return None;
+    }
+    Some(known.iter().filter(|known| !filter.covers(known)).chain([filter]).cloned().collect())
+}
+
+/// Rows of `events`, ascending, that were pruned and stay away.
+#[must_use]
+pub fn pruned_rows(pruned: &[PruneFilter], events: &RecordBatch) -> Vec<u32> {
+    let masks: Vec<BooleanArray> = pruned.iter().filter_map(|filter| filter.keeps(events)).collect();
+    let goes = |row: &u32| masks.iter().any(|mask| !mask.value(*row as usize));
+    (0..u32::try_from(events.num_rows()).unwrap_or(u32::MAX)).filter(goes).collect()
+}
+
 impl PruneFilter {
+    /// True when every row that `other` means is meant by this one too.
+    fn covers(&self, other: &Self) -> bool {
+        let wider = |own: &Option<String>, other: &Option<String>| own.is_none() || own == other;
+        let later = match (self.before_us, other.before_us) {
+            (Some(own), Some(other)) => own >= other,
+            (own, _) => own.is_none(),
+        };
+        later && wider(&self.session, &other.session) && wider(&self.project, &other.project)
+    }
+
     /// False when no row of the part can meet the conditions.
     fn may_touch(&self, part: &Arc<Part>) -> bool {
         let outside = |column: &str, wanted: &Option<String>| {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Part;
+use super::prune::PruneFilter;
 use crate::schema::{SourceId, SourcePosition};
 
 /// One version of the lake: immutable, cheap to share.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub rejects: Arc<Vec<Arc<Part>>>,
     /// Position of every source ever seen.
     pub sources: Arc<HashMap<SourceId, Arc<SourcePosition>>>,
+    /// Which rows were pruned and stay away, whatever source still holds them.
+    pub pruned: Arc<Vec<PruneFilter>>,
 }
 
 impl Snapshot {
@@ -35,6 +38,7 @@ impl Snapshot {
             events: Arc::default(),
             rejects: Arc::default(),
             sources: Arc::default(),
+            pruned: Arc::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
+use super::prune::PruneFilter;
 use crate::schema::{SourceId, SourcePosition};
 
 /// Live files of one table by their path within it.
@@ -24,6 +25,8 @@ pub(crate) struct State {
     /// Files no longer live, by `table/path`, with the time of the commit that removed them; their
     /// bytes may still be there for readers of older versions.
     pub(crate) removed: BTreeMap<String, i64>,
+    /// Which rows stay away, whatever source still holds them.
+    pub(crate) pruned: Arc<Vec<PruneFilter>>,
     /// Newest commit that changed the files of `rejects`.
     pub(crate) rejects_version: Option<u64>,
 }
@@ -36,7 +39,7 @@ impl State {
 
     /// Takes in the next entry, or says what in it cannot be.
     pub(crate) fn apply(&mut self, read: ReadEntry) -> Result<(), &'static str> {
-        let Entry { version, now_us, info, events, rejects, sources, .. } = read.entry;
+        let Entry { version, now_us, info, events, rejects, sources, pruned, .. } = read.entry;
         if version != self.next() {
             return Err("it does not follow the one before");
         }
@@ -50,6 +53,9 @@ impl State {
             for position in sources {
                 known.insert(position.id, Arc::new(position));
             }
+        }
+        if let Some(pruned) = pruned {
+            self.pruned = Arc::new(pruned);
         }
         if info.is_some() {
             self.info = info;
@@ -69,6 +75,7 @@ impl State {
             events: parts(&self.events),
             rejects: parts(&self.rejects),
             sources: Arc::clone(&self.sources),
+            pruned: Arc::clone(&self.pruned),
         }
     }
 }

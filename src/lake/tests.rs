@@ -746,3 +746,29 @@ fn writing_compacting_asking_and_reading_at_once_agree() {
             .all(Option::is_some)
     );
 }
+
+#[test]
+fn pruned_rows_stay_away_until_they_are_allowed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    let session = PruneFilter { session: Some("session-1".to_owned()), ..PruneFilter::default() };
+    let before = PruneFilter { before_us: Some(MARCH + 2 * DAY), ..PruneFilter::default() };
+    let rows: Vec<Row> = (0..12).map(|i| Row::at(i, MARCH + i.cast_signed() * DAY)).collect();
+    {
+        let lake = open(&root);
+        write(&lake, &rows, vec![]);
+        lake.prune(&session, MARCH).unwrap();
+        lake.prune(&before, MARCH).unwrap();
+        assert_eq!(*lake.snapshot().pruned, [session.clone(), before.clone()]);
+        let later = PruneFilter { before_us: Some(MARCH + 4 * DAY), ..PruneFilter::default() };
+        lake.prune(&later, MARCH).unwrap();
+        assert_eq!(*lake.snapshot().pruned, [session.clone(), later], "the wider one says it all");
+    }
+    let lake = open(&root);
+    assert_eq!(lake.snapshot().pruned.len(), 2, "known after a restart");
+    let again = pruned_rows(&lake.snapshot().pruned, &batch(&rows));
+    assert_eq!(again, [0, 1, 2, 3, 4, 7, 10], "days 0 to 3, and every row of the session");
+    assert_eq!(lake.allow_again(MARCH).unwrap(), 2);
+    assert!(lake.snapshot().pruned.is_empty());
+    assert_eq!(lake.allow_again(MARCH).unwrap(), 0);
+}

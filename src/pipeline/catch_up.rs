@@ -22,6 +22,15 @@ pub struct CaughtUp {
     pub waiting: u64,
 }
 
+impl std::ops::AddAssign for CaughtUp {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.gone += other.gone;
+        self.failed += other.failed;
+        self.waiting += other.waiting;
+    }
+}
+
 /// How to read many sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct How {
@@ -62,10 +71,7 @@ pub fn catch_up(
     let mut total = CaughtUp::default();
     for result in results {
         let one = result.unwrap_or(Err(PipelineError::Worker))?;
-        total.read += one.read;
-        total.gone += one.gone;
-        total.failed += one.failed;
-        total.waiting += one.waiting;
+        total += one;
     }
     Ok(total)
 }
@@ -88,7 +94,8 @@ fn one_worker(
             done.waiting += 1;
             continue;
         }
-        let mut means = Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history };
+        let mut means =
+            Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history, live: false };
         match SourceReader::run(job, None, &mut means) {
             Ok((outcome, _)) => count(&mut done, outcome),
             Err(error) => break Err(error),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
-use super::judge::{Evidence, Load, Verdict};
+use super::judge::{Evidence, Load, Verdict, tie};
 use super::{PipelineError, now_us};
 use crate::lake::{Commit, Found, Known, Lake, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
@@ -201,7 +201,7 @@ impl Core {
     /// When the lake cannot be read, or when making room fails to write it.
     pub fn admit(&self, load: Load) -> Result<Vec<(SourceId, u64)>, PipelineError> {
         self.make_room()?;
-        let born: HashMap<SourceId, i64> = load.positions.iter().map(|p| (p.id, p.born_us)).collect();
+        let born = load.positions.iter().map(|p| (p.id, (p.born_us, tie(&p.path)))).collect();
         let tail_spans: Vec<[Span; 1]> =
             load.tails.iter().map(|(source, _)| [Span { source: *source, end: u32::MAX }]).collect();
         let mut parcels = vec![Evidence::of(&load.rows.events, &load.rows.ids, &load.spans, &born)];

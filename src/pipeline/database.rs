@@ -166,7 +166,7 @@ impl DatabaseReader {
                 return Ok((Outcome::Unchanged, None));
             }
         }
-        let mut reader = Self::new(job, known, &stat)?;
+        let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
         reader.since = kept.map(|kept| kept.since).unwrap_or_default();
         match reader.read(job, silent, means)? {
             Ok(outcome) => Ok((outcome, Some(reader))),
@@ -176,13 +176,14 @@ impl DatabaseReader {
         }
     }
 
-    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat) -> Result<Self, Stop> {
+    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat, zone: Option<chrono_tz::Tz>) -> Result<Self, Stop> {
         let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let info = SourceInfo { path: &position.path, companions: &companions, modified_us: stat.modified_ns / 1000 };
+        let modified_us = stat.modified_ns / 1000;
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = database_decoder(job.format, info)
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
         Ok(Self { decoder, position, held: Vec::new(), held_bytes: 0, since: Since::new() })

@@ -5,8 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::heap::give_back;
 use super::{Core, PipelineError, now_us};
-use crate::lake::{CompactOptions, Snapshot};
+use crate::lake::{CompactOptions, PruneFilter, Snapshot};
 
 /// Months with more small files than this are compacted.
 const SMALL_FILES: usize = 64;
@@ -16,6 +17,8 @@ const SMALL_BYTES: u64 = 32 << 20;
 
 /// Replaced files stay this long for readers that still have them open.
 const GRACE_US: i64 = 24 * 3600 * 1_000_000;
+
+const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Pause after a failed flush; doubled up to a minute while failures go on.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -35,7 +38,8 @@ struct Shared {
 }
 
 impl Flusher {
-    /// Flushes `core` every `every`; `report` hears of failures, which do not end it.
+    /// Flushes `core` every `every`, and deletes rows older than `keep_us`; `report` hears of failures,
+    /// which do not end it.
     ///
     /// # Errors
     ///
@@ -43,12 +47,14 @@ impl Flusher {
     pub fn start(
         core: Arc<Core>,
         every: Duration,
+        keep_us: Option<i64>,
         report: impl Fn(&PipelineError) + Send + 'static,
     ) -> Result<Self, PipelineError> {
         let shared = Arc::new(Shared::default());
         let own = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("flush".to_owned()).spawn(move || run(&core, every, &own, &report));
+        let thread = std::thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(move || run(&core, every, keep_us, &own, &report));
         let thread = thread.map_err(|source| PipelineError::Thread { name: "flush", source })?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -73,11 +79,16 @@ impl Drop for Flusher {
     }
 }
 
-fn run(core: &Core, every: Duration, shared: &Shared, report: &impl Fn(&PipelineError)) {
+fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, report: &impl Fn(&PipelineError)) {
     let mut pause = every;
     let mut failing = BACK_OFF;
     while wait(shared, pause) {
-        let done = core.flush().and_then(|()| tidy(core));
+        let idle = core.ring_rows() == 0;
+        let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
+        let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
+        if !idle {
+            give_back();
+        }
         pause = match done {
             Ok(()) => {
                 failing = BACK_OFF;
@@ -119,6 +130,20 @@ pub fn tidy(core: &Core) -> Result<(), PipelineError> {
         lake.compact(CompactOptions::new(now_us()))?;
         lake.vacuum(GRACE_US, now_us())
     })?;
+    Ok(())
+}
+
+/// Deletes rows older than `keep_us`, as the user wants it; whole days, so that it is done once a day.
+///
+/// # Errors
+///
+/// When the lake cannot be read or written; what was there stays valid.
+pub fn retain(core: &Core, keep_us: i64) -> Result<(), PipelineError> {
+    let before_us = (now_us() - keep_us).div_euclid(DAY_US) * DAY_US;
+    if core.snapshot().events.iter().any(|part| part.min_ts_us < before_us) {
+        let filter = PruneFilter { before_us: Some(before_us), ..PruneFilter::default() };
+        core.upkeep(|lake| lake.prune(&filter, now_us()))?;
+    }
     Ok(())
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::heap::give_back;
 use super::progress::Progress;
 use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
-use super::survey::{Scope, survey, wanted_roots};
+use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
-use crate::discover::{Root, Stat, classify_change, expand};
+use crate::discover::{Root, Stat, agent_of, classify_change, expand};
 use crate::schema::{SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, RootStatus, Watcher, WatcherConfig};
 
@@ -106,6 +107,8 @@ impl Follower {
     /// When the last rows cannot be handed to the ring; they are read again at the next start.
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
+        // What was needed to catch up is not needed to follow.
+        give_back();
         let mut told: Option<(String, Instant)> = None;
         while !stop.load(Ordering::Relaxed) {
             let step = match self.hints.take(self.nap()) {
@@ -136,6 +139,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            live: true,
         };
         for (_, reader) in self.kept.values_mut() {
             reader.finish_for_now(&mut means);
@@ -172,6 +176,8 @@ impl Follower {
         let begun = Instant::now();
         let found = survey(&self.options.places, &self.options.scope, &self.positions);
         self.hints.scan_took(begun.elapsed());
+        self.watcher.watch_also(&found.project_roots);
+        self.roots.extend(found.project_roots);
         for job in found.jobs {
             if self.progress.stopped() {
                 return Ok(());
@@ -206,13 +212,23 @@ impl Follower {
 
     /// What the file at `path` is, if it is a log and not another name of a known one.
     fn job_at(&mut self, path: &Path) -> Option<Job> {
-        let (path, found) = self.roots.iter().find_map(|root| classify_change(root, path))?;
+        let (root, (path, found)) = self.roots.iter().find_map(|root| Some((root, classify_change(root, path)?)))?;
+        let agent: Arc<str> = agent_of(root, found.format).into();
+        let mapping = mapping_of(&self.options.scope.own, found.format, &agent);
         let path = path.as_path();
         let companions = found.companions;
         let known = self.registry.at(path);
         let Ok(metadata) = std::fs::metadata(path) else {
             let previous = self.positions.get(&known?).cloned();
-            return Some(Job { path: path.into(), format: found.format, companions, stat: None, previous });
+            return Some(Job {
+                path: path.into(),
+                agent,
+                format: found.format,
+                companions,
+                stat: None,
+                previous,
+                mapping,
+            });
         };
         if !metadata.is_file() {
             return None;
@@ -228,7 +244,7 @@ impl Follower {
                 self.positions.get(&id).cloned()
             }
         };
-        Some(Job { path: path.into(), format: found.format, companions, stat: Some(stat), previous })
+        Some(Job { path: path.into(), agent, format: found.format, companions, stat: Some(stat), previous, mapping })
     }
 
     fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {
@@ -240,6 +256,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            live: true,
         };
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
         let copies = self.worker.deliver(&self.core, &self.progress)?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
-use crate::lake::{Found, Known, LakeError, Snapshot};
+use crate::lake::{Found, Known, LakeError, Snapshot, pruned_rows};
 use crate::ring::{Claim, Ring, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
 
@@ -22,6 +22,11 @@ pub struct Load {
     pub tails: Vec<(SourceId, RowBatch)>,
     /// Memory the rows take.
     pub bytes: usize,
+}
+
+/// What decides between sources born in one tick of the clock.
+pub(super) fn tie(path: &str) -> u32 {
+    crc32c::crc32c(path.as_bytes())
 }
 
 /// What of a batch decides between copies.
@@ -41,20 +46,20 @@ pub(super) struct Verdict {
 }
 
 impl<'a> Evidence<'a> {
-    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born.
+    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born, and its tie.
     pub(super) fn of(
         events: &'a RecordBatch,
         ids: &'a [EventId],
         spans: &[Span],
-        born: &HashMap<SourceId, i64>,
+        born: &HashMap<SourceId, (i64, u32)>,
     ) -> Self {
         let ts = events.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>());
         let completeness = events.column_by_name("completeness").and_then(|c| c.as_primitive_opt::<Int64Type>());
         let mut spans = spans.iter().peekable();
         let claim = |(row, completeness): (u32, &i64)| {
             while spans.next_if(|s| s.end <= row).is_some() {}
-            let born_us = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
-            Claim { completeness: *completeness, born_us }
+            let (born_us, tie) = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
+            Claim { completeness: *completeness, born_us, tie }
         };
         let claims = completeness.map(|c| (0u32..).zip(c.values().iter()).map(claim).collect()).unwrap_or_default();
         Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, claims }
@@ -69,10 +74,12 @@ impl<'a> Evidence<'a> {
         born_of: impl Fn(&Found) -> i64,
     ) -> Result<Verdict, LakeError> {
         let sources = self.events.column_by_name("ts_source").and_then(|c| c.as_string_view_opt());
+        let pruned = pruned_rows(&snapshot.pruned, self.events);
+        let is_pruned = |row: usize| u32::try_from(row).is_ok_and(|row| pruned.binary_search(&row).is_ok());
         let mut rows = Vec::with_capacity(self.ids.len());
         let mut wanted = Vec::with_capacity(self.ids.len());
         for (row, (id, ts)) in self.ids.iter().zip(self.ts).enumerate() {
-            if !in_ring.get(row).copied().unwrap_or_default() {
+            if !in_ring.get(row).copied().unwrap_or_default() && !is_pruned(row) {
                 rows.push(row);
                 wanted.push((*id, *ts, sources.is_some_and(|s| s.value(row) == "inferred")));
             }
@@ -80,12 +87,17 @@ impl<'a> Evidence<'a> {
         let mut verdict = Verdict::default();
         for (row, found) in rows.into_iter().zip(known.find(snapshot, &wanted)?) {
             let Some(found) = found else { continue };
-            let durable = Claim { completeness: found.completeness, born_us: born_of(&found) };
+            let durable =
+                Claim { completeness: found.completeness, born_us: born_of(&found), tie: tie(&found.source_path) };
             if self.claims[row].beats(durable) {
                 verdict.replaces.push(self.ids[row]);
             } else {
                 verdict.stale.push(u32::try_from(row).unwrap_or(u32::MAX));
             }
+        }
+        if !pruned.is_empty() {
+            verdict.stale.extend(pruned);
+            verdict.stale.sort_unstable();
         }
         Ok(verdict)
     }

@@ -10,8 +10,8 @@ use super::progress::Progress;
 use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::discover::Stat;
-use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, SourceId, SourcePosition};
+use crate::discover::{Stat, matching_paths};
+use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
 use crate::watch::Limits;
 
 /// An agent that has not written for this long has settled what it wrote.
@@ -24,10 +24,14 @@ const COMPANION_BYTES: u64 = 4 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) path: PathBuf,
+    /// Whose log it is.
+    pub(super) agent: Arc<str>,
     pub(super) format: Format,
     pub(super) companions: Vec<PathBuf>,
     pub(super) stat: Option<Stat>,
     pub(super) previous: Option<Arc<SourcePosition>>,
+    /// What describes the format, when a user does.
+    pub(super) mapping: Option<Arc<Mapping>>,
 }
 
 /// What came of reading a source.
@@ -60,6 +64,8 @@ pub(super) struct Means<'a> {
     /// These are logs of the past, and this is the only look at them: what an agent has marked as
     /// finished is settled at the end of the file, instead of waiting for what may follow.
     pub(super) history: bool,
+    /// The logs are followed as they grow; otherwise this look is for somebody who waits for it.
+    pub(super) live: bool,
 }
 
 /// Why reading stopped: this file only, or everything.
@@ -166,7 +172,7 @@ pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         Some((path.file_name()?.to_string_lossy().into_owned(), text))
     };
-    paths.iter().filter_map(|path| read(path)).collect()
+    paths.iter().flat_map(|path| matching_paths(path)).filter_map(|path| read(&path)).collect()
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
@@ -181,7 +187,7 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
     SourcePosition {
         #[expect(clippy::cast_possible_truncation, reason = "64 of the hash's bits are enough for a source")]
         id: SourceId(id.0 as u64),
-        agent: job.format.agent().to_owned(),
+        agent: job.agent.as_ref().to_owned(),
         format: job.format.name().to_owned(),
         path,
         generation: 0,
@@ -192,6 +198,7 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
         read_at_us: 0,
         missing: false,
         last_error: None,
+        folders: Vec::new(),
     }
 }
 

@@ -2,14 +2,19 @@
 
 use std::io;
 
+use chrono_tz::Tz;
+
 use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_companions, vanished};
 use super::{PipelineError, now_us};
-use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder};
+use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
 use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
-use crate::watch::{Document, Frame, Look, Opened, Reader, anchor, fingerprint, look, read_document};
+use crate::watch::{Document, Frame, Look, Opened, Patience, Reader, anchor, fingerprint, look, read_document};
 
 /// A document is read when it has been left alone for this long.
 const SETTLE_US: i64 = 2_000_000;
+
+/// A document that changes all the time is read this often.
+const OFTEN_US: i64 = 10_000_000;
 
 /// After a line above this the ring is emptied at once.
 const HUGE_LINE_BYTES: usize = 8 << 20;
@@ -73,11 +78,13 @@ impl StreamReader {
                 return Ok((vanished(position, settle, means), None));
             }
             Look::Unreadable { error } => return Err(error.into()),
-            Look::New(opened) | Look::Rewritten { opened, .. } => (Self::from_zero(job, known, &opened)?, opened),
+            Look::New(opened) | Look::Rewritten { opened, .. } => {
+                (Self::from_zero(job, known, &opened, means.worker.zone())?, opened)
+            }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
                 (Some(kept), _) => (kept, opened),
-                (None, Some(known)) => (Self::resume(job, known, &opened)?, opened),
-                (None, None) => (Self::from_zero(job, None, &opened)?, opened),
+                (None, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
+                (None, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
             },
         };
         let outcome = reader.read(job, opened, means)?;
@@ -101,6 +108,7 @@ impl StreamReader {
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
                 means.worker.begin(&kept.position);
+                kept.refresh(job, means.worker.zone());
                 kept.finish(true, means);
             }
             return Ok(Err((Outcome::Unchanged, Some(kept))));
@@ -108,25 +116,25 @@ impl StreamReader {
         match known {
             Some(known) if torn || known.checkpoint.open => {
                 let opened = Opened::open(&job.path)?;
-                Ok(Ok((Self::resume(job, known, &opened)?, opened)))
+                Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)))
             }
             _ => Ok(Err((Outcome::Unchanged, None))),
         }
     }
 
     /// A source never read, or a new generation of one.
-    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened) -> io::Result<Self> {
+    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
         let mut position = match known {
             Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
             None => new_position(job, opened.stat()),
         };
         position.checkpoint = Checkpoint::default();
         position.fingerprint = Fingerprint::default();
-        Self::with_decoder(job, position, opened, None)
+        Self::with_decoder(job, position, opened, None, zone)
     }
 
-    fn resume(job: &Job, known: &SourcePosition, opened: &Opened) -> io::Result<Self> {
-        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint))
+    fn resume(job: &Job, known: &SourcePosition, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
+        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint), zone)
     }
 
     fn with_decoder(
@@ -134,15 +142,19 @@ impl StreamReader {
         mut position: SourcePosition,
         opened: &Opened,
         checkpoint: Option<&Checkpoint>,
+        zone: Option<Tz>,
     ) -> io::Result<Self> {
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         position.last_error = None;
         let read = read_companions(&job.companions);
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
-        let info =
-            SourceInfo { path: &position.path, companions: &companions, modified_us: opened.stat().modified_ns / 1000 };
-        let decoder = decoder(job.format, info, checkpoint).ok_or_else(unread)?;
+        let modified_us = opened.stat().modified_ns / 1000;
+        let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
+        let decoder = match &job.mapping {
+            Some(mapping) => mapped::decoder(mapping, info, checkpoint),
+            None => decoder(job.format, info, checkpoint).ok_or_else(|| unread(job.format))?,
+        };
         let next = decoder.checkpoint().resume_at;
         Ok(Self { format: job.format, decoder, before: position.clone(), position, next })
     }
@@ -155,11 +167,22 @@ impl StreamReader {
         means.worker.begin(&self.position);
         match self.format.framing() {
             Framing::Document => self.read_document(&opened, means),
-            _ => self.read_lines(opened, means),
+            _ => self.read_lines(job, opened, means),
         }
     }
 
-    fn read_lines(&mut self, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+    /// Shows the decoder what stands in its companions now.
+    fn refresh(&mut self, job: &Job, zone: Option<Tz>) {
+        if !job.companions.is_empty() && self.decoder.is_open() {
+            let read = read_companions(&job.companions);
+            let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
+            let modified_us = self.position.fingerprint.modified_ns / 1000;
+            let info = SourceInfo { path: &self.position.path, companions: &companions, modified_us, zone };
+            self.decoder.refresh(info);
+        }
+    }
+
+    fn read_lines(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
         let from = self.next;
         // Lines before this have made their rows already.
         let done = anchor(&self.position.checkpoint);
@@ -204,6 +227,7 @@ impl StreamReader {
         let stat = lines.opened().restat()?;
         if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
             self.take_torn(&mut lines, means)?;
+            self.refresh(job, means.worker.zone());
             self.decoder.settle(&mut means.worker.rows);
         } else if means.history {
             self.decoder.settle_finished(&mut means.worker.rows);
@@ -263,7 +287,12 @@ impl StreamReader {
     }
 
     fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let (bytes, stat, end) = match read_document(opened, means.limits.max_line, SETTLE_US, now_us())? {
+        // Nobody waits for a document in a catch-up, and none that is rewritten all the time is left
+        // unread for long.
+        let lately = now_us() - self.before.read_at_us < OFTEN_US;
+        let patience =
+            if means.live && lately { Patience::Wait(SETTLE_US) } else { Patience::WaitUnlessWhole(SETTLE_US) };
+        let (bytes, stat, end) = match read_document(opened, means.limits.max_line, patience, now_us())? {
             Document::Whole { bytes, stat } => {
                 let end = bytes.len() as u64;
                 (bytes, stat, end)
@@ -357,6 +386,11 @@ fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
     means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
 }
 
-fn unread() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this build has no decoder for it")
+fn unread(format: Format) -> io::Error {
+    let why = if format.is_mapped() {
+        "the description of its format in <home>/adapters is gone or cannot be used"
+    } else {
+        "this build has no decoder for it"
+    };
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }

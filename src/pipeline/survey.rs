@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::source::{Job, new_position};
-use crate::config::Places;
-use crate::discover::{FoundFile, Note, Root, Seen, explicit, roots, scan};
-use crate::schema::{SourceId, SourcePosition};
+use crate::config::{Own, Places};
+use crate::discover::{
+    FoundFile, Note, Root, Seen, explicit, explicit_mapped, mapped_roots, named_projects, project_roots, roots, scan,
+};
+use crate::schema::{Format, Mapping, SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
 
 /// Which logs are meant.
@@ -21,11 +23,17 @@ pub struct Scope {
     pub since_us: Option<i64>,
     /// Only files changed before this time.
     pub until_us: Option<i64>,
+    /// What the user describes beside the agents that devlog knows.
+    pub own: Arc<Own>,
 }
 
 impl Scope {
     fn wants_agent(&self, agent: &str) -> bool {
         self.agents.is_empty() || self.agents.iter().any(|a| a == agent)
+    }
+
+    fn wants(&self, file: &FoundFile) -> bool {
+        self.wants_agent(file.agent) && self.wants_time(file.stat.modified_ns)
     }
 
     fn wants_time(&self, modified_ns: i64) -> bool {
@@ -43,6 +51,10 @@ impl Scope {
 pub struct Survey {
     /// Files to read, oldest first.
     pub(super) jobs: Vec<Job>,
+    /// Places inside projects that were looked at.
+    pub(super) project_roots: Vec<Root>,
+    /// Folders whose projects were looked at, and where the home is.
+    ground: Ground,
     /// Files found, changed or not.
     pub found: u64,
     /// Bytes to read (compressed files: on disk).
@@ -56,6 +68,12 @@ impl Survey {
     #[must_use]
     pub const fn files(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Places inside projects that were looked at.
+    #[must_use]
+    pub fn project_roots(&self) -> &[Root] {
+        &self.project_roots
     }
 
     /// Paths of the files to read with the bytes to read of each, oldest file first.
@@ -81,6 +99,38 @@ pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<
 pub struct Walked {
     files: Vec<FoundFile>,
     notes: Vec<Note>,
+    ground: Ground,
+}
+
+/// Folders that agents may work in, and log in.
+#[derive(Debug, Default)]
+struct Ground {
+    /// `None` where only some paths are meant.
+    places: Option<Places>,
+    folders: HashSet<PathBuf>,
+}
+
+impl Ground {
+    fn new(places: &Places, scope: &Scope) -> Self {
+        if !scope.paths.is_empty() {
+            return Self::default();
+        }
+        let folders = named_projects(&scope.own.projects, places).into_iter().collect();
+        Self { places: Some(places.clone()), folders }
+    }
+
+    /// Takes in the folders that the rows of known sources name; returns the roots in those that are new,
+    /// and with `all` in the others too.
+    fn extend(&mut self, positions: &HashMap<SourceId, Arc<SourcePosition>>, all: bool) -> Vec<Root> {
+        let Some(places) = &self.places else { return Vec::new() };
+        let named: HashSet<&Path> = positions.values().flat_map(|p| &p.folders).map(Path::new).collect();
+        let fresh: HashSet<PathBuf> =
+            named.into_iter().filter(|folder| !self.folders.contains(*folder)).map(Path::to_owned).collect();
+        let old = self.folders.iter().filter(|_| all);
+        let roots = project_roots(old.chain(&fresh).map(PathBuf::as_path), places);
+        self.folders.extend(fresh);
+        roots
+    }
 }
 
 /// Finds the logs in `scope`: the first half of [`survey`].
@@ -88,15 +138,60 @@ pub struct Walked {
 pub fn walk(places: &Places, scope: &Scope) -> Walked {
     let mut notes = Vec::new();
     let files = find(places, scope, &mut notes);
-    Walked { files, notes }
+    Walked { files, notes, ground: Ground::new(places, scope) }
 }
 
-/// Compares what a walk found with the known `positions`, which may be newer than the walk: the second
-/// half of [`survey`].
+/// Compares what a walk found with the known `positions`, which may be newer than the walk, after a look
+/// into the projects that these name: the second half of [`survey`].
 #[must_use]
 pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
-    let Walked { files, notes } = walked;
-    let mut survey = Survey { found: files.len() as u64, notes, ..Survey::default() };
+    let Walked { mut files, mut notes, mut ground } = walked;
+    let roots = ground.extend(positions, true);
+    look_into(&roots, scope, &mut files, &mut notes);
+    let mut survey = sort_out(files, &scope.own, positions, scope.is_everything());
+    (survey.notes, survey.ground, survey.project_roots) = (notes, ground, roots);
+    survey
+}
+
+impl Survey {
+    /// Finds logs in those projects that `positions` name and this survey did not know; `None` when they
+    /// name no further folder.
+    #[must_use]
+    pub fn further(&mut self, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Option<Self> {
+        let roots = self.ground.extend(positions, false);
+        if roots.is_empty() {
+            return None;
+        }
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        look_into(&roots, scope, &mut files, &mut notes);
+        let survey = sort_out(files, &scope.own, positions, false);
+        Some(Self { notes, project_roots: roots, ..survey })
+    }
+}
+
+/// Scans roots inside projects; a file that was found before is not found again.
+fn look_into(roots: &[Root], scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) {
+    if roots.is_empty() {
+        return;
+    }
+    let mut seen: HashSet<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+    for root in roots {
+        scan(root, |found| match found {
+            Seen::File(file) if scope.wants(&file) && seen.insert(file.path.clone()) => files.push(file),
+            Seen::File(_) => {}
+            Seen::Note(note) => notes.push(note),
+        });
+    }
+}
+
+/// Says which of the files found are to be read; with `whole`, known sources that were not found are gone.
+fn sort_out(
+    files: Vec<FoundFile>,
+    own: &Own,
+    positions: &HashMap<SourceId, Arc<SourcePosition>>,
+    whole: bool,
+) -> Survey {
+    let mut survey = Survey { found: files.len() as u64, ..Survey::default() };
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
     let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
@@ -105,18 +200,18 @@ pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<
             Some(position) => {
                 seen.insert(Path::new(&position.path));
                 if needs_a_look(position, file) {
-                    survey.jobs.push(job(file, Some(Arc::clone(position))));
+                    survey.jobs.push(job(own, file, Some(Arc::clone(position))));
                 }
             }
             None => unknown.push(file.clone()),
         }
     }
     if !unknown.is_empty() {
-        place(unknown, positions, &mut survey.jobs, &mut seen);
+        place(unknown, own, positions, &mut survey.jobs, &mut seen);
     }
-    if scope.is_everything() {
+    if whole {
         let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
-        survey.jobs.extend(gone.filter_map(missing_job));
+        survey.jobs.extend(gone.filter_map(|position| missing_job(own, position)));
     }
     survey.jobs.sort_by_cached_key(|j| (j.stat.map_or(0, |s| s.modified_ns), j.path.clone()));
     survey.bytes = survey.jobs.iter().map(unread).sum();
@@ -131,26 +226,44 @@ fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
         || !is_untouched(&position.fingerprint, &file.stat)
 }
 
-fn job(file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
+fn job(own: &Own, file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
     Job {
         path: file.path.clone(),
+        agent: file.agent.into(),
         format: file.format,
         companions: file.companions.clone(),
         stat: Some(file.stat),
         previous,
+        mapping: mapping_of(own, file.format, file.agent),
     }
 }
 
+/// What describes a format, when a user does.
+pub(super) fn mapping_of(own: &Own, format: Format, agent: &str) -> Option<Arc<Mapping>> {
+    own.mapping(agent).filter(|_| format.is_mapped()).cloned()
+}
+
 /// A source whose file was not found: a look will say whether it is gone.
-fn missing_job(position: &Arc<SourcePosition>) -> Option<Job> {
-    let format = crate::schema::Format::from_name(&position.format)?;
+fn missing_job(own: &Own, position: &Arc<SourcePosition>) -> Option<Job> {
+    let format = Format::from_name(&position.format)?;
+    let mapping = mapping_of(own, format, &position.agent);
     let previous = Some(Arc::clone(position));
-    Some(Job { path: PathBuf::from(&position.path), format, companions: Vec::new(), stat: None, previous })
+    let agent = position.agent.as_str().into();
+    Some(Job {
+        path: PathBuf::from(&position.path),
+        agent,
+        format,
+        companions: Vec::new(),
+        stat: None,
+        previous,
+        mapping,
+    })
 }
 
 /// Decides for files at paths nobody knows whether they are new, moved, or another name.
 fn place<'a>(
     mut unknown: Vec<FoundFile>,
+    own: &Own,
     positions: &'a HashMap<SourceId, Arc<SourcePosition>>,
     jobs: &mut Vec<Job>,
     seen: &mut HashSet<&'a Path>,
@@ -172,22 +285,25 @@ fn place<'a>(
         if let Some(position) = previous {
             seen.insert(Path::new(&position.path));
         }
-        jobs.push(job(file, previous.cloned()));
+        jobs.push(job(own, file, previous.cloned()));
     }
 }
 
 fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile> {
     let mut files = Vec::new();
     let mut visit = |seen: Seen| match seen {
-        Seen::File(file) if scope.wants_agent(file.format.agent()) && scope.wants_time(file.stat.modified_ns) => {
-            files.push(file);
-        }
+        Seen::File(file) if scope.wants(&file) => files.push(file),
         Seen::File(_) => {}
         Seen::Note(note) => notes.push(note),
     };
     if scope.paths.is_empty() {
         for root in wanted_roots(places, scope) {
             scan(&root, &mut visit);
+        }
+    } else if let Some(mapping) = scope.agents.first().and_then(|agent| scope.own.mapping(agent)) {
+        for path in &scope.paths {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            explicit_mapped(mapping, &path, &mut visit);
         }
     } else {
         let agent = scope.agents.first().map(String::as_str);
@@ -202,6 +318,7 @@ fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile>
 /// The agents' own places that `scope` means.
 pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
     let mut all = roots(places);
+    all.extend(mapped_roots(&scope.own.mappings));
     all.retain(|r| scope.wants_agent(r.agent));
     all
 }
@@ -229,3 +346,6 @@ pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition
     all.extend(fresh);
     all
 }
+
+#[cfg(test)]
+mod tests;

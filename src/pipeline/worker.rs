@@ -6,7 +6,7 @@ use super::judge::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
 use crate::ring::Span;
-use crate::schema::{RowBatch, RowContext, Rows, SourceId, SourcePosition};
+use crate::schema::{Folders, RowBatch, RowContext, Rows, SourceId, SourcePosition, visit};
 
 /// Rows are handed to the core when they take this much memory.
 const LOAD_BYTES: usize = 4 << 20;
@@ -18,6 +18,10 @@ pub struct Stamp {
     pub machine_id: Arc<str>,
     /// `events.user_name`.
     pub user_name: Arc<str>,
+    /// What this machine knows of the folders in the rows.
+    pub folders: Folders,
+    /// Zone of local times in logs; UTC when it is not known.
+    pub zone: Option<chrono_tz::Tz>,
 }
 
 /// Collects the rows of the sources that one thread reads, so that many small files share a batch.
@@ -33,12 +37,17 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(stamp: Stamp) -> Self {
         Self {
-            rows: Rows::new(RowContext::new("", "")),
+            rows: Rows::new(RowContext::new("", "")).with_folders(stamp.folders.clone()),
             stamp,
             spans: Vec::new(),
             positions: Vec::new(),
             tails: Vec::new(),
         }
+    }
+
+    /// Zone of local times in logs.
+    pub(super) const fn zone(&self) -> Option<chrono_tz::Tz> {
+        self.stamp.zone
     }
 
     /// Says that the next rows come from the source at `position`.
@@ -74,6 +83,7 @@ impl Worker {
         let counts = self.rows.take_counts();
         progress.decoded(counts.rows, counts.rejects);
         position.counts += counts;
+        self.rows.take_visited().iter().for_each(|folder| visit(&mut position.folders, folder));
         position.read_at_us = now_us();
         let end = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         self.spans.push(Span { source: position.id, end });
@@ -85,7 +95,7 @@ impl Worker {
 
     /// Takes what the source at `position` still holds open, to be shown with its rows.
     pub(super) fn tail(&mut self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) {
-        let mut rows = Rows::new(self.context(position));
+        let mut rows = Rows::new(self.context(position)).with_folders(self.stamp.folders.clone());
         provisional(&mut rows);
         self.tails.retain(|(source, _)| *source != position.id);
         self.tails.push((position.id, rows.finish()));

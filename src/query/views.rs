@@ -37,9 +37,11 @@ built_in!(
     "daily",
     "errors",
     "files",
+    "machines",
     "messages",
     "models",
     "monthly",
+    "projects",
     "projects_usage",
     "sessions",
     "tool_calls",
@@ -47,6 +49,7 @@ built_in!(
     "turns",
     "usage",
     "weekly",
+    "workspaces",
 );
 
 impl View {

@@ -18,7 +18,8 @@ fn arrival(rows: &[(u8, i64)]) -> Arrival {
             ..EventRow::default()
         });
     }
-    let claims = rows.iter().map(|(_, completeness)| Claim { completeness: *completeness, born_us: 0 }).collect();
+    let claims =
+        rows.iter().map(|(_, completeness)| Claim { completeness: *completeness, born_us: 0, tie: 0 }).collect();
     let spans = vec![Span { source: SourceId(1), end: u32::try_from(rows.len()).unwrap() }];
     Arrival {
         rows: builder.finish(),
@@ -140,10 +141,17 @@ fn a_tail_is_seen_until_it_is_replaced_and_hides_what_it_replaces() {
 #[test]
 fn of_equally_complete_copies_the_source_born_first_owns_the_event() {
     let mut ring = Ring::default();
-    let claimed = |born_us| Arrival { claims: vec![Claim { completeness: 0, born_us }], ..arrival(&[(1, 0)]) };
+    let claimed = |born_us| Arrival { claims: vec![Claim { completeness: 0, born_us, tie: 0 }], ..arrival(&[(1, 0)]) };
     assert_eq!(ring.append(claimed(20)), []);
     assert_eq!(ring.append(claimed(10)), []);
     assert_eq!(ring.append(claimed(15)), [(SourceId(1), 1)]);
-    assert_eq!(ring.claim_of(EventId(1)), Some(Claim { completeness: 0, born_us: 10 }));
+    assert_eq!(ring.claim_of(EventId(1)), Some(Claim { completeness: 0, born_us: 10, tie: 0 }));
     assert_eq!(ring.view().events.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+}
+
+#[test]
+fn of_sources_born_in_one_tick_the_same_one_owns_a_copy_in_either_order() {
+    let claim = |tie| Claim { completeness: 1, born_us: 7, tie };
+    assert!(claim(1).beats(claim(2)) && !claim(2).beats(claim(1)) && !claim(1).beats(claim(1)));
+    assert!(!Claim { born_us: 8, ..claim(1) }.beats(claim(2)), "age comes first");
 }

@@ -8,25 +8,34 @@ use std::collections::BTreeMap;
 
 /// Tables of a database and their columns, as they are in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tables(BTreeMap<String, Vec<String>>);
+pub struct Tables {
+    known: BTreeMap<String, Vec<String>>,
+    all: bool,
+}
 
 impl Tables {
     /// Tables with their columns.
     #[must_use]
     pub const fn new(tables: BTreeMap<String, Vec<String>>) -> Self {
-        Self(tables)
+        Self { known: tables, all: false }
+    }
+
+    /// Every table with every column: for tools that make records up.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self { known: BTreeMap::new(), all: true }
     }
 
     /// True when there is a table (or view) of this name.
     #[must_use]
     pub fn has(&self, table: &str) -> bool {
-        self.0.contains_key(table)
+        self.all || self.known.contains_key(table)
     }
 
     /// True when that table has that column.
     #[must_use]
     pub fn has_column(&self, table: &str, column: &str) -> bool {
-        self.0.get(table).is_some_and(|columns| columns.iter().any(|c| c == column))
+        self.all || self.known.get(table).is_some_and(|columns| columns.iter().any(|c| c == column))
     }
 
     /// `column` when `table` has it, else `NULL`: for the select list of a query over versions of a
@@ -38,7 +47,7 @@ impl Tables {
 
     /// Names of the tables.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.known.keys().map(String::as_str)
     }
 }
 

@@ -166,6 +166,10 @@ pub enum Format {
     WarpStore,
     /// pi session.
     PiSession,
+    /// Session of oh-my-pi, in pi's shape.
+    OmpSession,
+    /// Session of OpenClaw, in pi's shape.
+    OpenclawSession,
     /// Log in the older collector's generic shape, or Claude Desktop's plain log.
     LegacyClaude,
     /// Cursor log in the older collector's generic shape, or plain text.
@@ -236,10 +240,10 @@ const SPECS: &[Spec] = &[
     spec(Format::AiderChat, "aider-chat", "aider", Framing::Text, Usage::Estimated),
     spec(Format::AiderInput, "aider-input", "aider", Framing::Text, Usage::None),
     spec(Format::AiderCalls, "aider-calls", "aider", Framing::Text, Usage::None),
-    spec(Format::AiderAnalytics, "aider-analytics", "aider", Framing::Lines, Usage::Reported),
-    spec(Format::CrushStore, "crush-store", "crush", Framing::Database, Usage::Estimated),
-    spec(Format::OpencodeGoStore, "opencode-go-store", "opencode-go", Framing::Database, Usage::Estimated),
-    spec(Format::ContinueSession, "continue-session", "continue", Framing::Document, Usage::None),
+    spec(Format::AiderAnalytics, "aider-analytics", "aider", Framing::Lines, Usage::None),
+    spec(Format::CrushStore, "crush-store", "crush", Framing::Database, Usage::None),
+    spec(Format::OpencodeGoStore, "opencode-go-store", "opencode-go", Framing::Database, Usage::None),
+    spec(Format::ContinueSession, "continue-session", "continue", Framing::Document, Usage::Reported),
     spec(Format::ContinueTokens, "continue-tokens", "continue", Framing::Lines, Usage::Estimated),
     spec(Format::GooseStore, "goose-store", "goose", Framing::Database, Usage::Reported),
     spec(Format::GooseSession, "goose-session", "goose", Framing::Lines, Usage::Derived),
@@ -252,6 +256,8 @@ const SPECS: &[Spec] = &[
     spec(Format::DroidSession, "droid-session", "droid", Framing::Lines, Usage::Derived),
     spec(Format::WarpStore, "warp-store", "warp", Framing::Database, Usage::Derived),
     spec(Format::PiSession, "pi-session", "pi", Framing::Lines, Usage::Reported),
+    spec(Format::OmpSession, "omp-session", "omp", Framing::Lines, Usage::Reported),
+    spec(Format::OpenclawSession, "openclaw-session", "openclaw", Framing::Lines, Usage::Reported),
     spec(Format::LegacyClaude, "legacy-claude", "claude", Framing::Text, Usage::Reported),
     spec(Format::LegacyCursor, "legacy-cursor", "cursor", Framing::Text, Usage::Reported),
     spec(Format::MappedLines, "mapped-lines", "mapped", Framing::Lines, Usage::Reported),
@@ -284,6 +290,12 @@ impl Format {
     #[must_use]
     pub const fn agent(self) -> &'static str {
         self.spec().agent
+    }
+
+    /// True for the formats that users describe.
+    #[must_use]
+    pub const fn is_mapped(self) -> bool {
+        matches!(self, Self::MappedLines | Self::MappedDocument)
     }
 
     /// How the bytes are cut.

@@ -163,4 +163,7 @@ pub struct SourcePosition {
     /// What went wrong at the last look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The newest folders that its rows name as `cwd`, newest last: other agents may log there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::event::{EventColumns, EventRow};
+use super::folders::{Folder, Folders, visit};
 use super::position::Counts;
 use super::reject::{RejectColumns, RejectReason};
 use super::{EventId, table};
@@ -50,31 +51,49 @@ pub struct Rows {
     ids: Vec<EventId>,
     rejects: RejectColumns,
     counts: Counts,
-    project: ProjectOf,
+    place: Place,
+    folders: Folders,
+    visited: Vec<String>,
 }
 
-/// The project of the row before: most rows have the folder of the one before them.
+/// What the folder of the row before came to: most rows have the folder of the one before them.
 #[derive(Debug, Default)]
-struct ProjectOf {
+struct Place {
     source_path: Option<Arc<str>>,
-    repo_url: Option<String>,
+    /// As the log has them.
+    named_repo_url: Option<String>,
     cwd: Option<String>,
+    /// What they came to.
+    repo_url: Option<Arc<str>>,
     project: Option<String>,
 }
 
-impl ProjectOf {
-    fn of(&mut self, source_path: &Arc<str>, row: &EventRow<'_>) -> Option<&str> {
-        let same = self.source_path.as_ref().is_some_and(|path| Arc::ptr_eq(path, source_path))
-            && self.repo_url.as_deref() == row.repo_url
-            && self.cwd.as_deref() == row.cwd;
-        if !same {
-            let slug = hierarchy::launch_slug(source_path);
-            self.project = hierarchy::project(row.repo_url, row.cwd, slug).map(str::to_owned);
-            self.repo_url = row.repo_url.map(str::to_owned);
-            self.cwd = row.cwd.map(str::to_owned);
-            self.source_path = Some(Arc::clone(source_path));
+impl Place {
+    /// Goes to the place of `row`; true when its folder is another than before.
+    fn go_to(&mut self, source_path: &Arc<str>, row: &EventRow<'_>, folders: &Folders) -> bool {
+        let same_source = self.source_path.as_ref().is_some_and(|path| Arc::ptr_eq(path, source_path));
+        let same_folder = same_source && self.cwd.as_deref() == row.cwd;
+        if same_folder && self.named_repo_url.as_deref() == row.repo_url {
+            return false;
         }
-        self.project.as_deref()
+        let slug = hierarchy::launch_slug(source_path);
+        let known = row.cwd.filter(|_| row.repo_url.is_none()).map(|cwd| {
+            let start = hierarchy::start_folder(cwd, slug);
+            let known = folders.about(start);
+            if known == Folder::default() && start != cwd { folders.about(cwd) } else { known }
+        });
+        let known = known.unwrap_or_default();
+        let repo_url = row.repo_url.or(known.repo_url.as_deref());
+        let project = match &known.top {
+            Some(top) => hierarchy::project(repo_url, Some(top), None),
+            None => hierarchy::project(repo_url, row.cwd, slug),
+        };
+        self.project = project.map(str::to_owned);
+        self.repo_url = known.repo_url;
+        self.named_repo_url = row.repo_url.map(str::to_owned);
+        self.cwd = row.cwd.map(str::to_owned);
+        self.source_path = Some(Arc::clone(source_path));
+        !same_folder
     }
 }
 
@@ -111,13 +130,22 @@ impl Rows {
             ids: Vec::new(),
             rejects: RejectColumns::default(),
             counts: Counts::default(),
-            project: ProjectOf::default(),
+            place: Place::default(),
+            folders: Folders::default(),
+            visited: Vec::new(),
         }
+    }
+
+    /// The same, with `folders` to ask for the repositories of folders.
+    #[must_use]
+    pub fn with_folders(self, folders: Folders) -> Self {
+        Self { folders, ..self }
     }
 
     /// Says that the next rows belong to `context`; rows so far stay.
     pub fn begin(&mut self, context: RowContext) {
         self.context = context;
+        self.visited.clear();
     }
 
     /// The source the next rows belong to.
@@ -134,12 +162,23 @@ impl Rows {
         });
         self.ids.push(id);
         self.counts.rows += 1;
-        if row.project.is_some() {
+        if self.place.go_to(&self.context.source_path, row, &self.folders)
+            && let Some(cwd) = row.cwd
+        {
+            visit(&mut self.visited, cwd);
+        }
+        if row.project.is_some() && row.repo_url.is_some() {
             self.events.push(&self.context, id, row);
         } else {
-            let project = self.project.of(&self.context.source_path, row);
-            self.events.push(&self.context, id, &EventRow { project, ..*row });
+            let project = row.project.or(self.place.project.as_deref());
+            let repo_url = row.repo_url.or(self.place.repo_url.as_deref());
+            self.events.push(&self.context, id, &EventRow { project, repo_url, ..*row });
         }
+    }
+
+    /// Takes the folders that the rows since [`Rows::begin`] name, newest last.
+    pub fn take_visited(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.visited)
     }
 
     /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.

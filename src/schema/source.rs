@@ -157,6 +157,7 @@ mod tests {
             read_at_us: 5,
             missing: false,
             last_error: None,
+            folders: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::discover::Stat;
+use crate::watch::fingerprint::{UNTRUSTED, is_racy};
 use crate::watch::opened::Opened;
 
 /// What reading a document came to.
@@ -31,17 +32,30 @@ pub enum Document {
     },
 }
 
-/// Reads a document that has been left alone for `settle_us`.
+/// How long a document must have been left alone before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// This long, in microseconds: its agent is at work, and every state of it would be read whole.
+    Wait(i64),
+    /// Not at all, when it is whole JSON; if not, this long.
+    WaitUnlessWhole(i64),
+}
+
+/// Reads a document, unless its writer may not be done with it.
 ///
-/// A modification time in the future by more than `settle_us` says nothing, and is not waited for.
+/// A modification time in the future by more than the wait says nothing, and is not waited for. The
+/// change time of the stat is [`UNTRUSTED`] when the document changed so lately that a further change
+/// may carry the same times.
 ///
 /// # Errors
 ///
 /// Returns what the system says.
-pub fn read_document(opened: &Opened, max_bytes: usize, settle_us: i64, now_us: i64) -> io::Result<Document> {
+pub fn read_document(opened: &Opened, max_bytes: usize, patience: Patience, now_us: i64) -> io::Result<Document> {
     let before = opened.restat()?;
     let age_us = now_us - before.modified_ns / 1000;
-    if age_us.abs() < settle_us {
+    let (Patience::Wait(settle_us) | Patience::WaitUnlessWhole(settle_us)) = patience;
+    let settling = age_us.abs() < settle_us;
+    if settling && matches!(patience, Patience::Wait(_)) {
         return Ok(Document::Settling { until_us: now_us + settle_us - age_us });
     }
     let mut bytes = Vec::new();
@@ -63,7 +77,11 @@ pub fn read_document(opened: &Opened, max_bytes: usize, settle_us: i64, now_us: 
     if after != before || (!opened.is_packed() && bytes.len() as u64 != before.size) {
         return Ok(Document::Moving);
     }
-    Ok(Document::Whole { bytes, stat: after })
+    if settling && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+        return Ok(Document::Settling { until_us: now_us + settle_us - age_us });
+    }
+    let changed_ns = if is_racy(&after, now_us) { UNTRUSTED } else { after.changed_ns };
+    Ok(Document::Whole { bytes, stat: Stat { changed_ns, ..after } })
 }
 
 #[cfg(test)]
@@ -79,7 +97,7 @@ mod tests {
         fs::write(&path, "{\"a\":1}").unwrap();
         let opened = Opened::open(&path).unwrap();
         let changed_us = opened.stat().modified_ns / 1000;
-        let read = |max, now_us| read_document(&opened, max, 2_000_000, now_us).unwrap();
+        let read = |max, now_us| read_document(&opened, max, Patience::Wait(2_000_000), now_us).unwrap();
         assert!(
             matches!(read(100, changed_us + 10), Document::Settling { until_us } if until_us == changed_us + 2_000_000)
         );
@@ -88,5 +106,20 @@ mod tests {
         assert!(matches!(read(6, changed_us + 2_000_000), Document::TooLong { size: 7, .. }));
         // A clock that was set back does not keep a document waiting for years.
         assert!(matches!(read(100, changed_us - 60_000_000), Document::Whole { .. }));
+    }
+
+    #[test]
+    fn a_document_in_the_making_is_read_at_once_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let opened = Opened::open(&path).unwrap();
+            let now_us = opened.stat().modified_ns / 1000 + 10;
+            read_document(&opened, 100, Patience::WaitUnlessWhole(2_000_000), now_us).unwrap()
+        };
+        assert!(matches!(read("{\"a\":1}"), Document::Whole { stat, .. } if stat.changed_ns == UNTRUSTED));
+        assert!(matches!(read("{\"a\":"), Document::Settling { .. }));
+        assert!(matches!(read(""), Document::Settling { .. }));
     }
 }

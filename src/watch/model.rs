@@ -243,6 +243,7 @@ impl World {
         let found = entries.filter(|e| e.path().extension().is_some_and(|x| x == "jsonl" || x == "zst"));
         let found = found.map(|e| FoundFile {
             path: e.path(),
+            agent: "claude",
             format: Format::ClaudeSession,
             companions: Vec::new(),
             stat: Stat::of(&e.metadata().unwrap()),
@@ -330,6 +331,7 @@ impl World {
             read_at_us: 0,
             missing: false,
             last_error: None,
+            folders: Vec::new(),
         }
     }
 }

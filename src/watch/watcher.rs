@@ -79,6 +79,8 @@ pub struct Watcher {
     status: Arc<Mutex<Vec<RootStatus>>>,
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
+    /// Roots that were added after the start.
+    further: HashSet<Root>,
 }
 
 /// What the keeper is told.
@@ -88,6 +90,8 @@ enum Order {
     Appeared(PathBuf),
     /// The system's limit of watches is reached.
     Full,
+    /// These roots too.
+    Also(Vec<Root>),
     Stop,
 }
 
@@ -104,13 +108,23 @@ impl Watcher {
         let (orders, received) = channel();
         let mut keeper = Keeper::new(config, hints.clone(), Arc::clone(&status), orders.clone());
         let thread = std::thread::Builder::new().name("devlog-watch".into()).spawn(move || keeper.run(&received))?;
-        Ok(Self { hints, status, orders, thread: Some(thread) })
+        Ok(Self { hints, status, orders, thread: Some(thread), further: HashSet::new() })
     }
 
     /// Where hints come out; clones share one queue.
     #[must_use]
     pub fn hints(&self) -> Hints {
         self.hints.clone()
+    }
+
+    /// Watches these roots too, from now on; those that are watched already are left out. What changed in
+    /// them before is for the caller to find.
+    pub fn watch_also(&mut self, roots: &[Root]) {
+        let fresh: Vec<Root> = roots.iter().filter(|root| self.further.insert((*root).clone())).cloned().collect();
+        if !fresh.is_empty() {
+            // An error means that the keeper has ended.
+            drop(self.orders.send(Order::Also(fresh)));
+        }
     }
 
     /// How each root is watched at the moment; empty until the first [`Hint::Rescan`].
@@ -244,6 +258,12 @@ impl Keeper {
                 Ok(Order::Appeared(path)) => self.appeared(&path),
                 Ok(Order::Full) => {
                     self.full = true;
+                    self.refresh(false);
+                }
+                Ok(Order::Also(roots)) => {
+                    // The caller has just looked at them: that they appear is no news.
+                    self.existing.extend(roots.iter().map(|root| root.path.clone()));
+                    self.config.roots.extend(roots);
                     self.refresh(false);
                 }
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,

@@ -57,6 +57,7 @@ fn position(at: u64) -> SourcePosition {
         read_at_us: 0,
         missing: false,
         last_error: None,
+        folders: Vec::new(),
     }
 }
 

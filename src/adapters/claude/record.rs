@@ -174,7 +174,8 @@ impl<'t, 'i> Record<'t, 'i> {
 
     /// What names this record: its uuid; where a writer leaves that out, session and time.
     pub(super) fn name(&self) -> Cow<'i, str> {
-        let made = || Cow::Owned(format!("{}@{}", self.session.unwrap_or_default(), self.ts_us));
+        // The record's own time only: what a neighbour lends is not known when the record is read again.
+        let made = || Cow::Owned(format!("{}@{}", self.session.unwrap_or_default(), self.own_us.unwrap_or_default()));
         self.uuid.map_or_else(made, Cow::Borrowed)
     }
 

@@ -93,7 +93,7 @@ fn context(path: &str) -> Rows {
 }
 
 fn info(path: &str) -> SourceInfo<'_> {
-    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000 }
+    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000, zone: None }
 }
 
 const MAIN: &str = "/home/u/.claude/projects/-p/0a000000-0000-4000-8000-000000000001.jsonl";

@@ -51,7 +51,7 @@ fn document(core: &mut Core, json: Json<'_, '_>, offset: u64, rows: &mut Rows) -
 
 impl Decoder for DocumentDecoder {
     fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
-        let info = SourceInfo { path: &self.path, companions: &[], modified_us: self.modified_us };
+        let info = SourceInfo { path: &self.path, companions: &[], modified_us: self.modified_us, zone: None };
         let mut core = Core::new(info);
         let mut outcome = Outcome::Ignored;
         let seen = self.parser.each(line.bytes, |json| {

@@ -7,6 +7,7 @@ use super::rollout::{Core, Outcome};
 use super::state::{Facts, Stamp};
 use crate::adapters::json::Json;
 use crate::adapters::time;
+use crate::hierarchy::git;
 use crate::schema::{EventRow, Rows};
 
 /// Fields of `session_meta` that become columns of the `session_start` row.
@@ -182,7 +183,7 @@ fn facts_of(meta: Json<'_, '_>) -> Facts {
     let git = |key: &str| meta.path(&["git", key]).and_then(Json::as_filled_str);
     let spawn = meta.path(&["source", "subagent", "thread_spawn"]);
     let spawned = |key: &str| spawn.and_then(|s| s.str_at(key)).map(str::to_owned);
-    let repo_url = git("repository_url").and_then(https_url);
+    let repo_url = git("repository_url").and_then(git::https);
     let subagent = meta.path(&["source", "subagent"]);
     let kind =
         subagent.map(|s| s.as_filled_str().or_else(|| s.str_at("other")).map_or_else(|| first_key(s), str::to_owned));
@@ -213,28 +214,6 @@ fn first_key(object: Json<'_, '_>) -> String {
         None => write_scrubbed(object, &mut out),
     }
     out
-}
-
-/// A git remote as https URL without credentials and `.git`; `None` for local paths.
-fn https_url(remote: &str) -> Option<String> {
-    let rest = match remote.split_once("://") {
-        Some(("http" | "https" | "ssh" | "git" | "git+ssh", rest)) => {
-            let (authority, path) = rest.split_once('/')?;
-            let host = authority.rsplit('@').next()?;
-            // A port of ssh means nothing to https.
-            let host = host.split(':').next()?;
-            format!("{host}/{path}")
-        }
-        Some(_) => return None,
-        None => {
-            let (authority, path) = remote.split_once(':')?;
-            let host = authority.rsplit('@').next().filter(|h| h.len() > 1 && !h.contains('/'))?;
-            format!("{host}/{}", path.trim_start_matches('/'))
-        }
-    };
-    let rest = rest.trim_end_matches('/');
-    let rest = rest.strip_suffix(".git").unwrap_or(rest);
-    rest.contains('/').then(|| format!("https://{rest}"))
 }
 
 fn owner_and_name(url: &str) -> Option<String> {

@@ -52,7 +52,7 @@ pub(super) fn run(decoder: &mut dyn Decoder, bytes: &[u8]) -> Decoded {
 }
 
 pub(super) fn info(path: &str) -> SourceInfo<'_> {
-    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000 }
+    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000, zone: None }
 }
 
 pub(super) fn decode(text: &str) -> Decoded {

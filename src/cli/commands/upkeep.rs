@@ -81,6 +81,11 @@ pub(in super::super) fn prune(
     args: &PruneArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    if args.allow_again {
+        let forgotten = wire::allow_again(settings)?;
+        answer(streams, &format!("{} forgotten", units::counted(forgotten as u64, "prune")))?;
+        return Ok(if forgotten == 0 { Outcome::Nothing } else { Outcome::Done });
+    }
     let plan = PrunePlan {
         before_us: when(settings, streams.now_us, "--before", Edge::Since, args.before.as_deref())?,
         sessions: args.session.clone(),

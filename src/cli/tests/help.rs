@@ -34,6 +34,7 @@ fn help_of_devlog() {
       export       Write a table, a view or an answer to files other tools read
       status       Say what was read, how far behind it is, and how large the lake is
       sources      List the log files with state, position, rows and errors
+      adapters     List the agents whose logs are read, and what of each was found
       schema       Print the columns of the tables
       compact      Merge small files of the lake into large ones
       fsck         Check the lake, and repair what can be repaired
@@ -119,7 +120,9 @@ fn help_of_backfill() {
       -a, --agent <AGENT>
               Only this agent; may be given several times
 
-              [possible values: claude, codex]
+              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
+              qwen, roo, warp, windsurf, zed]
 
       -p, --path <PATH>
               Read this file or folder instead of the places the agent uses
@@ -179,7 +182,9 @@ fn help_of_sources() {
       -a, --agent <AGENT>
               Only this agent; may be given several times
 
-              [possible values: claude, codex]
+              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
+              qwen, roo, warp, windsurf, zed]
 
           --state <STATE>
               Only sources in this state; may be given several times
@@ -195,6 +200,40 @@ fn help_of_sources() {
     Examples:
       devlog sources --state error
       devlog sources --agent codex --json
+    ");
+}
+
+#[test]
+fn help_of_adapters() {
+    insta::assert_snapshot!(help("adapters"), @"
+    List the agents whose logs are read, and what of each was found
+
+    Usage: devlog adapters [OPTIONS]
+           devlog adapters <COMMAND>
+
+    Commands:
+      test  Print the rows that a format of your own makes of a file, and keep nothing
+
+    Options:
+      -a, --agent <AGENT>
+              Only this agent; may be given several times
+
+              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
+              qwen, roo, warp, windsurf, zed]
+
+          --json
+              Print as JSON
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Examples:
+      devlog adapters
+      devlog adapters --agent aider --json
+      devlog adapters test mytool ~/.mytool/logs/today.jsonl
+
+    A format of your own is described in <home>/adapters/NAME.toml.
     ");
 }
 
@@ -466,7 +505,9 @@ fn help_of_report() {
       -a, --agent <AGENT>
               Only this agent
 
-              [possible values: claude, codex]
+              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
+              qwen, roo, warp, windsurf, zed]
 
       -p, --project <PROJECT>
               Only this project

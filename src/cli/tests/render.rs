@@ -228,3 +228,51 @@ fn schema_prints_every_column_of_a_table() {
     let json: serde_json::Value = serde_json::from_str(&ran(&["schema", "events", "--json"], None).out).unwrap();
     assert_eq!(json[0]["columns"].as_array().unwrap().len(), crate::schema::events().columns.len());
 }
+
+#[test]
+fn adapters_lists_what_is_here_and_names_what_is_not() {
+    use super::super::commands::tests::render_adapters;
+    use super::super::{AgentFound, Unreadable};
+    let agent = |agent: &str, usage| AgentFound { agent: agent.to_owned(), usage, ..AgentFound::default() };
+    let paths = |all: &[&str]| all.iter().map(std::path::PathBuf::from).collect();
+    let agents = || {
+        let why = "its conversations are encrypted".to_owned();
+        vec![
+            AgentFound { places: paths(&["/home/ann/.aider"]), ..agent("aider", "estimated") },
+            AgentFound {
+                places: paths(&["/home/ann/.claude", "/home/ann/.config/claude"]),
+                roots: paths(&["/home/ann/.claude"]),
+                sources: 12,
+                sessions: Some(9),
+                rows: 12_345,
+                first_us: Some(NOON_US - 90 * 86_400_000_000),
+                last_us: Some(NOON_US),
+                ..agent("claude", "reported")
+            },
+            AgentFound {
+                unreadable: vec![Unreadable { agent: "windsurf".into(), path: "/home/ann/.codeium".into(), why }],
+                ..agent("windsurf", "none")
+            },
+        ]
+    };
+    let (outcome, text) = printed(|settings, streams| render_adapters(settings, agents(), &[], false, streams));
+    assert_eq!(outcome, Outcome::Done);
+    insta::assert_snapshot!(text, @"
+    agent   files  sessions    rows  first       last        usage     places
+    ──────  ─────  ────────  ──────  ──────────  ──────────  ────────  ─────────
+    claude     12         9  12,345  2026-08-25  2026-11-23  reported  ~/.claude
+
+    not found on this machine: aider, windsurf
+    not readable: ~/.codeium: its conversations are encrypted
+    ");
+    let (outcome, text) = printed(|settings, streams| render_adapters(settings, agents(), &["aider"], false, streams));
+    assert_eq!(outcome, Outcome::Nothing);
+    insta::assert_snapshot!(text, @"
+    agent  files  sessions  rows  first  last  usage      places
+    ─────  ─────  ────────  ────  ─────  ────  ─────────  ───────────────────
+    aider      0               0               estimated  not there: ~/.aider
+    ");
+    let (_, text) = printed(|settings, streams| render_adapters(settings, agents(), &["claude"], true, streams));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&json[0]["found"], &json[0]["last_at"]), (&true.into(), &"2026-11-23T12:00:00.000000Z".into()));
+}

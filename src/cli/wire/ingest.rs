@@ -141,6 +141,7 @@ pub(in crate::cli) fn backfill(
         paths: plan.path.iter().cloned().collect(),
         since_us: plan.since_us,
         until_us: plan.until_us,
+        ..backfill::scope(settings)
     };
     if plan.dry_run {
         let core = backfill::open_reader(settings).map_err(|e| CliError::failed("reading the lake", e))?;
@@ -153,7 +154,7 @@ pub(in crate::cli) fn backfill(
     on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
     let (core, found) = writer(settings, &scope)?;
     let report = watched(&progress, on, || {
-        backfill::run(settings, &core, found, How { workers: workers(plan.jobs), history: true }, &progress)
+        backfill::run(settings, &core, &scope, found, How { workers: workers(plan.jobs), history: true }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
@@ -171,20 +172,22 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     let stop = Arc::new(AtomicBool::new(false));
     let follow = Arc::new(pipeline::Progress::default());
     on_signal(Arc::clone(&stop), vec![Arc::clone(&progress), Arc::clone(&follow)])?;
-    let (core, found) = writer(settings, &Scope::default())?;
+    let scope = backfill::scope(settings);
+    let (core, found) = writer(settings, &scope)?;
     let core = Arc::new(core);
     let watch = Arc::new(Mutex::new("starting".to_owned()));
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
     let how = How { workers: workers(None), history: plan.once };
-    let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, found, how, &progress).map(drop)))?;
+    let caught_up =
+        watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress).map(drop)))?;
     match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.
         Err(error @ PipelineError::Lake(_)) if !plan.once => tell(&error),
         other => other.map_err(|source| CliError::failed("reading the logs", source))?,
     }
     if !plan.once && !stop.load(Ordering::Relaxed) {
-        let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, tell)
+        let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
         follow_until(settings, &core, &stop, &watch, follow)?;
         flusher.stop();
@@ -202,7 +205,7 @@ fn follow_until(
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
-        scope: Scope::default(),
+        scope: backfill::scope(settings),
         stamp: backfill::stamp(settings),
         limits: limits_for(settings.memory_bytes),
         backstop: BACKSTOP,

@@ -9,7 +9,7 @@ use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
 use crate::lake::{self, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
-use crate::pipeline::{Core, Scope, now_us, outlook};
+use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
 
 fn failed(doing: &'static str) -> impl Fn(LakeError) -> CliError {
@@ -48,7 +48,7 @@ pub(in crate::cli) fn daemon(_: &Settings) -> Result<Option<Daemon>, CliError> {
 /// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
 pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
     let core = backfill::open_reader(settings).map_err(failed("reading the lake"))?;
-    let survey = backfill::look_around(settings, &Scope::default(), &core);
+    let survey = backfill::look_around(settings, &backfill::scope(settings), &core);
     let mut positions = outlook(&survey, &core.positions());
     positions.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
     Ok(sources_batch(&positions))
@@ -122,6 +122,13 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
         done.parts += report.parts;
     }
     Ok(done)
+}
+
+/// Forgets what was pruned before; returns how many filters there were.
+pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<usize, CliError> {
+    let core = writer(settings)?;
+    let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
+    Ok(forgotten.unwrap_or_default())
 }
 
 /// One filter for each pair of a session and a project that the plan names.

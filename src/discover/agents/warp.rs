@@ -1,11 +1,27 @@
-//! Where Warp logs, and how its logs are known.
+//! Where Warp keeps its agent's conversations, and how its database is known.
 
-use crate::discover::places::Row;
+use crate::config::Os;
+use crate::discover::pattern::{Files, log};
+use crate::discover::places::{Layout, Row, Start, row};
 use crate::discover::sniff::Head;
 use crate::schema::Format;
 
-pub(in crate::discover) const ROWS: &[Row] = &[];
+/// Warp's data folder.
+const FILES: Files =
+    Files { folders: &[], files: &["warp.sqlite"], barren: &[], patterns: &[log("warp.sqlite", Format::WarpStore)] };
 
-pub(in crate::discover) fn sniff(_head: &Head<'_>) -> Option<Format> {
-    None
+const MAC: &str = "Library/Group Containers/2BBY89MBSN.dev.warp/Library/Application Support/dev.warp.Warp-*";
+
+#[rustfmt::skip]
+pub(in crate::discover) const ROWS: &[Row] = &[
+    row("warp", Layout::Files(&FILES), &[Os::Linux], Start::XdgState, "warp-terminal"),
+    row("warp", Layout::Files(&FILES), &[Os::Linux], Start::XdgState, "warp-terminal-preview"),
+    row("warp", Layout::Files(&FILES), &[Os::MacOs], Start::Home, MAC),
+    row("warp", Layout::Files(&FILES), &[Os::MacOs], Start::Home, "Library/Application Support/dev.warp.Warp-*"),
+    row("warp", Layout::Files(&FILES), &[Os::Windows], Start::Known("LOCALAPPDATA", "AppData/Local"), "warp/Warp/data"),
+    row("warp", Layout::Files(&FILES), &[Os::Windows], Start::Known("LOCALAPPDATA", "AppData/Local"), "warp/WarpPreview/data"),
+];
+
+pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
+    (head.has_table("ai_queries") || head.has_table("agent_conversations")).then_some(Format::WarpStore)
 }

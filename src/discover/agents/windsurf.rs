@@ -1,11 +1,26 @@
 //! Where Windsurf logs, and how its logs are known.
 
-use crate::discover::places::Row;
-use crate::discover::sniff::Head;
+use crate::discover::pattern::{Files, log};
+use crate::discover::places::{ANY, Layout, Row, Start, row};
+use crate::discover::sniff::{Head, Shape};
 use crate::schema::Format;
 
-pub(in crate::discover) const ROWS: &[Row] = &[];
+/// Below Windsurf's folder in the home directory.
+const FILES: Files = Files {
+    folders: &["transcripts"],
+    files: &[],
+    barren: &[],
+    patterns: &[log("transcripts/**/*.jsonl", Format::WindsurfSteps)],
+};
 
-pub(in crate::discover) fn sniff(_head: &Head<'_>) -> Option<Format> {
-    None
+#[rustfmt::skip]
+pub(in crate::discover) const ROWS: &[Row] = &[
+    row("windsurf", Layout::Files(&FILES), ANY, Start::Home, ".windsurf"),
+];
+
+pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
+    let kind = head.kind();
+    let step =
+        head.shape == Shape::Object && !kind.is_empty() && kind != "status" && head.has(&["type", "status", kind]);
+    (step && !head.has(&["uuid"]) && !head.has(&["id"])).then_some(Format::WindsurfSteps)
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::lake::Snapshot;
 use crate::pipeline::worker::{Stamp, Worker};
 use crate::pipeline::{Core, CoreOptions, Progress};
-use crate::schema::Format;
+use crate::schema::{Folders, Format};
 use crate::watch::Limits;
 
 /// A chat's database, its writer, and what was read of it.
@@ -57,10 +57,23 @@ impl World {
     }
 
     fn look(&mut self) -> Outcome {
-        let mut worker = Worker::new(Stamp { machine_id: "m".into(), user_name: "u".into() });
+        let mut worker = Worker::new(Stamp {
+            machine_id: "m".into(),
+            user_name: "u".into(),
+            folders: Folders::default(),
+            zone: None,
+        });
         let mut buffer = Vec::new();
         let job =
-            Job { path: self.path(), format: Format::CursorState, companions: Vec::new(), stat: None, previous: None };
+            Job {
+                path: self.path(),
+                agent: "cursor".into(),
+                format: Format::CursorState,
+                companions: Vec::new(),
+                stat: None,
+                previous: None,
+                mapping: None,
+            };
         let (core, progress) = (&self.core, &self.progress);
         let mut means = Means {
             core,
@@ -69,6 +82,7 @@ impl World {
             buffer: &mut buffer,
             limits: Limits::default(),
             history: false,
+            live: true,
         };
         let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);
         let Ok((outcome, kept)) = done else { panic!("a look at a database stops nothing") };

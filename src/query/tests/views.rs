@@ -311,3 +311,65 @@ fn usage_models_projects_and_errors_are_right() {
         ["tool_result|Bash|101|boom", "error_encountered|-|-|overloaded"]
     );
 }
+
+/// Rows of one log of `agent`, read on `machine`.
+fn on_machine(agent: &str, machine: Option<&str>, user: &str, rows: &[EventRow<'_>]) -> RecordBatch {
+    let mut context = RowContext::new(agent, &format!("/logs/{agent}.jsonl"));
+    (context.machine_id, context.user_name) = (machine.map(Into::into), Some(user.into()));
+    let mut out = Rows::new(context);
+    rows.iter().for_each(|row| out.event(row));
+    out.finish().events
+}
+
+#[test]
+fn machines_tell_host_and_system_from_their_ids() {
+    let row = |session, ts| EventRow { cwd: Some("/w"), ..plain(in_session(session), ts, "system") };
+    let first = [row("a", "2026-03-01T00:00:00Z"), row("b", "2026-03-02T00:00:00Z")];
+    let bench = Bench::new(
+        vec![
+            on_machine("claude", Some("314f7996b2f1e669-ann-s-mac-darwin"), "ann", &first),
+            on_machine("codex", Some("314f7996b2f1e669-ann-s-mac-darwin"), "bob", &[row("c", "2026-03-03T00:00:00Z")]),
+            on_machine("codex", Some("short"), "ann", &[row("d", "2026-03-04T00:00:00Z")]),
+            on_machine("codex", None, "ann", &[row("e", "2026-03-05T00:00:00Z")]),
+        ],
+        &[],
+    );
+    assert_eq!(
+        bench.rows("SELECT hostname, os, user_names, agents, sessions, events, first_at < last_at FROM machines"),
+        ["-|-|ann|codex|1|1|false", "ann-s-mac|darwin|ann, bob|claude, codex|3|3|true"]
+    );
+}
+
+#[test]
+fn worktrees_and_workspaces_made_anew_are_one_project() {
+    let row = |session, ts, workspace_id, cwd, repo_url, project| EventRow {
+        workspace_id,
+        cwd: Some(cwd),
+        repo_url,
+        project: Some(project),
+        ..plain(in_session(session), ts, "system")
+    };
+    let shop = Some("https://h/acme/shop");
+    let rows = [
+        // Before the folder's remote was known.
+        row("a", "2026-03-01T00:00:00Z", Some("ws1"), "/w/shop", None, "shop"),
+        row("b", "2026-03-02T00:00:00Z", Some("ws2"), "/w/shop", shop, "acme/shop"),
+        row("c", "2026-03-03T00:00:00Z", None, "/w/shop-fix", shop, "acme/shop"),
+        row("c", "2026-03-03T01:00:00Z", None, "/w/garden", None, "garden"),
+        EventRow { project: None, ..plain(EventRow::default(), "2026-03-04T00:00:00Z", "system") },
+    ];
+    let bench = Bench::new(vec![events("claude", &rows)], &[]);
+    assert_eq!(
+        bench.rows("SELECT project, repo_url, folders, agents, sessions, events FROM projects"),
+        ["garden|-|/w/garden|claude|1|1", "acme/shop|https://h/acme/shop|/w/shop, /w/shop-fix|claude|3|3",]
+    );
+    assert_eq!(
+        bench.rows("SELECT workspace_id, cwd, project, agents, sessions, events FROM workspaces"),
+        [
+            "-|/w/garden|garden|claude|1|1",
+            "-|/w/shop-fix|acme/shop|claude|1|1",
+            "ws2|/w/shop|acme/shop|claude|1|1",
+            "ws1|/w/shop|shop|claude|1|1",
+        ]
+    );
+}

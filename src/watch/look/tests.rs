@@ -24,6 +24,7 @@ fn read(path: &Path, from: u64, now_us: i64) -> SourcePosition {
         read_at_us: 0,
         missing: false,
         last_error: None,
+        folders: Vec::new(),
     }
 }
 

@@ -47,6 +47,7 @@ impl Fake {
             read_at_us: 0,
             missing: false,
             last_error: None,
+            folders: Vec::new(),
         }
     }
 
@@ -188,6 +189,7 @@ fn a_name_that_was_freed_and_given_to_a_new_file_is_sorted_out_in_one_scan() {
     disk.put("/p/a.jsonl", 20, &text(5, 300));
     let found = |path: &str| FoundFile {
         path: path.into(),
+        agent: "claude",
         format: crate::schema::Format::ClaudeSession,
         companions: Vec::new(),
         stat: disk.stat(path),
@@ -275,6 +277,7 @@ fn scan_all(disk: &Fake, registry: &mut Registry, next_id: &mut u64) {
         .keys()
         .map(|path| FoundFile {
             path: path.clone(),
+            agent: "claude",
             format: crate::schema::Format::ClaudeSession,
             companions: Vec::new(),
             stat: disk.stat(path.to_str().unwrap()),

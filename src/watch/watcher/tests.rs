@@ -222,3 +222,21 @@ fn latency() {
     let text = format!("append to hint: p50 {:?}, p99 {:?}, max {:?}\n", took[1000], took[1980], took[1999]);
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
+
+#[test]
+fn a_root_that_is_added_later_is_watched_and_its_being_there_is_no_news() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+    fs::create_dir_all(first.join("projects")).unwrap();
+    fs::create_dir_all(second.join("projects/p")).unwrap();
+    let (mut watcher, hints) = start(vec![claude(&first)]);
+    watcher.watch_also(&[claude(&second)]);
+    watcher.watch_also(&[claude(&second)]);
+    while watcher.status().len() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let log = second.join("projects/p/a.jsonl");
+    append(&log);
+    assert_eq!(hints.take(LONG), Some(Hint::Path(log)));
+    assert_eq!(watcher.status().len(), 2);
+}

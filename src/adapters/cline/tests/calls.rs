@@ -1,0 +1,133 @@
+//! `api_conversation_history.json` alone and beside `ui_messages.json`.
+
+use super::*;
+
+fn api() -> Value {
+    json!([
+        {"role": "user", "content": [{"type": "text", "text": "<task>\ngo\n</task>"}, {"type": "text", "text": "<environment_details>\n# Current Working Directory (/w/shop) Files\n</environment_details>"}], "ts": 1000},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "hm"},
+            {"type": "text", "text": "I read."},
+            {"type": "tool_use", "id": "toolu_1", "name": "read_file", "input": {"path": "a.rs"}},
+            {"type": "tool_use", "id": "toolu_2", "name": "update_todo_list", "input": {"todos": "x"}}], "ts": 2000},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "fn main() {}"}]},
+            {"type": "tool_result", "tool_use_id": "toolu_2", "content": "saved", "is_error": false},
+            {"type": "text", "text": "<environment_details>\nx\n</environment_details>"}], "ts": 3000},
+        {"role": "assistant", "content": "<execute_command><command>ls</command></execute_command>", "ts": 4000},
+        {"role": "user", "content": [{"type": "text", "text": "[execute_command for 'ls'] Result:"}, {"type": "text", "text": "Exit code: 2\nno such thing"}], "ts": 5000},
+    ])
+}
+
+fn ui() -> Value {
+    json!([
+        say(1000, "text", "go"),
+        request(1100, (1, 1, 0, 0), 0.1, ""),
+        say(1200, "text", "I read."),
+        tool(1300, "readFile", "a.rs"),
+        request(3100, (1, 1, 0, 0), 0.1, ""),
+        ask(4100, "command", "ls"),
+        say(4200, "command_output", "no such thing")
+    ])
+}
+
+#[test]
+fn beside_the_other_store_only_what_it_lacks_is_told_and_answers_join_its_calls() {
+    let shown = ui().to_string();
+    let calls = decode_with(
+        Format::ClineCalls,
+        CALLS,
+        &[Companion { name: "ui_messages.json", text: &shown }],
+        api().to_string().as_bytes(),
+    );
+    let task = decode(Format::ClineTask, TASK, shown.as_bytes());
+    for kind in ["user_interaction", "llm_response", "thinking", "file_read", "command_execution"] {
+        assert!(calls.of(kind).is_empty(), "{kind} is told by the other store");
+    }
+    let results = calls.of("tool_result");
+    assert_eq!(results.len(), 3);
+    assert_eq!(results[0]["tool_call_id"], task.only("file_read")["tool_call_id"]);
+    assert_eq!(
+        (&results[0]["tool_output"], &results[0]["extra"]["tool_use_id"]),
+        (&json!("fn main() {}"), &json!("toolu_1"))
+    );
+    // A tool that was never shown comes with its call.
+    assert_eq!(calls.only("tool_use")["tool_call_id"], results[1]["tool_call_id"]);
+    let command = results[2];
+    assert_eq!(command["tool_call_id"], task.only("command_execution")["tool_call_id"]);
+    assert_eq!(
+        (&command["exit_code"], &command["is_error"], &command["command"]),
+        (&json!(2), &json!(true), &json!("ls"))
+    );
+    // The output that was shown is the same event, less complete.
+    let output = task.only("tool_result");
+    assert_eq!(output["event_id"], command["event_id"]);
+    assert!(output["completeness"].as_i64() < command["completeness"].as_i64());
+}
+
+#[test]
+fn both_stores_together_count_every_prompt_call_and_tool_once() {
+    let shown = ui().to_string();
+    let calls = decode_with(
+        Format::ClineCalls,
+        CALLS,
+        &[Companion { name: "ui_messages.json", text: &shown }],
+        api().to_string().as_bytes(),
+    );
+    let mut rows = decode(Format::ClineTask, TASK, shown.as_bytes()).rows;
+    rows.extend(calls.rows);
+    let lake = Decoded { rows, rejects: Vec::new(), counts: Counts::default() };
+    let count = |kind: &str| lake.events().iter().filter(|r| r["event_type"] == kind).count();
+    assert_eq!(
+        (
+            count("user_interaction"),
+            count("llm_response"),
+            count("file_read"),
+            count("command_execution"),
+            count("tool_use"),
+            count("tool_result")
+        ),
+        (1, 2, 1, 1, 1, 3)
+    );
+}
+
+#[test]
+fn alone_it_tells_everything() {
+    let decoded = decode(Format::RooCalls, CALLS, api().to_string().as_bytes());
+    assert_eq!(decoded.only("user_interaction")["text"], "go");
+    assert_eq!(decoded.of("llm_response")[0]["text"], "I read.");
+    assert_eq!(decoded.only("thinking")["text"], "hm");
+    assert!(decoded.rows.iter().all(|r| r["project"] == "shop"));
+    assert_eq!(decoded.only("file_read")["tool_call_id"], "toolu_1");
+    assert_eq!(decoded.of("tool_result").len(), 3);
+    assert_eq!(decoded.only("user_interaction")["ts"], 1_000_000_000_i64);
+}
+
+#[test]
+fn a_store_that_cannot_be_read_beside_it_leaves_answers_only() {
+    let decoded = decode_with(
+        Format::ClineCalls,
+        CALLS,
+        &[Companion { name: "ui_messages.json", text: "[{\"ts\"" }],
+        api().to_string().as_bytes(),
+    );
+    assert_eq!(decoded.rows.len(), decoded.of("tool_result").len());
+    assert_eq!(decoded.rows.len(), 3);
+}
+
+#[test]
+fn messages_without_times_take_that_of_their_call_and_say_so() {
+    let mut api = api();
+    api.as_array_mut().unwrap().iter_mut().for_each(|m| {
+        m.as_object_mut().unwrap().remove("ts");
+    });
+    let shown = ui().to_string();
+    let decoded = decode_with(
+        Format::ClineCalls,
+        CALLS,
+        &[Companion { name: "ui_messages.json", text: &shown }],
+        api.to_string().as_bytes(),
+    );
+    assert!(decoded.rows.iter().all(|r| r["ts_source"] == "inferred"));
+    assert_eq!(decoded.of("tool_result").len(), 3);
+}

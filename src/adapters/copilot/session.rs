@@ -1,0 +1,211 @@
+//! What is known of a session outside of its requests, and of the requests as a sequence.
+
+use std::cell::RefCell;
+
+use super::clean::{extra, is_blank, rest};
+use super::ids::{self, FINISHED};
+use super::place::Place;
+use super::{AGENT, text, uri};
+use crate::adapters::json::Json;
+use crate::adapters::line::Parser;
+use crate::adapters::{SourceInfo, time};
+use crate::schema::{EventId, EventRow, Rows};
+
+/// Members of a session that are columns, stand in rows of their own, or are no content: drafts and
+/// prompts that wait are not sent yet.
+const USED: [&str; 18] = [
+    "requests",
+    "sessionId",
+    "creationDate",
+    "customTitle",
+    "computedTitle",
+    "workingDirectory",
+    "inputState",
+    "pendingRequests",
+    "requesterAvatarIconUri",
+    "responderAvatarIconUri",
+    "requesterAvatarIcon",
+    "responderAvatarIcon",
+    "lastMessageDate",
+    "hasPendingEdits",
+    "selectedModel",
+    "welcomeMessage",
+    "input",
+    "attachments",
+];
+
+/// What stands beside the requests.
+#[derive(Debug, Default)]
+struct Head {
+    session: Option<String>,
+    created_us: Option<i64>,
+    title: Option<String>,
+    cwd: Option<String>,
+    repo_url: Option<String>,
+    extra: Option<String>,
+}
+
+/// What must be known of every request to name the turns after it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Noted {
+    prompt: u128,
+    ts_us: Option<i64>,
+}
+
+/// One session, as far as it has been read.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) place: Place,
+    head: Head,
+    /// Session that an export names only inside of its answers, or the first request's id.
+    exported: Option<String>,
+    noted: Vec<Noted>,
+    pub(super) last_us: Option<i64>,
+    /// Parses JSON that stands inside strings.
+    pub(super) inner: RefCell<Parser>,
+}
+
+impl Session {
+    pub(super) fn new(info: SourceInfo<'_>) -> Self {
+        Self { place: Place::new(info), ..Self::default() }
+    }
+
+    /// Takes in what stands beside the requests.
+    pub(super) fn set_head(&mut self, root: Json<'_, '_>) {
+        let repo = root.get("repoData");
+        self.head = Head {
+            session: root.str_at("sessionId").map(str::to_owned),
+            created_us: root.get("creationDate").and_then(when),
+            title: root.str_at("customTitle").or_else(|| root.str_at("computedTitle")).map(str::to_owned),
+            cwd: root.get("workingDirectory").and_then(uri::path_of),
+            repo_url: repo.and_then(|r| r.str_at("remoteUrl")).map(str::to_owned),
+            extra: extra(|writer| {
+                rest(root, &USED, writer);
+                let place = &self.place;
+                for (key, value) in [
+                    ("remote", &place.remote),
+                    ("host_path", &place.host_path),
+                    ("workspace_file", &place.workspace_file),
+                ] {
+                    value.iter().for_each(|v| writer.text(key, v));
+                }
+            }),
+        };
+        self.last_us = self.last_us.max(self.head.created_us);
+    }
+
+    /// Forgets the requests from `index` on.
+    pub(super) fn forget_from(&mut self, index: usize) {
+        self.noted.truncate(index);
+    }
+
+    /// Takes note of the request at `index`; those before it are known already.
+    pub(super) fn note(&mut self, index: usize, request: Json<'_, '_>) {
+        let prompt = request.get("message").map(text::prompt).unwrap_or_default();
+        let ts_us = request.get("timestamp").and_then(when);
+        if self.noted.len() <= index {
+            self.noted.resize(index + 1, Noted::default());
+        }
+        self.noted[index] = Noted { prompt: ids::prompt_hash(&prompt), ts_us };
+        let completed = request.path(&["modelState", "completedAt"]).and_then(when);
+        self.last_us = self.last_us.max(ts_us).max(completed);
+        if self.exported.is_none() {
+            let named = request.path(&["result", "metadata"]).and_then(|m| m.str_at("sessionId"));
+            self.exported = named.or_else(|| request_id(request)).map(str::to_owned);
+        }
+    }
+
+    /// The session's id; exports have none of their own.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.head.session.as_deref().or(self.place.session.as_deref()).or(self.exported.as_deref())
+    }
+
+    /// Time of the request at `index`, and true when it is a neighbour's.
+    pub(super) fn time(&self, index: usize) -> (i64, bool) {
+        let own = self.noted.get(index).and_then(|n| n.ts_us);
+        if let Some(ts_us) = own {
+            return (ts_us, false);
+        }
+        let before = self.noted.iter().take(index).rev().find_map(|n| n.ts_us);
+        (before.or(self.head.created_us).unwrap_or(self.place.modified_us), true)
+    }
+
+    /// Name of the turn of the request at `index`.
+    pub(super) fn turn(&self, index: usize, request: Json<'_, '_>) -> String {
+        let version = request.get("agent").and_then(|a| a.str_at("extensionVersion"));
+        let session = self.id().unwrap_or_default();
+        match (ids::keeps_transcripts(version), request_id(request)) {
+            (false, Some(id)) => id.to_owned(),
+            (false, None) => format!("{session}/{index}"),
+            (true, _) => {
+                let own = self.noted.get(index).map(|n| n.prompt).unwrap_or_default();
+                let nth = self.noted.iter().take(index).filter(|n| n.prompt == own).count();
+                ids::shared_turn(session, own, nth)
+            }
+        }
+    }
+
+    /// A row with what is the same for the whole session.
+    pub(super) fn row(&self) -> EventRow<'_> {
+        EventRow {
+            session_id: self.id(),
+            workspace_id: self.place.workspace_id.as_deref(),
+            cwd: self.head.cwd.as_deref().or(self.place.cwd.as_deref()),
+            repo_url: self.head.repo_url.as_deref().or(self.place.repo_url.as_deref()),
+            completeness: FINISHED,
+            ..EventRow::default()
+        }
+    }
+
+    /// The session's beginning and its title; a session without a request has neither.
+    pub(super) fn head_rows(&self, offset: u64, rows: &mut Rows) {
+        let (Some(id), false) = (self.id(), self.noted.is_empty()) else { return };
+        let started = self.head.created_us.or_else(|| self.noted.iter().find_map(|n| n.ts_us));
+        let ts_us = started.unwrap_or(self.place.modified_us);
+        let ts_inferred = self.head.created_us.is_none();
+        if self.head.session.is_some() || self.place.session.is_some() {
+            rows.event(&EventRow {
+                id: Some(EventId::of(AGENT, "session", &[id.as_bytes()])),
+                event_type: "session_start",
+                ts_us,
+                // A transcript of the session has its own time for it.
+                ts_inferred: true,
+                turn: Some(0),
+                source_offset: offset,
+                extra: self.head.extra.as_deref(),
+                ..self.row()
+            });
+        }
+        if let Some(title) = self.head.title.as_deref() {
+            rows.event(&EventRow {
+                id: Some(EventId::of(AGENT, "title", &[id.as_bytes(), title.as_bytes()])),
+                event_type: "title",
+                ts_us,
+                ts_inferred,
+                text: Some(title),
+                source_offset: offset,
+                ..self.row()
+            });
+        }
+    }
+}
+
+/// Id of a request; some exporters call it `id`.
+pub(super) fn request_id<'i>(request: Json<'_, 'i>) -> Option<&'i str> {
+    request.str_at("requestId").or_else(|| request.str_at("id"))
+}
+
+/// Microseconds since 1970 of a time: milliseconds as a number, RFC 3339 as text.
+pub(super) fn when(value: Json<'_, '_>) -> Option<i64> {
+    match value.as_str() {
+        Some(text) => time::rfc3339_us(text),
+        None => value.as_i64().filter(|n| *n > 0).map(time::unix_us),
+    }
+}
+
+/// True when nothing more is to come of a request: it has a result, and its state is none that goes
+/// on. A request that is still answered is *stored* as cancelled, but without a result.
+pub(super) fn is_final(request: Json<'_, '_>) -> bool {
+    let state = request.get("modelState").and_then(|s| s.i64_at("value").or_else(|| s.as_i64()));
+    request.get("result").is_some_and(|r| !is_blank(r)) && !matches!(state, Some(0 | 4))
+}

@@ -1,0 +1,186 @@
+//! `session-state/<id>/events.jsonl` and `session-state/<id>.jsonl`: the decoder and what it remembers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::usage::Meters;
+use crate::adapters::gemini::common::{Outcome, count, folder, stem};
+use crate::adapters::line::Parser;
+use crate::adapters::{Decoder, Line, SourceInfo};
+use crate::schema::{Checkpoint, Rows};
+
+/// What is known after the events so far; the checkpoint keeps it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct State {
+    pub(super) session: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) place: Place,
+    pub(super) model: Option<String>,
+    pub(super) turn: i32,
+    /// Calls of the model so far, and the newest one.
+    pub(super) calls: i64,
+    pub(super) last_call: Option<LastCall>,
+    /// Tool calls without a result.
+    pub(super) open: BTreeMap<String, OpenTool>,
+    /// Names of sub-agents by the call that started them.
+    pub(super) agents: BTreeMap<String, String>,
+    pub(super) meters: Meters,
+    pub(super) title: Option<String>,
+    /// Hash of the newest `assistant.reasoning`: the message may repeat it.
+    pub(super) thought: u64,
+    pub(super) last_us: Option<i64>,
+}
+
+/// Where the work happens.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    pub(super) cwd: Option<String>,
+    pub(super) branch: Option<String>,
+    pub(super) commit: Option<String>,
+    /// `owner/name`.
+    pub(super) repository: Option<String>,
+    pub(super) repo_url: Option<String>,
+}
+
+/// The newest call of the model: more messages may belong to it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct LastCall {
+    pub(super) key: String,
+    pub(super) number: i64,
+    pub(super) output: i64,
+    pub(super) messages: i64,
+    pub(super) ts_us: i64,
+}
+
+/// What a tool's result repeats of its call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct OpenTool {
+    pub(super) name: String,
+    pub(super) path: Option<String>,
+    pub(super) command: Option<String>,
+    pub(super) runs: bool,
+    /// When it began to run.
+    pub(super) started_us: Option<i64>,
+    /// Fields of `tool.execution_start` that the request did not have.
+    pub(super) start: Option<String>,
+}
+
+/// A session under way.
+#[derive(Debug, Default)]
+pub(super) struct Core {
+    pub(super) state: State,
+    /// Session id as the path has it.
+    pub(super) path_session: String,
+    pub(super) modified_us: i64,
+    pub(super) workspace: Workspace,
+}
+
+/// `workspace.yaml`: lines of `key: value`.
+#[derive(Debug, Default)]
+pub(super) struct Workspace {
+    pub(super) place: Place,
+    pub(super) summary: Option<String>,
+}
+
+impl Workspace {
+    fn of(text: &str) -> Self {
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?.trim();
+            let plain = match line.chars().next() {
+                Some(quote @ ('"' | '\'')) => line.trim_matches(quote),
+                _ => line,
+            };
+            // Block texts have their lines below.
+            let is_value = !matches!(plain, "" | "null" | "~" | "|" | "|-" | ">" | ">-");
+            is_value.then(|| plain.to_owned())
+        };
+        let place =
+            Place { cwd: value("cwd"), branch: value("branch"), repository: value("repository"), ..Place::default() };
+        Self { place, summary: value("summary").or_else(|| value("name")) }
+    }
+}
+
+impl Core {
+    pub(super) fn new(info: SourceInfo<'_>) -> Self {
+        let own_folder = (stem(info.path) == "events").then(|| folder(info.path, 0)).flatten();
+        let workspace = info.companion("workspace.yaml").map(Workspace::of).unwrap_or_default();
+        Self {
+            state: State::default(),
+            path_session: own_folder.unwrap_or_else(|| stem(info.path)).to_owned(),
+            modified_us: info.modified_us,
+            workspace,
+        }
+    }
+
+    /// Id of the session.
+    pub(super) fn session(&self) -> &str {
+        self.state.session.as_deref().unwrap_or(&self.path_session)
+    }
+}
+
+/// Decodes one event log.
+#[derive(Debug)]
+pub(super) struct EventsDecoder {
+    parser: Parser,
+    core: Core,
+    read_to: u64,
+}
+
+impl EventsDecoder {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+        // A state that cannot be read starts the file over.
+        let kept = checkpoint.and_then(|c| Some((c.high_water, serde_json::from_str(&c.state).ok()?)));
+        let (read_to, state) = kept.unwrap_or_default();
+        Self { parser: Parser::default(), core: Core { state, ..Core::new(info) }, read_to }
+    }
+}
+
+impl Decoder for EventsDecoder {
+    fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
+        if line.offset < self.read_to {
+            return;
+        }
+        let Self { parser, core, .. } = self;
+        let mut outcome = Outcome::Ignored;
+        let seen = parser.each(line.bytes, |json| outcome = outcome.max(core.event(json, line.offset, rows)));
+        self.read_to = line.end;
+        count(line, seen, outcome, rows);
+    }
+
+    fn settle(&mut self, _rows: &mut Rows) {}
+
+    fn provisional(&self, _rows: &mut Rows) {}
+
+    fn is_open(&self) -> bool {
+        false
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let state = serde_json::to_string(&self.core.state).unwrap_or_default();
+        Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }
+    }
+
+    fn last_us(&self) -> Option<i64> {
+        self.core.state.last_us
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_file_is_read_without_a_parser_for_yaml() {
+        let workspace =
+            Workspace::of("id: x\ncwd: \"/home/me/shop\"\nbranch: main\nsummary: 'Fix: it'\nsummary_count: 2\n");
+        assert_eq!(workspace.place.cwd.as_deref(), Some("/home/me/shop"));
+        assert_eq!(workspace.summary.as_deref(), Some("Fix: it"));
+        assert_eq!(Workspace::of("summary: |-\n  two\n  lines\nname: N").summary.as_deref(), Some("N"));
+        assert_eq!(Workspace::of("").place.branch, None);
+    }
+}

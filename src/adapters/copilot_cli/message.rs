@@ -1,0 +1,135 @@
+//! What was said: prompts, thoughts, answers, and the calls of the model behind the answers.
+
+use super::events::{Core, LastCall};
+use super::record::{Stamp, envelope_rest, hash};
+use super::request_id;
+use crate::adapters::gemini::common::{Extra, Outcome};
+use crate::adapters::json::Json;
+use crate::schema::{EventRow, Rows};
+
+impl Core {
+    pub(super) fn user(
+        &mut self,
+        json: Json<'_, '_>,
+        data: Json<'_, '_>,
+        mut stamp: Stamp<'_>,
+        rows: &mut Rows,
+    ) -> Outcome {
+        let text = data.str_at("content").or_else(|| data.str_at("prompt"));
+        let source = data.str_at("source");
+        let flag = |key| data.get(key).and_then(Json::as_bool) == Some(true);
+        let injected = source.is_some_and(|source| source.starts_with("skill-"))
+            || text.is_some_and(|text| text.trim_start().starts_with("<skill-context"))
+            || flag("isAutopilotContinuation");
+        let handed_down = stamp.is_subagent || data.str_at("parentAgentTaskId").is_some();
+        let is_prompt = !injected && !handed_down;
+        if is_prompt {
+            self.state.turn += 1;
+            stamp.turn = self.state.turn;
+        }
+        let mut extra = Extra::default();
+        let flat = ["prompt", "session_id", "cwd", "type", "timestamp"];
+        extra.rest(data, &[&["content", "transformedContent", "parentToolCallId"], &flat[..]].concat());
+        if let Some(sent) = data.str_at("transformedContent").filter(|sent| Some(*sent) != text) {
+            extra.text("transformedContent", sent);
+        }
+        envelope_rest(json, &mut extra);
+        let extra = extra.end();
+        let row = self.row(if is_prompt { "user_interaction" } else { "system" }, &stamp);
+        let status = if injected { Some("injected") } else { handed_down.then_some("subagent") };
+        rows.event(&EventRow { role: Some("user"), model: None, text, status, extra: extra.as_deref(), ..row });
+        Outcome::Row
+    }
+
+    pub(super) fn reasoning(
+        &mut self,
+        json: Json<'_, '_>,
+        data: Json<'_, '_>,
+        stamp: &Stamp<'_>,
+        rows: &mut Rows,
+    ) -> Outcome {
+        let text = data.str_at("content");
+        self.state.thought = text.map_or(0, hash);
+        let mut extra = Extra::default();
+        extra.rest(data, &["content", "parentToolCallId"]);
+        envelope_rest(json, &mut extra);
+        let extra = extra.end();
+        let row = self.row("thinking", stamp);
+        rows.event(&EventRow { role: Some("assistant"), text, extra: extra.as_deref(), ..row });
+        Outcome::Row
+    }
+
+    pub(super) fn message(
+        &mut self,
+        json: Json<'_, '_>,
+        data: Json<'_, '_>,
+        stamp: Stamp<'_>,
+        rows: &mut Rows,
+    ) -> Outcome {
+        if let Some(thought) = data.str_at("reasoningText").filter(|text| hash(text) != self.state.thought) {
+            let row = self.row("thinking", &stamp);
+            rows.event(&EventRow { role: Some("assistant"), text: Some(thought), ..row });
+        }
+        let texts = ["content", "output", "result", "response"];
+        let text = texts.iter().find_map(|key| data.str_at(key));
+        let mut extra = Extra::default();
+        let used =
+            ["messageId", "toolRequests", "reasoningText", "outputTokens", "model", "requestId", "parentToolCallId"];
+        let flat = ["session_id", "cwd", "type", "timestamp"];
+        extra.rest(data, &[&texts[..], &used[..], &flat[..]].concat());
+        envelope_rest(json, &mut extra);
+        let extra = extra.end();
+        let message_id = data.str_at("messageId");
+        let request_id = data.str_at("requestId").or_else(|| data.str_at("apiCallId"));
+        let row = self.row("llm_response", &stamp);
+        rows.event(&EventRow {
+            role: Some("assistant"),
+            text,
+            message_id: message_id.or(row.message_id),
+            request_id,
+            extra: extra.as_deref(),
+            ..row
+        });
+        self.request(data, &stamp, rows);
+        for (part, request) in data.get("toolRequests").into_iter().flat_map(Json::items).enumerate() {
+            let mut rest = Extra::default();
+            rest.rest(request, &["toolCallId", "name", "arguments", "type"]);
+            let name = request.str_at("name").unwrap_or_default();
+            let call = (request.str_at("toolCallId"), name, request.get("arguments"));
+            self.call(call, &Stamp { part, ..stamp.clone() }, rest, "assistant", rows);
+        }
+        Outcome::Row
+    }
+
+    /// The call of the model that a message belongs to, and the output that the message reports for it.
+    fn request(&mut self, data: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) {
+        let key = data.str_at("apiCallId").or_else(|| data.str_at("messageId")).unwrap_or(&stamp.id);
+        let mut call = match self.state.last_call.take().filter(|last| last.key == key) {
+            Some(last) => LastCall { messages: last.messages + 1, ..last },
+            None => {
+                self.state.calls += 1;
+                let number = self.state.calls - 1;
+                LastCall { key: key.to_owned(), number, ts_us: stamp.ts_us, ..LastCall::default() }
+            }
+        };
+        if let Some(output) = data.i64_at("outputTokens").filter(|output| *output > call.output || call.messages == 0) {
+            let output = output.max(0);
+            self.state.meters.count(stamp.model.as_deref(), output - call.output);
+            call.output = output;
+            let row = self.row("llm_request", stamp);
+            rows.event(&EventRow {
+                id: Some(request_id(self.session(), call.number)),
+                ts_us: call.ts_us,
+                // The store has another time for the same request.
+                ts_inferred: true,
+                message_id: data.str_at("messageId").or(row.message_id),
+                request_id: data.str_at("requestId").or_else(|| data.str_at("apiCallId")),
+                output_tokens: Some(output),
+                usage_source: Some("reported"),
+                completeness: 1 + call.messages,
+                ..row
+            });
+        }
+        self.state.last_call = Some(call);
+    }
+}

@@ -1,0 +1,97 @@
+//! What a tool call does, by the names that agents give their tools and arguments.
+
+use crate::adapters::json::Json;
+
+/// What a call does, and to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deed<'i> {
+    /// Event type of the call's row.
+    pub(super) event_type: &'static str,
+    /// The file it works on.
+    pub(super) file_path: Option<&'i str>,
+    /// The command line it runs.
+    pub(super) command: Option<&'i str>,
+}
+
+impl<'i> Deed<'i> {
+    /// What the tool called `name` does with `input`. A prefix that names the tool's extension
+    /// (`developer__shell`) does not matter.
+    pub(super) fn of(name: &str, input: Option<Json<'_, 'i>>) -> Self {
+        let text = |key: &str| input.and_then(|input| input.str_at(key));
+        let short = name.rsplit("__").next().unwrap_or(name);
+        let event_type = match short {
+            "bash" | "shell" | "terminal" | "run_shell_command" | "execute_command" | "powershell" => {
+                "command_execution"
+            }
+            "read" | "view" | "read_file" | "read_image" | "view_image" => "file_read",
+            "write" | "write_file" | "create_file" => "file_write",
+            "edit" | "multiedit" | "edit_file" | "patch" | "apply_patch" | "str_replace" | "streaming_edit_file" => {
+                "file_modify"
+            }
+            "text_editor" => match text("command") {
+                Some("view") => "file_read",
+                Some("write" | "create") => "file_write",
+                _ => "file_modify",
+            },
+            _ => "tool_use",
+        };
+        let is_command = event_type == "command_execution";
+        let is_file = !is_command && event_type != "tool_use";
+        let own = ["filePath", "file_path", "filepath"].iter().find_map(|key| text(key));
+        let path = own.or_else(|| if is_file { text("path").or_else(|| text("source")) } else { None });
+        Self { event_type, file_path: path, command: if is_command { text("command") } else { None } }
+    }
+}
+
+/// Lines that a unified diff adds and removes.
+pub(super) fn diff_lines(diff: &str) -> (i32, i32) {
+    let lines = diff.lines().filter(|line| !line.starts_with("+++") && !line.starts_with("---"));
+    lines.fold((0, 0), |(added, removed), line| match line.as_bytes().first() {
+        Some(b'+') => (added + 1, removed),
+        Some(b'-') => (added, removed + 1),
+        _ => (added, removed),
+    })
+}
+
+/// Lines of a text.
+pub(super) fn line_count(text: &str) -> i32 {
+    i32::try_from(text.lines().count()).unwrap_or(i32::MAX)
+}
+
+/// Billionths of a dollar; `None` for what is no amount.
+#[expect(clippy::cast_possible_truncation, reason = "the guard keeps the value in range")]
+pub(super) fn nano_usd(dollars: f64) -> Option<i64> {
+    (dollars.is_finite() && (0.0..1e9).contains(&dollars)).then(|| (dollars * 1e9).round() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::line::Parser;
+
+    #[test]
+    fn a_call_is_told_by_its_tool_and_arguments() {
+        let table = [
+            ("bash", r#"{"command":"ls"}"#, ("command_execution", None, Some("ls"))),
+            ("developer__shell", r#"{"command":"ls"}"#, ("command_execution", None, Some("ls"))),
+            ("read", r#"{"filePath":"/a"}"#, ("file_read", Some("/a"), None)),
+            ("edit_file", r#"{"path":"a/b"}"#, ("file_modify", Some("a/b"), None)),
+            ("grep", r#"{"path":"a/b"}"#, ("tool_use", None, None)),
+            ("developer__text_editor", r#"{"command":"view","path":"a"}"#, ("file_read", Some("a"), None)),
+            ("developer__text_editor", r#"{"command":"write","path":"a"}"#, ("file_write", Some("a"), None)),
+            ("developer__text_editor", r#"{"command":"str_replace","path":"a"}"#, ("file_modify", Some("a"), None)),
+        ];
+        for (name, input, (event_type, file_path, command)) in table {
+            let mut seen = false;
+            Parser::default()
+                .each(input.as_bytes(), |json| {
+                    assert_eq!(Deed::of(name, Some(json)), Deed { event_type, file_path, command }, "{name}");
+                    seen = true;
+                })
+                .unwrap();
+            assert!(seen);
+        }
+        assert_eq!(diff_lines("--- a\n+++ b\n@@ -1 +1,2 @@\n-x\n+y\n+z\n q"), (2, 1));
+        assert_eq!((nano_usd(0.25), nano_usd(f64::NAN), nano_usd(-1.0)), (Some(250_000_000), None, None));
+    }
+}

@@ -1,0 +1,382 @@
+//! The database: `opencode.db`, `opencode-<channel>.db`, `kilo.db`, MiMoCode's.
+//!
+//! - one record a message, its parts beside it in one text: parts are separated by U+001E, what is
+//!   known of a part by U+001F; neither stands in JSON as it is
+//! - what changes is new, or among the [`RECENT`] newest messages: no look scans a table. Older
+//!   records change only when a compaction clears outputs, which is no loss here
+//! - rows that a deletion takes away stay; SQLite gives their row ids to others then, which the anchors
+//!   notice
+
+use std::collections::HashMap;
+
+use super::message::{Ground, Message, Role, Scene, Session, workspace};
+use super::part::{Gathered, PartStamp, broken, part};
+use super::session::SessionRow;
+use crate::adapters::line::Parser;
+use crate::adapters::rest::Extra;
+use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
+use crate::schema::{Format, Query, Record, RejectReason, Rows, Tables};
+
+/// Newest messages that are looked through for changes.
+const RECENT: usize = 512;
+
+/// Changes that carry a time up to this much before the last one seen may have been committed later.
+const SLACK_MS: i64 = 2_000;
+
+/// Name of the query for sessions.
+const SESSIONS: &str = "sessions";
+
+/// Decodes one database.
+#[derive(Debug)]
+pub(super) struct StoreDecoder {
+    agent: &'static str,
+    modified_ms: i64,
+    parser: Parser,
+    gathered: Gathered,
+    extra: Extra,
+    /// Prompts so far, of each session whose messages come from the first one on.
+    turns: HashMap<String, i32>,
+    /// Settings of a session beside its columns.
+    settings: Vec<&'static str>,
+}
+
+/// Columns of `session` that go to `extra`, where they are.
+const SETTINGS: [&str; 16] = [
+    "slug",
+    "path",
+    "agent",
+    "model",
+    "cost",
+    "tokens_input",
+    "tokens_output",
+    "tokens_reasoning",
+    "tokens_cache_read",
+    "tokens_cache_write",
+    "summary_additions",
+    "summary_deletions",
+    "summary_files",
+    "time_compacting",
+    "time_archived",
+    "metadata",
+];
+
+impl StoreDecoder {
+    pub(super) fn new(format: Format, info: SourceInfo<'_>) -> Self {
+        Self {
+            agent: format.agent(),
+            modified_ms: info.modified_us / 1000,
+            parser: Parser::default(),
+            gathered: Gathered::default(),
+            extra: Extra::default(),
+            turns: HashMap::new(),
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// Select list of what messages and sessions need of a session and its project.
+fn surroundings(tables: &Tables) -> (String, String) {
+    let project = tables.has("project") && tables.has_column("session", "project_id");
+    let column = |name: &str| tables.column_or_null("session", "s", name);
+    let list = format!(
+        "{}, {}, {}, {}, {}, {}, {}, {}",
+        column("parent_id"),
+        column("directory"),
+        if project { tables.column_or_null("project", "j", "worktree") } else { "NULL".to_owned() },
+        column("version"),
+        column("workspace_id"),
+        column("project_id"),
+        column("revert"),
+        column("time_updated"),
+    );
+    let join = if project { "LEFT JOIN project j ON j.id = s.project_id" } else { "" };
+    (list, join.to_owned())
+}
+
+fn sessions(tables: &Tables, settings: &[&'static str]) -> Query {
+    let (list, join) = surroundings(tables);
+    let column = |name: &str| tables.column_or_null("session", "s", name);
+    let settings: String = settings.iter().map(|name| format!(", {}", column(name))).collect();
+    let (changed, created, title) = (column("time_updated"), column("time_created"), column("title"));
+    let sql = format!(
+        "SELECT s.rowid, coalesce({changed}, 0), s.id, {created}, {title}, {list}{settings} FROM session s {join} \
+         WHERE s.rowid IN (SELECT rowid FROM session WHERE rowid > :rowid UNION \
+         SELECT c.rowid FROM session c WHERE c.id IN \
+         (SELECT session_id FROM message ORDER BY rowid DESC LIMIT {RECENT}) AND {} >= :mark - {SLACK_MS}) \
+         ORDER BY s.rowid",
+        tables.column_or_null("session", "c", "time_updated"),
+    );
+    Query { name: SESSIONS, sql, anchor: Some("SELECT id FROM session WHERE rowid = :rowid".to_owned()) }
+}
+
+fn messages(tables: &Tables) -> Query {
+    let has_session = tables.has("session");
+    let (list, join) = if has_session {
+        let (list, join) = surroundings(tables);
+        (list, format!("LEFT JOIN session s ON s.id = m.session_id {join}"))
+    } else {
+        (["NULL"; 8].join(", "), String::new())
+    };
+    let reverts = has_session
+        && tables.has_column("session", "revert")
+        && tables.has_column("session", "time_updated")
+        && tables.has_column("session", "id");
+    let (hidden, hidden_mark) = if reverts {
+        // Messages that a revert hides; a revert that is undone changes none of them.
+        let hidden = format!(
+            " UNION SELECT h.rowid FROM (SELECT DISTINCT session_id FROM recent) r \
+             CROSS JOIN session v ON v.id = r.session_id AND v.revert IS NOT NULL \
+             AND v.time_updated >= :mark - {SLACK_MS} CROSS JOIN message h ON h.session_id = v.id \
+             AND h.id >= CASE WHEN json_valid(v.revert) THEN json_extract(v.revert, '$.messageID') END"
+        );
+        (hidden, ", CASE WHEN s.revert IS NULL THEN 0 ELSE s.time_updated END")
+    } else {
+        (String::new(), ", 0")
+    };
+    let prompts = "SELECT count(*) FROM message u WHERE u.session_id = m.session_id AND u.id <= m.id \
+         AND instr(u.data, '\"role\":\"user\"') > 0 AND EXISTS (SELECT 1 FROM part q WHERE q.message_id = u.id AND \
+         (instr(q.data, '\"type\":\"subtask\"') > 0 OR (instr(q.data, '\"type\":\"text\"') > 0 AND \
+         instr(q.data, '\"synthetic\":true') = 0 AND instr(q.data, '\"ignored\":true') = 0)))";
+    let sql = format!(
+        "WITH recent AS MATERIALIZED (SELECT rowid AS row, id, session_id, time_updated FROM message \
+         ORDER BY rowid DESC LIMIT {RECENT}), changed AS MATERIALIZED (SELECT rowid FROM message WHERE rowid > :rowid \
+         UNION SELECT row FROM recent WHERE time_updated >= :mark - {SLACK_MS} \
+         UNION SELECT r.row FROM recent r CROSS JOIN part p ON p.message_id = r.id WHERE p.time_updated >= :mark - {SLACK_MS}\
+         {hidden}) \
+         SELECT m.rowid, max(m.time_updated, coalesce(max(p.time_updated), 0){hidden_mark}), \
+         m.id, m.session_id, m.time_created, m.time_updated, m.data, \
+         group_concat(p.id || char(31) || p.time_created || char(31) || p.time_updated || char(31) || p.data, char(30)), \
+         CASE WHEN instr(m.data, '\"completed\":') > 0 THEN 1 \
+         WHEN instr(m.data, '\"role\":\"user\"') > 0 AND count(p.id) > 0 THEN 1 \
+         ELSE EXISTS (SELECT 1 FROM message n WHERE n.session_id = m.session_id AND n.id > m.id) END, \
+         CASE WHEN :rowid < -9223372036854775807 THEN NULL ELSE ({prompts}) END, \
+         {list} FROM message m LEFT JOIN part p ON p.message_id = m.id {join} \
+         WHERE m.rowid IN (SELECT rowid FROM changed) GROUP BY m.rowid ORDER BY m.rowid"
+    );
+    Query { name: "messages", sql, anchor: Some("SELECT id FROM message WHERE rowid = :rowid".to_owned()) }
+}
+
+impl DatabaseDecoder for StoreDecoder {
+    fn queries(&mut self, tables: &Tables) -> Result<Vec<Query>, UnknownSchema> {
+        let wanted = |table: &str, columns: &[&str]| columns.iter().all(|column| tables.has_column(table, column));
+        let message = ["id", "session_id", "time_created", "time_updated", "data"];
+        let part = ["id", "message_id", "time_created", "time_updated", "data"];
+        if !wanted("message", &message) || !wanted("part", &part) {
+            let detail = "it has no tables `message` and `part` as OpenCode's databases have; if a newer OpenCode made \
+                          it, update devlog";
+            return Err(UnknownSchema { detail: detail.to_owned() });
+        }
+        self.turns.clear();
+        self.settings = SETTINGS.into_iter().filter(|name| tables.has_column("session", name)).collect();
+        let mut queries = Vec::new();
+        if wanted("session", &["id", "time_updated"]) {
+            queries.push(sessions(tables, &self.settings));
+        }
+        queries.push(messages(tables));
+        Ok(queries)
+    }
+
+    fn is_settled(&self, record: &Record<'_>) -> bool {
+        record.query == SESSIONS || record.integer(MessageColumn::SETTLED) != Some(0)
+    }
+
+    fn record(&mut self, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
+        if record.query == SESSIONS {
+            return self.session(record, rows);
+        }
+        self.message(record, provisional, rows)
+    }
+}
+
+/// Columns of a message's record.
+struct MessageColumn;
+
+impl MessageColumn {
+    const ID: usize = 0;
+    const SESSION: usize = 1;
+    const CREATED: usize = 2;
+    const CHANGED: usize = 3;
+    const DATA: usize = 4;
+    const PARTS: usize = 5;
+    const SETTLED: usize = 6;
+    const TURN: usize = 7;
+    const SURROUNDINGS: usize = 8;
+}
+
+impl StoreDecoder {
+    /// The session whose surroundings stand from column `at` on.
+    fn surroundings(&mut self, id: &str, record: &Record<'_>, at: usize) -> Session {
+        let text = |offset: usize| record.text(at + offset);
+        // A session of the project "global" has its own directory; the worktree is "/" there.
+        let directory = text(1).or_else(|| text(2).filter(|tree| tree.as_ref() != "/"));
+        let mut session = Session {
+            id: id.to_owned(),
+            parent: text(0).unwrap_or_default().into_owned(),
+            directory: directory.unwrap_or_default().into_owned(),
+            version: text(3).unwrap_or_default().into_owned(),
+            workspace: workspace(text(4).as_deref(), text(5).as_deref()),
+            changed_ms: record.integer(at + 7).unwrap_or(0),
+            ..Session::default()
+        };
+        if let Some(revert) = record.value(at + 6).bytes() {
+            // What is no JSON hides nothing.
+            self.parser.each(revert, |json| session.hide(json)).unwrap_or_default();
+        }
+        session
+    }
+
+    fn session(&mut self, record: &Record<'_>, rows: &mut Rows) -> Taken {
+        let Some(id) = record.text(0) else {
+            rows.reject(record.offset(), 0, RejectReason::WrongShape, "a session has no id", b"");
+            return Taken::Rejected;
+        };
+        let session = self.surroundings(&id, record, 3);
+        let settings = std::mem::take(&mut self.settings);
+        let extra = self.extra.begin();
+        for (index, name) in settings.iter().enumerate() {
+            let value = record.value(11 + index);
+            match *name {
+                "model" | "metadata" => {
+                    let bytes = value.bytes().unwrap_or_default();
+                    let read = self.parser.each(bytes, |json| {
+                        extra.value(name, json);
+                    });
+                    if read.is_err() {
+                        extra.text(name, &String::from_utf8_lossy(bytes));
+                    }
+                }
+                "cost" => {
+                    if let Some(cost) = value.real() {
+                        extra.with(name, |out| out.push_str(&number(cost)));
+                    }
+                }
+                _ => {
+                    let text = if value.integer().is_some() { None } else { value.text() };
+                    extra.number(name, value.integer()).text(name, text.as_deref().unwrap_or_default());
+                }
+            }
+        }
+        self.settings = settings;
+        SessionRow {
+            agent: self.agent,
+            session: &session,
+            title: record.text(2).as_deref(),
+            created_ms: record.integer(1),
+            modified_ms: self.modified_ms,
+            extra: extra.end(),
+            level: record.mark,
+            offset: record.offset(),
+        }
+        .write(rows);
+        Taken::Rows
+    }
+
+    fn message(&mut self, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
+        type Column = MessageColumn;
+        let (Some(id), Some(data)) = (record.text(Column::ID), record.value(Column::DATA).bytes()) else {
+            rows.reject(record.offset(), 0, RejectReason::WrongShape, "a message has no id or no data", b"");
+            return Taken::Rejected;
+        };
+        let session_id = record.text(Column::SESSION).unwrap_or_default();
+        let session = self.surroundings(&session_id, record, Column::SURROUNDINGS);
+        let mut message = Message {
+            id: id.into_owned(),
+            session_id: session_id.into_owned(),
+            created_ms: record.integer(Column::CREATED),
+            changed_ms: record.integer(Column::CHANGED).unwrap_or(0),
+            ..Message::default()
+        };
+        let mut is_object = false;
+        let read = self.parser.each(data, |json| {
+            is_object = json.is_object();
+            message.read(json);
+        });
+        if let Err(refused) = read {
+            rows.reject(record.offset(), data.len() as u64, refused.reason, &refused.detail, data);
+            return Taken::Rejected;
+        }
+        if !is_object {
+            let detail = "a message must be a JSON object";
+            rows.reject(record.offset(), data.len() as u64, RejectReason::WrongShape, detail, data);
+            return Taken::Rejected;
+        }
+        let parts = record.value(Column::PARTS).bytes().unwrap_or_default();
+        message.turn = Some(self.turn(record, &message, parts, provisional));
+        let scene = Scene {
+            agent: self.agent,
+            session: &session,
+            message: &message,
+            ground: Ground::Store,
+            provisional,
+            offset: record.offset(),
+            modified_ms: self.modified_ms,
+        };
+        self.parts(&scene, parts, rows);
+        scene.close(&mut self.gathered, rows);
+        match (self.gathered.unknown, self.gathered.rows) {
+            (true, _) => Taken::Unknown,
+            (false, 0) => Taken::Ignored,
+            (false, _) => Taken::Rows,
+        }
+    }
+
+    /// Takes in the parts. A broken one is a row of an unknown kind: the message around it is whole.
+    fn parts(&mut self, scene: &Scene<'_>, parts: &[u8], rows: &mut Rows) {
+        self.gathered.begin();
+        let mut list: Vec<Part<'_>> =
+            parts.split(|b| *b == 0x1e).filter(|part| !part.is_empty()).map(Part::of).collect();
+        list.sort_by_key(|part| part.id);
+        for piece in &list {
+            let id = String::from_utf8_lossy(piece.id);
+            let stamp = PartStamp { id: &id, created_ms: piece.created_ms, changed_ms: piece.changed_ms };
+            let gathered = &mut self.gathered;
+            if self.parser.each(piece.data, |json| part(scene, json, stamp, gathered, rows)).is_err() {
+                broken(scene, &String::from_utf8_lossy(piece.data), stamp, gathered, rows);
+            }
+        }
+    }
+
+    /// Number of the prompt that the message is, or belongs to.
+    fn turn(&mut self, record: &Record<'_>, message: &Message, parts: &[u8], provisional: bool) -> i32 {
+        if let Some(turn) = record.integer(MessageColumn::TURN) {
+            return i32::try_from(turn).unwrap_or(i32::MAX);
+        }
+        let is_prompt = message.role == Role::User
+            && parts.split(|b| *b == 0x1e).any(|part| {
+                let has = |text: &str| memchr::memmem::find(part, text.as_bytes()).is_some();
+                has("\"type\":\"subtask\"")
+                    || (has("\"type\":\"text\"") && !has("\"synthetic\":true") && !has("\"ignored\":true"))
+            });
+        if provisional {
+            return self.turns.get(&message.session_id).copied().unwrap_or(0) + i32::from(is_prompt);
+        }
+        if let Some(turn) = self.turns.get_mut(&message.session_id) {
+            *turn += i32::from(is_prompt);
+            return *turn;
+        }
+        self.turns.insert(message.session_id.clone(), i32::from(is_prompt));
+        i32::from(is_prompt)
+    }
+}
+
+/// A part as the query hands it over.
+struct Part<'a> {
+    id: &'a [u8],
+    created_ms: Option<i64>,
+    changed_ms: i64,
+    data: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let mut fields = bytes.splitn(4, |b| *b == 0x1f);
+        let mut next = || fields.next().unwrap_or_default();
+        let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<i64>().ok();
+        let (id, created, changed, data) = (next(), next(), next(), next());
+        Self { id, created_ms: number(created), changed_ms: number(changed).unwrap_or(0), data }
+    }
+}
+
+fn number(value: f64) -> String {
+    serde_json::Number::from_f64(value).map_or_else(|| "null".to_owned(), |number| number.to_string())
+}
