@@ -69,15 +69,15 @@ fn types(decoded: &Decoded) -> Vec<&str> {
     all
 }
 
-#[test]
-fn a_chat_of_the_third_generation_becomes_prompts_thoughts_answers_calls_and_results() {
+/// A chat with each kind of bubble.
+fn third_generation() -> Decoded {
     let tool = json!({"tool": 15, "name": "run_terminal_cmd", "toolCallId": "call_1", "status": "completed",
         "rawArgs": "{\"command\":\"ls\"}", "params": "{\"command\":\"ls\",\"cwd\":\"/w\"}",
         "result": "{\"output\":\"a\\nb\",\"exitCodeV2\":0,\"rejected\":false}", "userDecision": "accepted"});
     let edit = json!({"tool": 7, "name": "edit_file_v2", "status": "completed",
         "params": {"relativeWorkspacePath": "src/a.rs"},
         "result": "{\"diff\":{\"chunks\":[{\"linesAdded\":3,\"linesRemoved\":1},{\"linesAdded\":2,\"linesRemoved\":0}]}}"});
-    let decoded = read(
+    read(
         &state(
             "cursorDiskKV",
             &[
@@ -124,7 +124,12 @@ fn a_chat_of_the_third_generation_becomes_prompts_thoughts_answers_calls_and_res
         ),
         GLOBAL,
         &[],
-    );
+    )
+}
+
+#[test]
+fn a_chat_of_the_third_generation_becomes_prompts_thoughts_answers_calls_and_results() {
+    let decoded = third_generation();
     let all = [
         "command_execution",
         "file_modify",

@@ -86,7 +86,8 @@ pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
         }
         Shape::Object => {
             let message = head.has(&["role", "message"]) && head.kind().is_empty();
-            let foreign = ["uuid", "sessionId", "id", "timestamp", "created"].iter().any(|key| head.has(&[key]));
+            let foreign =
+                ["uuid", "sessionId", "id", "timestamp", "created", "created_at"].iter().any(|key| head.has(&[key]));
             (message && !foreign).then_some(Format::CursorTranscript)
         }
         Shape::Text => {
