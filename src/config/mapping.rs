@@ -329,6 +329,9 @@ impl Text<'_> {
 fn files_at(text: &str, start: &Start<'_>) -> Option<MappedFiles> {
     let text = if start.os == Os::Windows { text.replace('\\', "/") } else { text.to_owned() };
     let parts: Vec<&str> = text.split('/').collect();
+    if parts.contains(&"..") {
+        return None;
+    }
     let fixed = parts.iter().position(|part| part.contains('*')).unwrap_or(parts.len().saturating_sub(1));
     let pattern = parts.get(fixed..)?.join("/");
     let folder = parts.get(..fixed)?.join("/");
@@ -340,7 +343,7 @@ fn files_at(text: &str, start: &Start<'_>) -> Option<MappedFiles> {
     // `~` alone would end in a separator.
     let folder: PathBuf = folder.components().collect();
     let whole = pattern.contains('*') && start.user_home.starts_with(&folder);
-    (!pattern.is_empty() && pattern.split('/').all(|part| !part.is_empty() && part != "..") && !whole)
+    (!pattern.is_empty() && pattern.split('/').all(|part| !part.is_empty()) && !whole)
         .then_some(MappedFiles { folder, pattern })
 }
 
