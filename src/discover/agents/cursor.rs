@@ -112,7 +112,8 @@ mod tests {
     fn places(os: Os, env: &[(&str, &str)]) -> Vec<String> {
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let found = roots(&Places { os, home: "/h".into(), env });
-        found.into_iter().filter(|r| r.agent == "cursor").map(|r| r.path.to_string_lossy().into_owned()).collect()
+        let own = |layout: Layout| matches!(layout, Layout::Files(files) if *files == EDITOR || *files == HOME);
+        found.into_iter().filter(|r| own(r.layout)).map(|r| r.path.to_string_lossy().into_owned()).collect()
     }
 
     #[test]

@@ -64,16 +64,15 @@ impl World {
             zone: None,
         });
         let mut buffer = Vec::new();
-        let job =
-            Job {
-                path: self.path(),
-                agent: "cursor".into(),
-                format: Format::CursorState,
-                companions: Vec::new(),
-                stat: None,
-                previous: None,
-                mapping: None,
-            };
+        let job = Job {
+            path: self.path(),
+            agent: "cursor".into(),
+            format: Format::CursorState,
+            companions: Vec::new(),
+            stat: None,
+            previous: None,
+            mapping: None,
+        };
         let (core, progress) = (&self.core, &self.progress);
         let mut means = Means {
             core,
