@@ -175,10 +175,13 @@ fn settle_usage(row: &mut EventRow<'_>, input_includes_cache: bool) {
     }
 }
 
+/// Puts a text into a row.
+type SetText = for<'r> fn(&mut EventRow<'r>, &'r str);
+
 /// Values on their way into a row.
 #[derive(Default)]
 struct Filler<'v> {
-    texts: Vec<(for<'r> fn(&mut EventRow<'r>, &'r str), Cow<'v, str>)>,
+    texts: Vec<(SetText, Cow<'v, str>)>,
     others: Vec<Other>,
     ts_us: Option<i64>,
     event_type: Option<&'static str>,

@@ -106,7 +106,7 @@ fn beside(path: &Path, companion: &str) -> Option<PathBuf> {
             }
         } else {
             let id = stem.split('.').next().unwrap_or(stem);
-            at.push(part.replace("{stem}", stem).replace("{id}", id));
+            at.push(part.replace("{stem}", stem).replace("{id}", id).replace("{parent}", &parent));
         }
     }
     Some(at)

@@ -323,6 +323,6 @@ mod tests {
 
     #[test]
     fn a_name_is_kept_once() {
-        assert!(std::ptr::eq(intern("a-name"), intern(&"a-name".to_owned())));
+        assert!(std::ptr::eq(intern("a-name"), intern(&String::from("a-name"))));
     }
 }
