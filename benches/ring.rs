@@ -19,7 +19,7 @@ const ROWS: u64 = 65_536;
 fn arrival(rows: RowBatch) -> Arrival {
     let count = rows.ids.len();
     Arrival {
-        claims: vec![Claim { completeness: 2, born_us: 0 }; count],
+        claims: vec![Claim { completeness: 2, born_us: 0, tie: 0 }; count],
         stale: Vec::new(),
         replaces: Vec::new(),
         positions: Vec::new(),
