@@ -21,8 +21,8 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
-    Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, Setter,
-    Target, TypeRule,
+    Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, SetText,
+    Setter, Target, TypeRule,
 };
 use rest::Consumed;
 
@@ -178,7 +178,7 @@ fn settle_usage(row: &mut EventRow<'_>, input_includes_cache: bool) {
 /// Values on their way into a row.
 #[derive(Default)]
 struct Filler<'v> {
-    texts: Vec<(for<'r> fn(&mut EventRow<'r>, &'r str), Cow<'v, str>)>,
+    texts: Vec<(SetText, Cow<'v, str>)>,
     others: Vec<Other>,
     ts_us: Option<i64>,
     event_type: Option<&'static str>,

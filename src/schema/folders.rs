@@ -21,7 +21,9 @@ pub struct Folder {
 ///
 /// Asked when the folder of rows changes, so an answer should come from a memory.
 #[derive(Clone, Default)]
-pub struct Folders(Option<Arc<dyn Fn(&str) -> Folder + Send + Sync>>);
+pub struct Folders(Option<Arc<Ask>>);
+
+type Ask = dyn Fn(&str) -> Folder + Send + Sync;
 
 impl Folders {
     /// Answers by `ask`.

@@ -32,7 +32,6 @@ fn equals(value: Json<'_, '_>, constant: &Constant) -> bool {
     match constant {
         Constant::Text(text) => value.as_str() == Some(text),
         Constant::Integer(number) => value.as_i64() == Some(*number),
-        #[expect(clippy::float_cmp, reason = "a number that is written the same is the same")]
         Constant::Float(number) => value.as_f64() == Some(*number),
         Constant::Bool(is) => value.as_bool() == Some(*is),
     }
