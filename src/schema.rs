@@ -26,7 +26,7 @@ pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use mapping::{
-    Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
+    Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, SetText, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
 };
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};

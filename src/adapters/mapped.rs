@@ -21,8 +21,8 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
-    Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, Setter,
-    Target, TypeRule,
+    Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, SetText,
+    Setter, Target, TypeRule,
 };
 use rest::Consumed;
 

@@ -91,9 +91,9 @@ impl From<PipelineError> for Stop {
 #[expect(clippy::large_enum_variant, reason = "nearly all sources are of the larger kind")]
 pub enum SourceReader {
     /// Lines or documents.
-    Stream(StreamReader),
+    Stream(Box<StreamReader>),
     /// A database.
-    Database(DatabaseReader),
+    Database(Box<DatabaseReader>),
 }
 
 impl SourceReader {
@@ -126,11 +126,12 @@ impl SourceReader {
     ) -> Result<(Outcome, Option<Self>), PipelineError> {
         let known = kept.as_ref().map_or_else(|| job.previous.as_deref().cloned(), |k| Some(k.position().clone()));
         let done = if job.format.framing() == Framing::Database {
-            let kept = kept.and_then(|kept| if let Self::Database(reader) = kept { Some(reader) } else { None });
-            DatabaseReader::run(job, kept, known.as_ref(), means).map(|(o, r)| (o, r.map(Self::Database)))
+            let kept = kept.and_then(|kept| if let Self::Database(reader) = kept { Some(*reader) } else { None });
+            DatabaseReader::run(job, kept, known.as_ref(), means)
+                .map(|(o, r)| (o, r.map(|r| Self::Database(Box::new(r)))))
         } else {
-            let kept = kept.and_then(|kept| if let Self::Stream(reader) = kept { Some(reader) } else { None });
-            StreamReader::run(job, kept, known.as_ref(), means).map(|(o, r)| (o, r.map(Self::Stream)))
+            let kept = kept.and_then(|kept| if let Self::Stream(reader) = kept { Some(*reader) } else { None });
+            StreamReader::run(job, kept, known.as_ref(), means).map(|(o, r)| (o, r.map(|r| Self::Stream(Box::new(r)))))
         };
         match done {
             Ok(done) => Ok(done),

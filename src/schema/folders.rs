@@ -23,7 +23,6 @@ pub struct Folder {
 #[derive(Clone, Default)]
 pub struct Folders(Option<Arc<Ask>>);
 
-/// What is asked about a folder.
 type Ask = dyn Fn(&str) -> Folder + Send + Sync;
 
 impl Folders {

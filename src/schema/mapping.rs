@@ -39,13 +39,16 @@ pub const EVENT_TYPES: [&str; 23] = [
     "user_interaction",
 ];
 
+/// Puts a text into its column.
+pub type SetText = for<'r> fn(&mut EventRow<'r>, &'r str);
+
 /// How a column takes its value.
 #[derive(Clone, Copy)]
 pub enum Setter {
     /// Text; numbers as they are written, objects and arrays as JSON.
-    Text(for<'r> fn(&mut EventRow<'r>, &'r str)),
+    Text(SetText),
     /// JSON text.
-    Json(for<'r> fn(&mut EventRow<'r>, &'r str)),
+    Json(SetText),
     /// A truth value.
     Bool(fn(&mut EventRow<'_>, bool)),
     /// A whole number of 32 bits.

@@ -113,9 +113,12 @@ fn bench() -> Bench {
 
 #[test]
 fn every_view_has_rows_and_a_summary() {
-    let bench = bench();
+    let (mut memory, durable) = work();
+    let placed = EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:01Z", "system") };
+    memory.push(on_machine("claude", Some("314f7996b2f1e669-box-linux"), "ann", &[placed]));
+    let bench = Bench::new(memory, &durable);
     let names: Vec<String> = bench.engine.views().map(|v| v.name.clone()).collect();
-    assert_eq!(names.len(), 15);
+    assert_eq!(names.len(), 18);
     for view in bench.engine.views() {
         assert!(view.summary().len() > 12, "{}", view.name);
         assert_ne!(bench.value(&format!("SELECT count(*) FROM {}", view.name)), "0", "{}", view.name);
