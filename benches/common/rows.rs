@@ -30,7 +30,7 @@ fn words(seed: u64, count: u64, out: &mut String) {
         let n = mix(seed.wrapping_mul(31).wrapping_add(i));
         out.push_str(WORDS[(n % 32) as usize]);
         out.push(if n % 97 < 9 { '\n' } else { ' ' });
-        if n % 23 == 0 {
+        if n.is_multiple_of(23) {
             out.push_str(&(n >> 40).to_string());
         }
     }
@@ -111,8 +111,8 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
                 tool_call_id: Some(&call_id),
                 command: Some(&command),
                 tool_output: Some(text),
-                is_error: Some(n % 20 == 0),
-                exit_code: Some(i32::from(n % 20 == 0)),
+                is_error: Some(n.is_multiple_of(20)),
+                exit_code: Some(i32::from(n.is_multiple_of(20))),
                 status: Some("completed"),
                 duration_ms: Some(signed % 4000),
                 ..base

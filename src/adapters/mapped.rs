@@ -175,9 +175,6 @@ fn settle_usage(row: &mut EventRow<'_>, input_includes_cache: bool) {
     }
 }
 
-/// Puts a text into a row.
-type SetText = for<'r> fn(&mut EventRow<'r>, &'r str);
-
 /// Values on their way into a row.
 #[derive(Default)]
 struct Filler<'v> {

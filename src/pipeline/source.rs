@@ -88,7 +88,6 @@ impl From<PipelineError> for Stop {
 
 /// A source with its decoder, ready to read on.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all sources are of the larger kind")]
 pub enum SourceReader {
     /// Lines or documents.
     Stream(Box<StreamReader>),
