@@ -23,7 +23,7 @@ pub(super) mod windsurf;
 pub(super) mod zed;
 
 #[cfg(test)]
-mod small_tests;
+mod tests;
 
 use super::places::Row;
 use super::sniff::Head;
