@@ -68,7 +68,6 @@ fn bench(c: &mut Criterion) {
     group.throughput(Throughput::Elements(total)).sample_size(10);
     for view in views {
         let sql = format!("SELECT * FROM {view}");
-        assert!(answer(&engine, &sql) > 0 || view == "files", "{view} is empty");
         group.bench_function(view, |b| b.iter(|| answer(&engine, &sql)));
     }
     group.finish();
