@@ -120,7 +120,7 @@ fn the_filters_of_a_report_leave_out_what_they_say() {
     assert_eq!(calls(&["--since", "2026-05-28", "--until", "2026-05-28"]), 5, "until means the end of that day");
     assert_eq!(calls(&["--until", "2026-05-27"]), 0);
     assert_eq!(home.run(&["report", "daily", "--agent", "codex"]).status.code(), Some(1));
-    assert!(refused(&home, &["report", "daily", "--agent", "claud"]).contains("'claude'"));
+    assert!(refused(&home, &["report", "daily", "--agent", "claud"]).contains("did you mean claude?"));
     let told = refused(&home, &["report", "daily", "--since", "2026-06-02", "--until", "2026-06-01"]);
     assert!(told.contains("nothing lies between"), "{told}");
 }

@@ -121,8 +121,8 @@ fn help_of_backfill() {
               Only this agent; may be given several times
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
-              qwen, roo, warp, windsurf, zed]
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
+              opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
       -p, --path <PATH>
               Read this file or folder instead of the places the agent uses
@@ -183,8 +183,8 @@ fn help_of_sources() {
               Only this agent; may be given several times
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
-              qwen, roo, warp, windsurf, zed]
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
+              opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --state <STATE>
               Only sources in this state; may be given several times
@@ -219,8 +219,8 @@ fn help_of_adapters() {
               Only this agent; may be given several times
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
-              qwen, roo, warp, windsurf, zed]
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
+              opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --json
               Print as JSON
@@ -318,7 +318,7 @@ fn help_of_prune() {
     insta::assert_snapshot!(help("prune"), @"
     Delete rows for good
 
-    Usage: devlog prune [OPTIONS] <--before <WHEN>|--session <ID>|--project <PROJECT>>
+    Usage: devlog prune [OPTIONS] <--before <WHEN>|--session <ID>|--project <PROJECT>|--allow-again>
 
     Options:
           --before <WHEN>
@@ -329,6 +329,9 @@ fn help_of_prune() {
 
           --project <PROJECT>
               Rows of this project; may be given several times
+
+          --allow-again
+              Take rows again that were pruned before, from logs that still hold them
 
       -y, --yes
               Delete; without it only the count is shown
@@ -344,7 +347,9 @@ fn help_of_prune() {
       devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
       devlog prune --project acme/secret --before 90d --yes
 
-    Several conditions must all hold. What was pruned is not read again from the logs.
+    Several conditions must all hold. What was pruned is not read again from the logs, also when a log
+    is
+    rewritten; --allow-again takes that back.
     ");
 }
 
@@ -506,8 +511,8 @@ fn help_of_report() {
               Only this agent
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, opencode, opencode-go, pi,
-              qwen, roo, warp, windsurf, zed]
+              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
+              opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
       -p, --project <PROJECT>
               Only this project
