@@ -51,7 +51,7 @@ fn bench(c: &mut Criterion) {
     let full = || {
         let (home, lake) = open();
         for flush in &flushes {
-            commit(&lake, &[flush.events.clone()]);
+            commit(&lake, std::slice::from_ref(&flush.events));
         }
         (home, lake)
     };

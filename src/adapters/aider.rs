@@ -1,10 +1,10 @@
 //! Aider: four files, all only ever appended to, most of them in the project's folder.
 //!
-//! - [`chat`] (`.aider.chat.history.md`) makes the rows: prompts, answers, edits, commits. Its figures are rounded
+//! - `chat` (`.aider.chat.history.md`) makes the rows: prompts, answers, edits, commits. Its figures are rounded
 //!   (`2.4k sent`): such calls are marked as estimates; up to 0.5x, and below 1,000 tokens, they are exact
-//! - [`input`] (`.aider.input.history`) has the times of all that was typed: `prompt_history`
-//! - [`requests`] (`.aider.llm.history`) repeats the whole prompt at each request: its rows tell sizes and times only
-//! - [`analytics`] has exact tokens of each message, but nothing that says which message: as columns they would count
+//! - `input` (`.aider.input.history`) has the times of all that was typed: `prompt_history`
+//! - `requests` (`.aider.llm.history`) repeats the whole prompt at each request: its rows tell sizes and times only
+//! - `analytics` has exact tokens of each message, but nothing that says which message: as columns they would count
 //!   every call of the chat file twice, so they stand in `extra` (`prompt_tokens`, `completion_tokens`, `cost`)
 //! - times are local and name no zone: [`SourceInfo::zone`] says which it is
 //!

@@ -14,7 +14,7 @@
 //!   reduced by the cache where it is not smaller than it, and the row says `derived`
 //! - `deleted_api_reqs` and `subagent_usage` are sums over requests that are nowhere else: one row each. When
 //!   the deleted requests were read before they were deleted, their rows stay, and the sum repeats them
-//! - sessions of the Cline SDK (`<id>.messages.json`) are [`mod@session`]
+//! - sessions of the Cline SDK (`<id>.messages.json`) are `session`
 //!
 //! Sources: cline/cline `shared/ExtensionMessage.ts`, RooCodeInc/Roo-Code `packages/types/src/message.ts`.
 

@@ -5,17 +5,17 @@
 //!
 //! | store | what it is | here |
 //! |---|---|---|
-//! | `globalStorage/state.vscdb` | `cursorDiskKV`: `composerData:<chat>` and `bubbleId:<chat>:<bubble>` | [`state`] |
-//! | `workspaceStorage/*/state.vscdb` | `ItemTable`: whole chats before 2025, lists of chats and prompts since | [`items`] |
-//! | `~/.cursor/chats/*/<chat>/store.db` | the CLI's chats: content-addressed blobs under a root | [`chat`] |
-//! | `agent-transcripts/**` | a copy of each agent chat without ids, times, usage and results | [`transcript`] |
+//! | `globalStorage/state.vscdb` | `cursorDiskKV`: `composerData:<chat>` and `bubbleId:<chat>:<bubble>` | `state` |
+//! | `workspaceStorage/*/state.vscdb` | `ItemTable`: whole chats before 2025, lists of chats and prompts since | `items` |
+//! | `~/.cursor/chats/*/<chat>/store.db` | the CLI's chats: content-addressed blobs under a root | `chat` |
+//! | `agent-transcripts/**` | a copy of each agent chat without ids, times, usage and results | `transcript` |
 //!
 //! - times are milliseconds (numbers, also with fractions) or ISO texts, by version; where there are
 //!   none they are inferred from the chat's, and rise with the order
 //! - a bubble is a part of an answer: a text, a thought or a tool call with its result. Its id is its
 //!   own UUID, the same in every generation of the store and in copies of a chat
 //! - a chat's bubbles are those that its header list names; others are left over from edits and stay
-//!   out ([`state`] says how a bubble that is just being written is told from them)
+//!   out (`state` says how a bubble that is just being written is told from them)
 //! - `tokenCount` was filled in 2025 and is 0/0 since 2026: null, not zero. Of a prompt it repeats what
 //!   the answer has. `contextTokensUsed` and `usageData` are no usage of a call: they are in `extra`
 //! - one chat, four stores: `agentKv:blob:*` repeats the bubbles and is not read; a transcript in a home

@@ -6,9 +6,9 @@
 //!   the ids are the same in both, and so are the event ids; the database's record wins
 //! - ids rise with time within messages and parts (`msg_`, `prt_`), they fall within sessions (`ses_`)
 //! - usage stands on a message, and is repeated by its `step-finish` part and by the session's totals:
-//!   only the message is counted ([`message`])
+//!   only the message is counted (`message`)
 //! - a message and its parts are one record here: a call that ends or a text that grows brings its
-//!   whole message again, more complete ([`store`])
+//!   whole message again, more complete (`store`)
 //! - the journal `event` repeats whole states, `account`, `session_share` and `auth.json` hold
 //!   secrets: none is read
 //!

@@ -71,7 +71,7 @@ fn count_gone(
 impl Lake {
     /// Removes rows in one commit, and then every file that still holds them: the old files, those of
     /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, and the same commit
-    /// remembers the filter ([`Snapshot::pruned`]), so the rows do not come back when a source is read
+    /// remembers the filter (`Snapshot::pruned`), so the rows do not come back when a source is read
     /// again from its beginning. Undecodable bytes of a source go when the source had rows that went.
     ///
     /// # Errors
