@@ -30,7 +30,7 @@ fn words(seed: u64, count: u64, out: &mut String) {
         let n = mix(seed.wrapping_mul(31).wrapping_add(i));
         out.push_str(WORDS[(n % 32) as usize]);
         out.push(if n % 97 < 9 { '\n' } else { ' ' });
-        if n % 23 == 0 {
+        if n.is_multiple_of(23) {
             out.push_str(&(n >> 40).to_string());
         }
     }
@@ -86,7 +86,7 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
                 event_type: "llm_response",
                 role: Some("assistant"),
                 text: Some(text),
-                model: Some(if session % 3 == 0 { "claude-opus-4-5" } else { "claude-sonnet-4-5" }),
+                model: Some(if session.is_multiple_of(3) { "claude-opus-4-5" } else { "claude-sonnet-4-5" }),
                 input_tokens: Some(signed % 50),
                 cache_read_tokens: Some(20_000 + signed % 9000),
                 cache_write_5m_tokens: Some(signed % 900),
@@ -111,8 +111,8 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
                 tool_call_id: Some(&call_id),
                 command: Some(&command),
                 tool_output: Some(text),
-                is_error: Some(n % 20 == 0),
-                exit_code: Some(i32::from(n % 20 == 0)),
+                is_error: Some(n.is_multiple_of(20)),
+                exit_code: Some(i32::from(n.is_multiple_of(20))),
                 status: Some("completed"),
                 duration_ms: Some(signed % 4000),
                 ..base
