@@ -86,7 +86,7 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
                 event_type: "llm_response",
                 role: Some("assistant"),
                 text: Some(text),
-                model: Some(if session % 3 == 0 { "claude-opus-4-5" } else { "claude-sonnet-4-5" }),
+                model: Some(if session.is_multiple_of(3) { "claude-opus-4-5" } else { "claude-sonnet-4-5" }),
                 input_tokens: Some(signed % 50),
                 cache_read_tokens: Some(20_000 + signed % 9000),
                 cache_write_5m_tokens: Some(signed % 900),
