@@ -95,7 +95,12 @@ fn unreadable(settings: &Settings) -> Vec<Unreadable> {
         path: folder.join(format!("{name}.toml")),
         why: why.clone(),
     });
-    broken.collect()
+    let stores = crate::discover::unreadable(&settings.places).into_iter().map(|(agent, path, why)| Unreadable {
+        agent: agent.to_owned(),
+        path,
+        why: why.to_owned(),
+    });
+    broken.chain(stores).collect()
 }
 
 /// Replaces what the positions tell by what the rows in the lake tell.
