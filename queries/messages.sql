@@ -35,33 +35,14 @@ SELECT
 FROM events h
 WHERE h.event_type = 'prompt_history'
   AND h.text IS NOT NULL
-  AND h.session_id IS NOT NULL
   AND NOT EXISTS (
     SELECT 1
     FROM events l
     WHERE l.event_type <> 'prompt_history' AND l.agent = h.agent AND l.session_id = h.session_id
   )
-UNION ALL
--- Histories that name no session: what a log has in the same words is the same prompt.
-SELECT
-  h.ts,
-  h.agent,
-  h.project,
-  h.session_id,
-  h.turn,
-  'user' AS role,
-  h.is_subagent IS TRUE AS is_subagent,
-  h.model,
-  h.text,
-  'history' AS source,
-  h.message_id,
-  h.event_id
-FROM events h
-WHERE h.event_type = 'prompt_history'
-  AND h.text IS NOT NULL
-  AND h.session_id IS NULL
+  -- Of a history that names no session, what a log has in the same words is the same prompt.
   AND NOT EXISTS (
     SELECT 1
     FROM events l
-    WHERE l.event_type = 'user_interaction' AND l.agent = h.agent AND l.text = h.text
+    WHERE l.event_type = 'user_interaction' AND l.agent = h.agent AND l.text = h.text AND h.session_id IS NULL
   )

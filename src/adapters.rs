@@ -13,8 +13,11 @@
 
 pub mod aider;
 pub mod amp;
+mod blocks;
+mod changes;
 mod chat;
 pub mod claude;
+mod clean;
 pub mod cline;
 pub mod codex;
 pub mod continue_dev;
@@ -24,18 +27,27 @@ pub mod crush;
 pub mod cursor;
 mod deed;
 pub mod droid;
+mod fields;
 pub mod gemini;
 pub mod goose;
 pub mod json;
 pub mod kiro;
+mod ledger;
 pub mod legacy;
 pub mod line;
 pub mod mapped;
+mod money;
 pub mod opencode;
+mod outcome;
+mod path;
 pub mod pi;
 pub mod qwen;
+mod response;
 mod rest;
 pub mod time;
+mod tokens;
+mod tool;
+mod walk;
 pub mod warp;
 pub mod windsurf;
 pub mod zed;
@@ -87,24 +99,27 @@ impl<'a> SourceInfo<'a> {
     }
 }
 
-/// Decodes one source of lines or documents.
+/// Decodes one source of lines or documents. A decoder that holds nothing open leaves out what is about
+/// that.
 pub trait Decoder: Send {
     /// Decodes the next line: settled rows and rejects go to `rows`, its counters are added there.
     fn line(&mut self, line: Line<'_>, rows: &mut Rows);
 
     /// Closes what is still open, because the agent has been silent long enough or the bytes are
     /// final; the rows are settled.
-    fn settle(&mut self, rows: &mut Rows);
+    fn settle(&mut self, _rows: &mut Rows) {}
 
     /// Closes what the agent itself has marked as finished, although more of it may come; what comes
     /// replaces it.
     fn settle_finished(&mut self, _rows: &mut Rows) {}
 
     /// Appends the rows of what is still open, marked provisional. Changes nothing, counts nothing.
-    fn provisional(&self, rows: &mut Rows);
+    fn provisional(&self, _rows: &mut Rows) {}
 
     /// True while something is open: [`Decoder::provisional`] would append rows.
-    fn is_open(&self) -> bool;
+    fn is_open(&self) -> bool {
+        false
+    }
 
     /// From where, and with which state, decoding can go on after everything handed out so far is
     /// durable.

@@ -23,5 +23,7 @@ pub(super) use deed::{Deed, Edit, local_path};
 pub(super) use document::{Documents, Sink, Source};
 pub(super) use facts::{At, Facts};
 pub(super) use fields::{Fields, clean_json};
-pub(super) use lines::{Lines, Outcome, Records};
+pub(super) use lines::{Lines, Records};
+
+pub(super) use super::outcome::Outcome;
 pub(super) use text::{attachments, file_stem, injected, joined_text, output_text};

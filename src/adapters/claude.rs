@@ -32,7 +32,6 @@
 //! - of `agent_progress`: `prompt` (it is the call's argument), messages of earlier records
 
 mod assistant;
-mod blob;
 mod call;
 mod history;
 mod progress;
@@ -47,8 +46,16 @@ mod tests;
 mod usage;
 mod user;
 
+use crate::adapters::clean::Cleaner;
+use crate::adapters::json::Json;
+
 pub use history::HistoryDecoder;
 pub use session::SessionDecoder;
 
 /// Agent id, the first part of every event's identity.
 const AGENT: &str = "claude";
+
+/// Appends `value` as JSON text without binary contents.
+fn write_clean(value: Json<'_, '_>, out: &mut String) {
+    Cleaner::without(&[]).write(value, out);
+}

@@ -19,20 +19,17 @@
 //! Sources: cline/cline `shared/ExtensionMessage.ts`, RooCodeInc/Roo-Code `packages/types/src/message.ts`.
 
 mod calls;
-pub(in crate::adapters) mod document;
 mod kinds;
-pub(in crate::adapters) mod lines;
 mod messages;
 mod outline;
 mod session;
 mod task;
-pub(in crate::adapters) mod text;
 mod usage;
 
 #[cfg(test)]
 mod tests;
 
-use self::document::DocumentDecoder;
+use crate::adapters::walk::DocumentDecoder;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 

@@ -19,7 +19,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::adapters::cline::document::DocumentDecoder;
+use crate::adapters::walk::DocumentDecoder;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 

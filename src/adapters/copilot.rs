@@ -50,9 +50,8 @@ pub use spans::SpanDecoder;
 pub use traces::TraceDecoder;
 pub use transcript::TranscriptDecoder;
 
-use crate::adapters::line::{Refused, Seen};
-use crate::adapters::{DatabaseDecoder, Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, Format, RejectReason, Rows};
+use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
+use crate::schema::{Checkpoint, Format};
 
 /// Agent id of the rows.
 const AGENT: &str = "github-copilot";
@@ -75,42 +74,4 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 #[must_use]
 pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     (format == Format::CopilotSpans).then(|| Box::new(SpanDecoder::new(info)) as Box<dyn DatabaseDecoder>)
-}
-
-/// What became of a line, or of one value on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    /// By rule it makes no row.
-    #[default]
-    Ignored,
-    /// It made or joined a row.
-    Row,
-    /// It made a row of a kind that this version does not know.
-    Unknown,
-    /// It is no record.
-    Wrong,
-}
-
-/// Counts a line exactly once.
-fn count(line: Line<'_>, seen: Result<Seen, Refused>, outcome: Outcome, rows: &mut Rows) {
-    rows.counts().lines += 1;
-    let length = line.bytes.len() as u64;
-    match seen {
-        Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-        Ok(seen) => {
-            rows.counts().replaced_chars += seen.replaced;
-            match outcome {
-                Outcome::Ignored => rows.counts().ignored += 1,
-                Outcome::Row => rows.counts().line_rows += 1,
-                Outcome::Unknown => {
-                    rows.counts().line_rows += 1;
-                    rows.counts().unknown_types += 1;
-                }
-                Outcome::Wrong => {
-                    let detail = "no record of this format";
-                    rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-                }
-            }
-        }
-    }
 }

@@ -58,12 +58,6 @@ pub(super) fn line_count(text: &str) -> i32 {
     i32::try_from(text.lines().count()).unwrap_or(i32::MAX)
 }
 
-/// Billionths of a dollar; `None` for what is no amount.
-#[expect(clippy::cast_possible_truncation, reason = "the guard keeps the value in range")]
-pub(super) fn nano_usd(dollars: f64) -> Option<i64> {
-    (dollars.is_finite() && (0.0..1e9).contains(&dollars)).then(|| (dollars * 1e9).round() as i64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +86,5 @@ mod tests {
             assert!(seen);
         }
         assert_eq!(diff_lines("--- a\n+++ b\n@@ -1 +1,2 @@\n-x\n+y\n+z\n q"), (2, 1));
-        assert_eq!((nano_usd(0.25), nano_usd(f64::NAN), nano_usd(-1.0)), (Some(250_000_000), None, None));
     }
 }

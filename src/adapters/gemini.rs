@@ -14,9 +14,8 @@
 //! - telemetry repeats the chats: it has usage only for calls that no chat records (`utility_*` roles)
 //! - times are UTC in RFC 3339; no file names its folder: `projectHash` is SHA-256 of its path
 
-pub(in crate::adapters) mod common;
 mod document;
-pub(in crate::adapters) mod message;
+mod message;
 mod project;
 mod session;
 mod telemetry;
@@ -27,13 +26,13 @@ mod tests;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
-pub(in crate::adapters) use document::DocumentDecoder;
+use document::DocumentDecoder;
 
-/// Decoder of this agent's lines and documents.
+/// Decoder of this agent's lines and documents, and of the documents that Qwen Code wrote as its early fork.
 #[must_use]
 pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
-        Format::GeminiDocument | Format::GeminiPrompts | Format::GeminiTelemetry => {
+        Format::GeminiDocument | Format::GeminiPrompts | Format::GeminiTelemetry | Format::QwenDocument => {
             Some(Box::new(DocumentDecoder::new(format, info, checkpoint)))
         }
         Format::GeminiSession => Some(Box::new(session::SessionDecoder::new(info, checkpoint))),

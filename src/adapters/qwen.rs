@@ -21,17 +21,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::adapters::gemini::DocumentDecoder;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
-/// Decoder of this agent's lines and documents.
+/// Decoder of this agent's lines; its early documents are Gemini CLI's.
 #[must_use]
 pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::QwenSession => Some(Box::new(session::SessionDecoder::new(format, chat::record, info, checkpoint))),
         Format::IflowSession => Some(Box::new(session::SessionDecoder::new(format, iflow::record, info, checkpoint))),
-        Format::QwenDocument => Some(Box::new(DocumentDecoder::new(format, info, checkpoint))),
         _ => None,
     }
 }

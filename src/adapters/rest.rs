@@ -1,13 +1,7 @@
 //! `extra` and `tool_input`: what found no column, as JSON without binary contents and signatures.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use sha2::{Digest, Sha256};
-
-use crate::adapters::json::{Json, ObjectWriter, write_str};
-
-/// Shorter texts are kept as they are.
-const SMALLEST_BLOB: usize = 128;
+use crate::adapters::clean::{Cleaner, write_text};
+use crate::adapters::json::{Json, write_str};
 
 /// Keys whose texts only a provider can read.
 const SEALED: &[&str] = &[
@@ -20,79 +14,12 @@ const SEALED: &[&str] = &[
     "redactedData",
 ];
 
-/// Appends `value` as JSON text: base64 data becomes `{sha256, bytes, media_type}`, sealed texts are
-/// left out.
+const CLEAN: Cleaner = Cleaner::without(SEALED);
+
+/// Appends what a tool was given or has answered as JSON text without binary contents: no name in it is
+/// the provider's.
 pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
-    if value.is_array() {
-        out.push('[');
-        for (i, item) in value.items().enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            write_clean(item, out);
-        }
-        out.push(']');
-    } else if value.is_object() {
-        let mut object = ObjectWriter::new(out);
-        for (key, inner) in value.entries().filter(|(key, _)| !SEALED.contains(key)) {
-            object.with(key, |out| write_member(value, key, inner, out));
-        }
-        object.end();
-    } else {
-        match value.as_str() {
-            Some(text) => write_text(text, out),
-            None => value.write(out),
-        }
-    }
-}
-
-/// Appends the value at `key` of `object`; base64 data under the names that agents give it as what it
-/// holds.
-fn write_member(object: Json<'_, '_>, key: &str, value: Json<'_, '_>, out: &mut String) {
-    let is_named = matches!(key, "data" | "Data" | "base64");
-    match value.as_str().filter(|_| is_named).and_then(decoded) {
-        Some(bytes) => {
-            let kinds = ["media_type", "mimeType", "mime_type", "MIMEType", "mime"];
-            describe(&bytes, kinds.iter().find_map(|kind| object.str_at(kind)), out);
-        }
-        None => write_clean(value, out),
-    }
-}
-
-/// Appends a text as JSON; a `data:` URL as what it holds.
-pub(super) fn write_text(text: &str, out: &mut String) {
-    match data_url(text) {
-        Some((media_type, bytes)) => describe(&bytes, Some(media_type), out),
-        None => write_str(text, out),
-    }
-}
-
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    if text.len() < SMALLEST_BLOB {
-        return None;
-    }
-    STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()
-}
-
-fn data_url(text: &str) -> Option<(&str, Vec<u8>)> {
-    let (media_type, rest) = text.strip_prefix("data:")?.split_once(";base64,")?;
-    Some((media_type, decoded(rest)?))
-}
-
-fn describe(bytes: &[u8], media_type: Option<&str>, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut digest = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        digest.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        digest.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    let mut object = ObjectWriter::new(out);
-    object.text("sha256", &digest);
-    object.number("bytes", i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-    if let Some(media_type) = media_type {
-        object.text("media_type", media_type);
-    }
-    object.end();
+    Cleaner::without(&[]).write(value, out);
 }
 
 /// One JSON object under construction, its buffer used again and again.
@@ -138,7 +65,7 @@ impl Extra {
 
     /// Adds a value that is neither null nor empty.
     pub(super) fn value(&mut self, key: &str, value: Json<'_, '_>) -> &mut Self {
-        self.filled(key, |out| write_clean(value, out))
+        self.filled(key, |out| CLEAN.write(value, out))
     }
 
     fn filled(&mut self, key: &str, write: impl FnOnce(&mut String)) -> &mut Self {
@@ -156,7 +83,7 @@ impl Extra {
     pub(super) fn rest(&mut self, object: Json<'_, '_>, used: &[&str]) -> &mut Self {
         for (key, value) in object.entries() {
             if !used.contains(&key) && !SEALED.contains(&key) {
-                self.filled(key, |out| write_member(object, key, value, out));
+                self.filled(key, |out| CLEAN.write_member(object, key, value, out));
             }
         }
         self
@@ -179,7 +106,8 @@ mod tests {
 
     #[test]
     fn binary_contents_become_digests_and_sealed_texts_are_left_out() {
-        let blob = STANDARD.encode([7u8; 200]);
+        use base64::Engine as _;
+        let blob = base64::engine::general_purpose::STANDARD.encode([7u8; 200]);
         let line = format!(
             r#"{{"a":{{"data":"{blob}","mimeType":"image/png"}},"b":"data:image/gif;base64,{blob}","signature":"s","c":null,"d":{{}},"e":"x"}}"#
         );
@@ -195,5 +123,13 @@ mod tests {
         assert_eq!(value["b"]["media_type"], "image/gif");
         assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), ["a", "b", "n"]);
         assert_eq!(extra.begin().end(), None);
+    }
+
+    #[test]
+    fn what_a_tool_says_of_a_signature_is_content() {
+        let mut out = String::new();
+        let line = br#"{"signature":"fn a(b: u8)","encrypted_content":"x"}"#;
+        Parser::default().each(line, |json| write_clean(json, &mut out)).unwrap();
+        assert_eq!(out.as_bytes(), line);
     }
 }

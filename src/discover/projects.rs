@@ -13,37 +13,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Os, Places};
-use crate::discover::pattern::{Files, log};
+use crate::discover::agents::{aider, crush};
+use crate::discover::pattern::Files;
 use crate::discover::places::{Layout, Root, xdg};
 use crate::discover::scan::expand;
-use crate::schema::Format;
-
-/// Aider's files in the folder it is started in.
-const AIDER: Files = Files {
-    folders: &[],
-    files: &[".aider.chat.history.md", ".aider.input.history", ".aider.llm.history"],
-    barren: &[],
-    patterns: &[
-        log(".aider.chat.history.md", Format::AiderChat),
-        log(".aider.input.history", Format::AiderInput),
-        log(".aider.llm.history", Format::AiderCalls),
-    ],
-};
-
-/// Databases of Crush and of its ancestor in the folder they are started in.
-const CRUSH: Files = Files {
-    folders: &[".crush", ".opencode"],
-    files: &[],
-    barren: &["logs"],
-    patterns: &[log(".crush/crush.db", Format::CrushStore), log(".opencode/opencode.db", Format::OpencodeGoStore)],
-};
-
-/// Crush's database in a data folder with a name of the user's own.
-const CRUSH_DATA: Files =
-    Files { folders: &[], files: &["crush.db"], barren: &[], patterns: &[log("crush.db", Format::CrushStore)] };
 
 /// Who logs in projects, and what.
-const LAYOUTS: [(&str, &Files); 2] = [("aider", &AIDER), ("crush", &CRUSH)];
+const LAYOUTS: [(&str, &Files); 2] = [("aider", &aider::PROJECT_FILES), ("crush", &crush::PROJECT_FILES)];
 
 /// Bytes of Crush's registry that are read.
 const REGISTRY_BYTES: u64 = 4 << 20;
@@ -59,7 +35,7 @@ pub fn project_roots<'a>(folders: impl IntoIterator<Item = &'a Path>, places: &P
             if seen.insert(candidate) {
                 roots.extend(LAYOUTS.iter().filter_map(|(agent, files)| root(agent, files, candidate)));
                 let has_other_name = candidate.file_name().is_none_or(|name| name != ".crush");
-                roots.extend(root("crush", &CRUSH_DATA, candidate).filter(|_| has_other_name));
+                roots.extend(root("crush", &crush::DATA_FILES, candidate).filter(|_| has_other_name));
             }
         }
     }
@@ -103,7 +79,7 @@ pub fn named_projects(patterns: &[PathBuf], places: &Places) -> Vec<PathBuf> {
         .iter()
         .flat_map(|pattern| {
             let wildcard = pattern.to_string_lossy().contains('*');
-            expand(&Root { agent: "", layout: Layout::Files(&AIDER), path: pattern.clone(), wildcard })
+            expand(&Root { agent: "", layout: Layout::Files(&aider::PROJECT_FILES), path: pattern.clone(), wildcard })
         })
         .map(|root| root.path)
         .collect();

@@ -64,14 +64,43 @@ fn rooms() -> BTreeMap<String, Vec<(PathBuf, String)>> {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
-        let code: Vec<&str> = text
-            .lines()
-            .take_while(|l| l.trim() != "#[cfg(test)]")
-            .filter(|l| !l.trim_start().starts_with("//"))
-            .collect();
-        rooms.entry(room).or_default().push((file.clone(), code.join("\n")));
+        rooms.entry(room).or_default().push((file.clone(), production(&text)));
     }
     rooms
+}
+
+/// A file without comments and without the module of tests that ends it; a test module in a file of its
+/// own ends nothing.
+fn production(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let opens_tests = |at: &usize| {
+        lines[*at].trim() == "#[cfg(test)]"
+            && lines[*at..].iter().map(|l| l.trim()).find(|l| !l.starts_with("#[")).is_some_and(|l| l.ends_with('{'))
+    };
+    let end = (0..lines.len()).find(opens_tests).unwrap_or(lines.len());
+    let code: Vec<&str> = lines[..end].iter().copied().filter(|l| !l.trim_start().starts_with("//")).collect();
+    code.join("\n")
+}
+
+#[test]
+fn no_adapter_knows_another() {
+    let rooms = rooms();
+    let adapters = &rooms["adapters"];
+    let (_, room) = adapters.iter().find(|(file, _)| file.ends_with("src/adapters.rs")).unwrap();
+    let names = room.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let agents: Vec<&str> = names.filter(|name| !["json", "line", "time"].contains(name)).collect();
+    assert!(agents.len() > 20, "the agents' modules are public: {agents:?}");
+    let own = |file: &Path| {
+        let mut parts = file.iter().skip_while(|part| *part != "adapters").skip(1);
+        parts.next().map(|name| name.to_str().unwrap().trim_end_matches(".rs").to_owned())
+    };
+    for (file, code) in adapters {
+        let Some(own) = own(file) else { continue };
+        for agent in agents.iter().filter(|agent| **agent != own) {
+            let named = code.contains(&format!("adapters::{agent}::"));
+            assert!(!named, "{} names {agent}; what two share is a piece that both call", file.display());
+        }
+    }
 }
 
 #[test]

@@ -6,11 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
-use crate::adapters::cline::text::Extra;
+use crate::adapters::blocks::Extra;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// Events of the newest second: equal ones are numbered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,36 +87,14 @@ impl Decoder for AnalyticsDecoder {
             return;
         }
         let mut parser = std::mem::take(&mut self.parser);
-        let (mut made, mut wrong) = (false, false);
+        let mut outcome = Outcome::Ignored;
         let seen = parser.each(line.bytes, |json| {
             let is_event = self.record(json, line.offset, rows);
-            made |= is_event;
-            wrong |= !is_event;
+            outcome = outcome.max(if is_event { Outcome::Row } else { Outcome::Wrong });
         });
         self.parser = parser;
         self.read_to = line.end;
-        rows.counts().lines += 1;
-        let length = line.bytes.len() as u64;
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if wrong => {
-                let detail = "an event must be a JSON object with a name";
-                rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-            }
-            Ok(seen) => {
-                let counts = rows.counts();
-                counts.replaced_chars += seen.replaced;
-                if made { counts.line_rows += 1 } else { counts.ignored += 1 }
-            }
-        }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
+        count(line, seen, outcome, rows);
     }
 
     fn checkpoint(&self) -> Checkpoint {

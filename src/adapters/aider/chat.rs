@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::edits::{Edit, Figures, Said, edits_of, said};
 use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
-use crate::adapters::cline::text::{Extra, filled};
+use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::cline::lines::between;
-use crate::adapters::cline::text::nano_usd;
+use crate::adapters::changes::between;
+use crate::adapters::money::nano;
 
 /// Lines that an answer adds to and removes from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ impl Figures {
             figures.rounded |= !exact;
         }
         let dollars = cost.and_then(|cost| cost.split([' ', ',']).next()?.parse().ok());
-        figures.cost_nano_usd = dollars.and_then(nano_usd);
+        figures.cost_nano_usd = dollars.and_then(nano);
         (figures.sent.is_some() || figures.received.is_some()).then_some(figures)
     }
 

@@ -4,6 +4,7 @@ use super::AGENT;
 use super::content::Message;
 use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, file_stem, local_path};
 use crate::adapters::json::Json;
+use crate::adapters::money::nano;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};
 
@@ -160,13 +161,6 @@ fn ledger(json: Json<'_, '_>) -> Vec<Billed> {
         }
     };
     events.enumerate().map(read).collect()
-}
-
-/// Billionths of a number that is not negative.
-pub(super) fn nano(number: f64) -> Option<i64> {
-    let nano = (number * 1e9).round();
-    #[expect(clippy::cast_possible_truncation, reason = "the guard keeps it in range")]
-    (nano.is_finite() && (0.0..9e17).contains(&nano)).then_some(nano as i64)
 }
 
 /// Rows of one state of the document.

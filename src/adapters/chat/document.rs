@@ -1,8 +1,8 @@
 //! Documents that their agent rewrites as a whole.
 
-use super::lines::{Outcome, count};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, Rows};
 

@@ -1,15 +1,7 @@
 //! The `extra` column under construction.
 
-use std::fmt::Write as _;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use sha2::{Digest as _, Sha256};
-
+use crate::adapters::clean::{Cleaner, is_blank};
 use crate::adapters::json::{Json, write_str};
-
-/// Shorter base64 texts stay as they are.
-const SMALLEST_BLOB: usize = 128;
 
 /// Opaque tokens of providers: encrypted reasoning and signatures.
 const OPAQUE: [&str; 7] = [
@@ -21,6 +13,8 @@ const OPAQUE: [&str; 7] = [
     "reasoning_signature",
     "redactedContent",
 ];
+
+const CLEAN: Cleaner = Cleaner::without(&["encrypted_content"]);
 
 /// One JSON object; its buffer is reused from row to row.
 #[derive(Debug, Default, Clone)]
@@ -96,82 +90,20 @@ impl Fields {
     }
 }
 
-fn is_blank(value: Json<'_, '_>) -> bool {
-    value.is_null() || ((value.is_array() || value.is_object()) && value.is_empty()) || value.as_str() == Some("")
-}
-
 /// `value` as JSON text without encrypted and binary contents.
 pub(in crate::adapters) fn clean_json(value: Json<'_, '_>) -> String {
-    let mut out = String::new();
-    write_clean(value, &mut out);
-    out
+    CLEAN.json(value)
 }
 
 /// Appends `value` as JSON text without encrypted and binary contents.
 pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
-    if value.is_array() {
-        let mut separator = '[';
-        for item in value.items() {
-            out.push(separator);
-            separator = ',';
-            write_clean(item, out);
-        }
-        out.push_str(if separator == '[' { "[]" } else { "]" });
-    } else if value.is_object() {
-        let mut separator = '{';
-        for (key, inner) in value.entries().filter(|(key, _)| *key != "encrypted_content") {
-            out.push(separator);
-            separator = ',';
-            write_str(key, out);
-            out.push(':');
-            let bytes =
-                if matches!(key, "data" | "base64" | "bytes") { inner.as_str().and_then(decoded) } else { None };
-            match bytes {
-                Some(bytes) => write_blob(&bytes, media_type(value), out),
-                None => write_clean(inner, out),
-            }
-        }
-        out.push_str(if separator == '{' { "{}" } else { "}" });
-    } else if let Some((media_type, bytes)) = value.as_str().and_then(data_url) {
-        write_blob(&bytes, Some(media_type), out);
-    } else {
-        value.write(out);
-    }
-}
-
-fn media_type<'i>(object: Json<'_, 'i>) -> Option<&'i str> {
-    ["media_type", "mimeType", "mime_type", "type"].iter().find_map(|key| object.str_at(key))
-}
-
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    if text.len() < SMALLEST_BLOB {
-        return None;
-    }
-    STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()
-}
-
-/// Media type and bytes of a `data:image/png;base64,...` text.
-fn data_url(text: &str) -> Option<(&str, Vec<u8>)> {
-    let (media_type, rest) = text.strip_prefix("data:")?.split_once(";base64,")?;
-    Some((media_type, decoded(rest)?))
-}
-
-fn write_blob(bytes: &[u8], media_type: Option<&str>, out: &mut String) {
-    out.push_str("{\"sha256\":\"");
-    for byte in Sha256::digest(bytes) {
-        write!(out, "{byte:02x}").unwrap_or_default();
-    }
-    write!(out, "\",\"bytes\":{}", bytes.len()).unwrap_or_default();
-    if let Some(media_type) = media_type {
-        out.push_str(",\"media_type\":");
-        write_str(media_type, out);
-    }
-    out.push('}');
+    CLEAN.write(value, out);
 }
 
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
     use crate::adapters::line::Parser;

@@ -4,24 +4,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::adapters::json::Json;
-use crate::adapters::line::{Parser, Refused, Seen};
+use crate::adapters::line::{Parser, Seen};
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, Format, RejectReason, Rows};
+use crate::schema::{Checkpoint, Format, Rows};
 
 /// Version of the states in checkpoints; another one starts the source over.
 const STATE_VERSION: u32 = 1;
-
-/// What became of a line, or of one value on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::adapters) enum Outcome {
-    /// By rule it makes no row.
-    #[default]
-    Ignored,
-    /// It made or joined a row.
-    Row,
-    /// It is no record.
-    Wrong,
-}
 
 /// What one format makes of its records. What is serialized is the state in a checkpoint.
 pub(in crate::adapters) trait Records: Default + Serialize + DeserializeOwned + Send {
@@ -152,23 +141,5 @@ impl<R: Records> Decoder for Lines<R> {
 
     fn refresh(&mut self, info: SourceInfo<'_>) {
         self.records.begin(self.format, info);
-    }
-}
-
-/// Adds one line to the counters.
-pub(super) fn count(line: Line<'_>, seen: Result<Seen, Refused>, outcome: Outcome, rows: &mut Rows) {
-    rows.counts().lines += 1;
-    let length = line.bytes.len() as u64;
-    match seen {
-        Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-        Ok(_) if outcome == Outcome::Wrong => {
-            let detail = "not of a shape that this format has";
-            rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-        }
-        Ok(seen) => {
-            let counts = rows.counts();
-            counts.replaced_chars += seen.replaced;
-            if outcome == Outcome::Ignored { counts.ignored += 1 } else { counts.line_rows += 1 }
-        }
     }
 }

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use super::AGENT;
-use super::blob::write_clean;
 use super::call::{Call, Calls, provider};
 use super::record::{Record, filled, nested, object, says_nothing};
-use super::session::{Context, Outcome};
+use super::session::Context;
 use super::small;
 use super::state::Source;
 use super::usage::{Usage, earlier_iterations};
+use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::money::nano;
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow};
 
 /// The message of the record.
@@ -96,10 +98,8 @@ fn grow(call: &mut Call, rec: &Record<'_, '_>, message: &Message<'_, '_>, json: 
     if let Some(usage) = message.usage {
         grow_usage(call, usage);
     }
-    let cost = rec.json.get("costUSD").and_then(Json::as_f64).filter(|c| (0.0..9e6).contains(c));
-    #[expect(clippy::cast_possible_truncation, reason = "the filter keeps the product in range")]
-    let nano = cost.map(|c| (c * 1e9).round() as i64);
-    call.cost_nano = call.cost_nano.max(nano);
+    let cost = rec.json.get("costUSD").and_then(Json::as_f64).and_then(nano);
+    call.cost_nano = call.cost_nano.max(cost);
     call.duration_ms = call.duration_ms.max(rec.json.i64_at("durationMs"));
     if !is_new {
         return;

@@ -1,12 +1,13 @@
 //! `history.jsonl`: every prompt the user typed, kept longer than the transcripts.
 
 use super::AGENT;
-use super::blob::write_clean;
 use super::record::{filled, object, says_nothing};
+use super::write_clean;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// Decodes the prompt history; a line is a row, nothing is ever open.
 ///
@@ -90,32 +91,14 @@ impl Decoder for HistoryDecoder {
             prompt(json, last_us.unwrap_or(modified_us), own.is_none(), line.offset, extra, rows);
         });
         self.end = line.end;
-        let length = line.bytes.len() as u64;
-        rows.counts().lines += 1;
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if refused_shape => {
-                rows.reject(line.offset, length, RejectReason::WrongShape, "a record must be an object", line.bytes);
-            }
-            Ok(seen) => {
-                let counts = rows.counts();
-                counts.replaced_chars += seen.replaced;
-                counts.unknown_types += u64::from(unknown);
-                if seen.values > 0 {
-                    counts.line_rows += 1;
-                } else {
-                    counts.ignored += 1;
-                }
-            }
-        }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
+        let read = seen.as_ref().is_ok_and(|seen| seen.values > 0);
+        let outcome = match (refused_shape, unknown, read) {
+            (true, ..) => Outcome::Wrong,
+            (false, true, _) => Outcome::Unknown,
+            (false, false, true) => Outcome::Row,
+            _ => Outcome::Ignored,
+        };
+        count(line, seen, outcome, rows);
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -2,11 +2,12 @@
 
 use super::call::Calls;
 use super::record::{Record, filled, nested, object};
-use super::session::{Context, Outcome};
+use super::session::Context;
 use super::state::Source;
 use super::system::is_tool_id;
 use super::{assistant, user};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::schema::EventRow;
 
 /// The sub-agent's record inside an `agent_progress` record.
@@ -59,7 +60,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
                 _ => false,
             });
         } else if let Some(data) = rec.data {
-            object.with("data", |out| super::blob::write_clean(data, out));
+            object.with("data", |out| super::write_clean(data, out));
         }
     });
     let base = rec.row(cx.source, cx.state.turn, cx.offset);

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::blob::write_clean;
 use super::state::Source;
+use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};

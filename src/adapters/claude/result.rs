@@ -3,10 +3,11 @@
 use memchr::memmem;
 
 use super::AGENT;
-use super::blob::write_clean;
 use super::record::{Record, filled, object, says_nothing};
-use super::session::{Context, Outcome};
+use super::session::Context;
+use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow};
 
 /// Texts shorter than this stay although the answer has them: they are names and states.

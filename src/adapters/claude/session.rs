@@ -6,21 +6,9 @@ use super::state::{self, Source, State};
 use super::{assistant, progress, small, system, user};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, RejectReason, Rows};
-
-/// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It made or joined a row.
-    Row,
-    /// It is of a type this version does not know, and made a row.
-    Unknown,
-    /// By rule it makes no row.
-    Ignored,
-    /// It is no object: nothing the format can have.
-    Refused,
-}
+use crate::schema::{Checkpoint, Rows};
 
 /// Texts under construction, used again for every row.
 #[derive(Debug, Default)]
@@ -50,7 +38,7 @@ impl Context<'_> {
 
     fn record(&mut self, json: Json<'_, '_>) -> Outcome {
         if !json.is_object() {
-            return Outcome::Refused;
+            return Outcome::Wrong;
         }
         let rec = Record::read(json, self.state.last_us.unwrap_or(self.source.modified_us));
         if let Some(us) = rec.own_us {
@@ -107,7 +95,7 @@ impl SessionDecoder {
     fn decode(&mut self, line: Line<'_>, rows: &mut Rows) {
         self.state.lines += 1;
         self.calls.close_idle(self.state.lines, rows);
-        let mut outcomes = [0u32; 4];
+        let mut outcome = Outcome::Ignored;
         let mut context = Context {
             source: &self.source,
             state: &mut self.state,
@@ -116,26 +104,9 @@ impl SessionDecoder {
             rows,
             offset: line.offset,
         };
-        let seen = self.parser.each(line.bytes, |json| outcomes[context.record(json) as usize] += 1);
+        let seen = self.parser.each(line.bytes, |json| outcome = outcome.max(context.record(json)));
         self.state.end = line.end;
-        let length = line.bytes.len() as u64;
-        rows.counts().lines += 1;
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if outcomes[Outcome::Refused as usize] > 0 => {
-                rows.reject(line.offset, length, RejectReason::WrongShape, "a record must be an object", line.bytes);
-            }
-            Ok(seen) => {
-                let counts = rows.counts();
-                counts.replaced_chars += seen.replaced;
-                counts.unknown_types += u64::from(outcomes[Outcome::Unknown as usize] > 0);
-                if outcomes[Outcome::Row as usize] + outcomes[Outcome::Unknown as usize] > 0 {
-                    counts.line_rows += 1;
-                } else {
-                    counts.ignored += 1;
-                }
-            }
-        }
+        count(line, seen, outcome, rows);
     }
 }
 

@@ -2,10 +2,11 @@
 //! of unknown types, kept whole.
 
 use super::AGENT;
-use super::blob::write_clean;
 use super::record::{Record, filled, object, says_nothing};
-use super::session::{Context, Outcome};
+use super::session::Context;
+use super::write_clean;
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};
 

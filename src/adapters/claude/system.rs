@@ -1,9 +1,10 @@
 //! `system` records (the client's own notes) and `attachment` records (what it adds to a prompt).
 
 use super::record::{Level, Record, filled, nested, object};
-use super::session::{Context, Outcome};
+use super::session::Context;
 use super::user::{prompt_id, wrapper};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::schema::EventRow;
 
 /// Subtypes of `system` that this version knows.

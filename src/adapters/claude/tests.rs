@@ -6,94 +6,19 @@ mod records;
 mod results;
 mod resume;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::SessionDecoder;
-use crate::adapters::{Companion, Decoder, Line, SourceInfo};
-use crate::schema::{Counts, RowBatch, RowContext, Rows};
-
-/// A row without its nulls; `extra` and `tool_input` parsed.
-type Row = Map<String, Value>;
-
-/// What a decoder made of some lines.
-struct Decoded {
-    rows: Vec<Row>,
-    rejects: Vec<String>,
-    counts: Counts,
-}
-
-impl Decoded {
-    /// Rows of one event type.
-    fn of(&self, event_type: &str) -> Vec<&Row> {
-        self.rows.iter().filter(|r| r["event_type"] == event_type).collect()
-    }
-
-    /// The only row of an event type.
-    fn only(&self, event_type: &str) -> &Row {
-        let rows = self.of(event_type);
-        assert_eq!(rows.len(), 1, "rows of type {event_type} in {:#?}", self.rows);
-        rows[0]
-    }
-}
-
-fn cell(array: &dyn Array, i: usize, is_json: bool) -> Value {
-    match array.data_type() {
-        DataType::Utf8View => {
-            let text = array.as_string_view().value(i);
-            if is_json { serde_json::from_str(text).expect("a JSON column holds JSON") } else { json!(text) }
-        }
-        DataType::Boolean => json!(array.as_boolean().value(i)),
-        DataType::Int32 => json!(array.as_primitive::<Int32Type>().value(i)),
-        DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(i)),
-        DataType::Decimal128(..) => json!(array.as_primitive::<Decimal128Type>().value_as_string(i)),
-        DataType::Timestamp(..) => json!(array.as_primitive::<TimestampMicrosecondType>().value(i)),
-        other => panic!("no column has type {other}"),
-    }
-}
-
-fn rows_of(batch: &RowBatch) -> Vec<Row> {
-    let schema = batch.events.schema();
-    (0..batch.events.num_rows())
-        .map(|i| {
-            let cells = schema.fields().iter().zip(batch.events.columns()).filter(|(_, c)| c.is_valid(i));
-            cells
-                .map(|(f, c)| (f.name().clone(), cell(c, i, matches!(f.name().as_str(), "extra" | "tool_input"))))
-                .collect()
-        })
-        .collect()
-}
-
-fn finish(rows: &mut Rows) -> Decoded {
-    let batch = rows.finish();
-    let reasons = batch.rejects.column_by_name("reason").expect("rejects have a reason").as_string_view();
-    Decoded {
-        rows: rows_of(&batch),
-        rejects: reasons.iter().flatten().map(str::to_owned).collect(),
-        counts: rows.take_counts(),
-    }
-}
-
-/// The lines of a text with their offsets; an unfinished last line counts.
-fn lines(bytes: &[u8]) -> Vec<Line<'_>> {
-    let mut out = Vec::new();
-    let mut start = 0;
-    while start < bytes.len() {
-        let end = memchr::memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |n| start + n);
-        let next = (end + 1).min(bytes.len());
-        out.push(Line { bytes: &bytes[start..end], offset: start as u64, end: next as u64 });
-        start = next;
-    }
-    out
-}
+use crate::adapters::tests::{Decoded, MODIFIED_US, Row, finish, lines};
+use crate::adapters::{Companion, Decoder, SourceInfo};
+use crate::schema::{RowContext, Rows};
 
 fn context(path: &str) -> Rows {
     Rows::new(RowContext::new("claude", path))
 }
 
 fn info(path: &str) -> SourceInfo<'_> {
-    SourceInfo { path, companions: &[], modified_us: 1_700_000_000_000_000, zone: None }
+    SourceInfo { path, companions: &[], modified_us: MODIFIED_US, zone: None }
 }
 
 const MAIN: &str = "/home/u/.claude/projects/-p/0a000000-0000-4000-8000-000000000001.jsonl";

@@ -1,11 +1,12 @@
 //! `user` records: prompts, tool results, and what the client says in the user's name.
 
-use super::blob::write_clean;
 use super::record::{Level, Record, filled, nested, object};
 use super::result;
-use super::session::{Context, Outcome};
+use super::session::Context;
 use super::small;
+use super::write_clean;
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow};
 
 /// Beginnings of texts that nobody typed as a prompt, and what they are.

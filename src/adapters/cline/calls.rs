@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
-use super::document::{Out, State, Walk};
 use super::kinds::{Family, event_type, family, verdict};
 use super::messages::{Task, folder_in};
 use super::outline::{Calls, Shown, text_answers};
-use super::text::{Extra, filled, scrubbed, text_of};
+use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
 use crate::adapters::json::Json;
+use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
 use crate::schema::{EventId, EventRow, Format};
 

@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 
-use super::document::{Out, State, Walk};
 use super::kinds::{event_type, verdict};
-use super::lines::between;
-use super::text::{Extra, filled, nano_usd, scrubbed, text_of};
 use super::usage::Usage;
+use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
+use crate::adapters::changes::between;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
+use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
 use crate::schema::{EventId, EventRow};
 
@@ -395,7 +396,7 @@ fn usage_of(metrics: Json<'_, '_>) -> Usage {
         output: metrics.i64_at("outputTokens"),
         cache_read: metrics.i64_at("cacheReadTokens"),
         cache_write: metrics.i64_at("cacheWriteTokens"),
-        cost_nano_usd: metrics.get("cost").and_then(Json::as_f64).and_then(nano_usd),
+        cost_nano_usd: metrics.get("cost").and_then(Json::as_f64).and_then(nano),
         derived: false,
     };
     usage.without_cache();

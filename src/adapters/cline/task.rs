@@ -5,12 +5,13 @@ mod tools;
 
 use self::request::Call;
 use self::tools::Output;
-use super::document::{Out, State, Walk};
 use super::messages::{Message, Task, messages};
 use super::outline::Calls;
-use super::text::{Extra, filled, nano_usd};
+use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
+use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
 use crate::schema::{EventId, EventRow, Format};
 
@@ -235,7 +236,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         let row = EventRow {
             text: done.and_then(|d| d.str_at("summary")).or_else(|| filled(m.text)),
             // Roo counts it to the task's cost; it is in no request.
-            cost_nano_usd: done.and_then(|d| d.get("cost")).and_then(Json::as_f64).and_then(nano_usd),
+            cost_nano_usd: done.and_then(|d| d.get("cost")).and_then(Json::as_f64).and_then(nano),
             extra: extra.end(),
             ..self.context.row(m, "compaction", "message")
         };

@@ -1,7 +1,7 @@
 //! Tokens and cost of a request, as `api_req_started` and its sums have them.
 
-use super::text::nano_usd;
 use crate::adapters::json::Json;
+use crate::adapters::money::nano;
 use crate::schema::{EventRow, Format};
 
 /// What a request took.
@@ -24,7 +24,7 @@ impl Usage {
             output: info.i64_at("tokensOut"),
             cache_read: info.i64_at("cacheReads"),
             cache_write: info.i64_at("cacheWrites"),
-            cost_nano_usd: info.get("cost").and_then(Json::as_f64).and_then(nano_usd),
+            cost_nano_usd: info.get("cost").and_then(Json::as_f64).and_then(nano),
             derived: false,
         };
         // Before 3.29.5 the input of Anthropic's models had no cache in it, and was a few tokens beside it.

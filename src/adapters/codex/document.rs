@@ -62,14 +62,6 @@ impl Decoder for DocumentDecoder {
         count(line, seen, outcome, rows);
     }
 
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
-    }
-
     fn checkpoint(&self) -> Checkpoint {
         let state = self.last_us.map(|us| us.to_string()).unwrap_or_default();
         Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }

@@ -6,12 +6,10 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use sha2::{Digest as _, Sha256};
+use base64::engine::general_purpose::STANDARD;
 
+use crate::adapters::clean::{Cleaner, write_blob};
 use crate::adapters::json::{Json, write_str};
-
-/// Shorter `data:` URLs stay as they are.
-const BLOB_BYTES: usize = 256;
 
 /// One JSON object under construction.
 #[derive(Debug, Default, Clone)]
@@ -63,7 +61,8 @@ impl Extra {
 
     pub(super) fn blob(&mut self, key: &str, base64_text: &str, media_type: &str) {
         self.key(key);
-        write_blob(base64_text, media_type, &mut self.buffer);
+        let decoded = STANDARD.decode(base64_text);
+        write_blob(decoded.as_deref().unwrap_or(base64_text.as_bytes()), Some(media_type), &mut self.buffer);
     }
 
     /// Appends every field of `object` that is not named in `used`, not null and not empty.
@@ -98,47 +97,7 @@ impl Extra {
 
 /// Appends `value` as JSON without encrypted content and without blobs.
 pub(super) fn write_scrubbed(value: Json<'_, '_>, out: &mut String) {
-    if value.is_object() {
-        let mut separator = '{';
-        for (key, inner) in value.entries().filter(|(key, _)| *key != "encrypted_content") {
-            out.push(separator);
-            separator = ',';
-            write_str(key, out);
-            out.push(':');
-            write_scrubbed(inner, out);
-        }
-        out.push_str(if separator == '{' { "{}" } else { "}" });
-    } else if value.is_array() {
-        out.push('[');
-        for (i, inner) in value.items().enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            write_scrubbed(inner, out);
-        }
-        out.push(']');
-    } else if let Some((media_type, base64_text)) = value.as_str().and_then(data_url) {
-        write_blob(base64_text, media_type, out);
-    } else {
-        value.write(out);
-    }
-}
-
-fn data_url(text: &str) -> Option<(&str, &str)> {
-    let (media_type, base64_text) = text.strip_prefix("data:")?.split_once(";base64,")?;
-    (base64_text.len() >= BLOB_BYTES).then_some((media_type, base64_text))
-}
-
-fn write_blob(base64_text: &str, media_type: &str, out: &mut String) {
-    let decoded = base64::engine::general_purpose::STANDARD.decode(base64_text);
-    let bytes = decoded.as_deref().unwrap_or(base64_text.as_bytes());
-    out.push_str("{\"sha256\":\"");
-    for byte in Sha256::digest(bytes) {
-        write!(out, "{byte:02x}").unwrap_or_default();
-    }
-    write!(out, "\",\"bytes\":{},\"media_type\":", bytes.len()).unwrap_or_default();
-    write_str(media_type, out);
-    out.push('}');
+    Cleaner::without(&["encrypted_content"]).write(value, out);
 }
 
 /// Text of a string, of one content item, or of a list of them; several are joined by newlines in

@@ -9,23 +9,10 @@ use super::extra::Extra;
 use super::ledger::{Stream, content_hash};
 use super::state::{Origin, STATE_VERSION, Stamp, State};
 use crate::adapters::json::Json;
-use crate::adapters::line::{Parser, Refused, Seen};
+use crate::adapters::line::Parser;
+pub(super) use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
-
-/// What became of a line, or of one value on it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
-    /// By rule it makes no row.
-    #[default]
-    Ignored,
-    /// It made or joined a row.
-    Row,
-    /// It waits for the next line.
-    Held,
-    /// It is no record.
-    Wrong,
-}
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// A message that waits for its double.
 #[derive(Debug, Clone, Default)]
@@ -355,23 +342,5 @@ impl Decoder for RolloutDecoder {
 
     fn last_us(&self) -> Option<i64> {
         self.core.state.last_us
-    }
-}
-
-/// Adds one line to the counters.
-pub(super) fn count(line: Line<'_>, seen: Result<Seen, Refused>, outcome: Outcome, rows: &mut Rows) {
-    rows.counts().lines += 1;
-    let length = line.bytes.len() as u64;
-    match seen {
-        Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-        Ok(_) if outcome == Outcome::Wrong => {
-            let detail = "a record must be a JSON object";
-            rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-        }
-        Ok(seen) => {
-            let counts = rows.counts();
-            counts.replaced_chars += seen.replaced;
-            if outcome == Outcome::Ignored { counts.ignored += 1 } else { counts.line_rows += 1 }
-        }
     }
 }

@@ -126,14 +126,6 @@ impl Decoder for HistoryDecoder {
         self.0.line(line, rows, Records::prompt);
     }
 
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
-    }
-
     fn checkpoint(&self) -> Checkpoint {
         self.0.checkpoint()
     }
@@ -158,14 +150,6 @@ impl IndexDecoder {
 impl Decoder for IndexDecoder {
     fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
         self.0.line(line, rows, Records::title);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -3,11 +3,12 @@
 //! Before version 0.2.0 a record has neither id nor time: its place in the file is all there is, the same in every copy.
 
 use super::AGENT;
-use crate::adapters::cline::text::{Extra, filled};
+use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// Texts that repeat a file, a prompt or a session: their sizes are kept.
 const REPEATED: [&str; 8] =
@@ -138,28 +139,12 @@ impl Decoder for DataDecoder {
         });
         self.parser = parser;
         self.read_to = line.end;
-        rows.counts().lines += 1;
-        let length = line.bytes.len() as u64;
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if wrong => {
-                let detail = "a record must be a JSON object";
-                rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-            }
-            Ok(seen) => {
-                let counts = rows.counts();
-                counts.replaced_chars += seen.replaced;
-                if made > 0 { counts.line_rows += 1 } else { counts.ignored += 1 }
-            }
-        }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
+        let outcome = match (wrong, made) {
+            (true, _) => Outcome::Wrong,
+            (false, 0) => Outcome::Ignored,
+            (false, _) => Outcome::Row,
+        };
+        count(line, seen, outcome, rows);
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::AGENT;
 use super::index::created_us;
 use crate::adapters::SourceInfo;
-use crate::adapters::cline::document::{Out, State, Walk};
-use crate::adapters::cline::lines::{Lines, between};
-use crate::adapters::cline::text::{Extra, filled, nano_usd, scrubbed, text_of};
+use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
+use crate::adapters::changes::{Lines, between};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
+use crate::adapters::walk::{Out, State, Walk};
 use crate::schema::{EventId, EventRow};
 
 /// Walks a session.
@@ -358,7 +359,7 @@ impl<'a> Run<'a, '_> {
         let id = EventId::of(AGENT, "usage", &[self.id.as_bytes()]);
         let row = with_usage(EventRow { status: Some("usage"), ..self.base("system", id) }, usage);
         let total = row.total().unwrap_or(0);
-        let cost = usage.get("totalCost").and_then(Json::as_f64).and_then(nano_usd);
+        let cost = usage.get("totalCost").and_then(Json::as_f64).and_then(nano);
         self.put(&EventRow { cost_nano_usd: cost, completeness: total, model: self.model, ..row }, State::Finished);
     }
 }

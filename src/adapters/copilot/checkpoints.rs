@@ -6,9 +6,10 @@
 //! are not read.
 
 use super::clean::{self, extra, is_blank};
-use super::{AGENT, Outcome, count, uri};
+use super::{AGENT, uri};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
@@ -95,14 +96,6 @@ impl Decoder for CheckpointDecoder {
         self.parser = parser;
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -6,9 +6,9 @@
 
 use super::request::{Spot, rows_of};
 use super::session::{Session, is_final};
-use super::{Outcome, count};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, Rows};
 

@@ -14,12 +14,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clean;
 use super::request::{Spot, rows_of};
 use super::session::{Session, is_final};
 use super::tree::{Misfit, Node, Step, path};
-use super::{Outcome, clean, count};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, Rows};
 

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use super::clean::extra;
 use super::ids::{self, MEASURED};
 use super::tool::{Answer, Arguments, Call};
-use super::{Outcome, clean, count, session};
+use super::{clean, session};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, Rows};
 
@@ -192,14 +193,6 @@ impl Decoder for ReplayDecoder {
         self.parser = parser;
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -3,8 +3,10 @@
 use super::clean::{extra, is_blank, rest, write_clean};
 use super::ids::{self, FINISHED, UNFINISHED};
 use super::session::{Session, is_final, request_id, when};
-use super::{Outcome, parts, text, uri};
+use super::{parts, text, uri};
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::money::nano;
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventRow, Rows};
 
 /// Members of a request that are columns or stand in rows of their own, or repeat what does.
@@ -323,13 +325,6 @@ impl<'a> Turn<'a> {
 /// the turn read.
 fn counts<'r>(usage: &Usage, row: EventRow<'r>) -> EventRow<'r> {
     EventRow { input_tokens: usage.prompt, output_tokens: usage.completion, usage_source: Some("partial"), ..row }
-}
-
-/// Billionths of a credit.
-#[expect(clippy::cast_possible_truncation, reason = "the guard keeps it in range")]
-fn nano(credits: f64) -> Option<i64> {
-    let nano = (credits * 1e9).round();
-    (nano.is_finite() && nano.abs() < 9e18).then_some(nano as i64)
 }
 
 fn reference_path(item: Json<'_, '_>) -> Option<String> {

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use super::AGENT;
 use super::clean::extra;
 use super::ids::MEASURED;
 use super::place::Place;
 use super::spans::{Said, of_nanos};
 use super::tool::{Arguments, kind_of};
-use super::{AGENT, Outcome, count};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
@@ -286,14 +287,6 @@ impl Decoder for TraceDecoder {
         self.parser = parser;
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -15,9 +15,10 @@ use super::clean::{extra, is_blank, rest, write_clean};
 use super::ids::{self, TRANSCRIPT};
 use super::place::Place;
 use super::tool::{Answer, Arguments, Call};
-use super::{AGENT, Outcome, count, session, text};
+use super::{AGENT, session, text};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 
 use super::AGENT;
 use super::events::Core;
-use crate::adapters::gemini::common::{Extra, Outcome, Tool, count, exit_code, stem, text_or_json, time_at};
+use crate::adapters::fields::{Extra, text_or_json, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
+use crate::adapters::path::stem;
+use crate::adapters::tool::{Tool, exit_code};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
@@ -260,14 +263,6 @@ impl Decoder for DocumentDecoder {
         self.last_us = self.last_us.max(core.state.last_us);
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::usage::Meters;
-use crate::adapters::gemini::common::{Outcome, count, folder, stem};
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
+use crate::adapters::path::{folder, stem};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, Rows};
 
@@ -150,14 +151,6 @@ impl Decoder for EventsDecoder {
         let seen = parser.each(line.bytes, |json| outcome = outcome.max(core.event(json, line.offset, rows)));
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

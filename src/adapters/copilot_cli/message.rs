@@ -3,8 +3,9 @@
 use super::events::{Core, LastCall};
 use super::record::{Stamp, envelope_rest, hash};
 use super::request_id;
-use crate::adapters::gemini::common::{Extra, Outcome};
+use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventRow, Rows};
 
 impl Core {

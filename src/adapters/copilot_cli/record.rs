@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::events::{Core, Place, State};
 use super::{AGENT, shutdown_id};
-use crate::adapters::gemini::common::{Extra, Outcome, time_at};
+use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow, Rows};
 
 /// Types whose rows are `system` and say no more than their fields.

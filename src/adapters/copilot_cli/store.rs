@@ -7,7 +7,7 @@
 //! - times are UTC without saying so
 
 use super::{AGENT, OF_STORE, request_id, shutdown_id};
-use crate::adapters::gemini::common::Extra;
+use crate::adapters::fields::Extra;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
 use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
 

@@ -2,8 +2,10 @@
 
 use super::events::{Core, OpenTool};
 use super::record::{Stamp, envelope_rest};
-use crate::adapters::gemini::common::{Extra, Outcome, Tool, diff_lines, exit_code, small, text_or_json};
+use crate::adapters::fields::{Extra, small, text_or_json};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
+use crate::adapters::tool::{Tool, diff_lines, exit_code};
 use crate::schema::{EventId, EventRow, Rows};
 
 /// A tool by which the model only says what it is about to do.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::message::{Call, Gathered, Message};
-use crate::adapters::deed::nano_usd;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
@@ -147,7 +147,7 @@ impl StoreDecoder {
     fn session(&mut self, id: &str, record: &Record<'_>, rows: &mut Rows) -> Taken {
         let (parent, title) = (record.text(1), record.text(2));
         let created = record.integer(3);
-        let cost = record.value(5).real().and_then(nano_usd);
+        let cost = record.value(5).real().and_then(nano);
         let extra = self.extra.begin();
         for (index, name) in ["message_count", "prompt_tokens", "completion_tokens"].into_iter().enumerate() {
             extra.number(name, record.integer(6 + index));

@@ -15,8 +15,9 @@ use super::extra::rest;
 use super::message::{self, Made, Spot, Talk};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// Names of the companions that hold the conversations of a home.
 const OWNERS: [&str; 2] = ["state.vscdb", "chats"];
@@ -144,30 +145,14 @@ impl Decoder for TranscriptDecoder {
             nth += 1;
         });
         self.parser = parser;
-        let length = line.bytes.len() as u64;
-        rows.counts().lines += 1;
         self.state.lines += u64::from(seen.as_ref().map_or(1, |seen| seen.values) > 0);
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if wrong && made == Made::Nothing => {
-                let detail = "a message must be a JSON object";
-                rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-            }
-            Ok(seen) => {
-                let counts = rows.counts();
-                counts.replaced_chars += seen.replaced;
-                counts.unknown_types += u64::from(made == Made::Unknown);
-                if made == Made::Nothing { counts.ignored += 1 } else { counts.line_rows += 1 }
-            }
-        }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
+        let outcome = match made {
+            Made::Nothing if wrong => Outcome::Wrong,
+            Made::Nothing => Outcome::Ignored,
+            Made::Unknown => Outcome::Unknown,
+            _ => Outcome::Row,
+        };
+        count(line, seen, outcome, rows);
     }
 
     fn checkpoint(&self) -> Checkpoint {

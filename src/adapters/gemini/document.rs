@@ -1,11 +1,13 @@
 //! Files that are one document: chats before April 2026, the prompt log, telemetry.
 
-use super::common::{Extra, Ledger, Outcome, count};
 use super::message::Chat;
 use super::session::chat;
 use super::telemetry;
+use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, Format, Rows};
 
@@ -46,7 +48,7 @@ fn prompts(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) ->
         let Some(text) = prompt.get("message").and_then(Json::as_str) else { continue };
         outcome = Outcome::Row;
         prompt.str_at("sessionId").unwrap_or_default().clone_into(&mut chat.session);
-        let ts = super::common::time_at(prompt, "timestamp");
+        let ts = crate::adapters::fields::time_at(prompt, "timestamp");
         chat.last_us = chat.last_us.max(ts);
         let number = prompt.i64_at("messageId").unwrap_or(-1).to_string();
         let mut extra = Extra::default();
@@ -88,14 +90,6 @@ impl Decoder for DocumentDecoder {
         // Telemetry is appended to: its last object may be half written.
         let torn = seen.is_err() && *format == Format::GeminiTelemetry && outcome != Outcome::Ignored;
         count(line, if torn { Ok(Default::default()) } else { seen }, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::common::folder;
 use crate::adapters::SourceInfo;
+use crate::adapters::path::folder;
 
 /// Paths that the files beside a chat name.
 #[derive(Debug, Default)]

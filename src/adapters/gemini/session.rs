@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 
-use super::common::{Extra, Ledger, Outcome, count, folder, stem, time_at};
 use super::message::Chat;
 use super::project::Folders;
+use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
+use crate::adapters::path::{folder, stem};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, Format, Rows};
 
@@ -200,14 +203,6 @@ impl Decoder for SessionDecoder {
             count(line, seen, outcome, rows);
             self.high_water = line.end;
         }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -5,9 +5,11 @@
 //! chat records, carry usage; the tokens of the others stand in `extra`. Spans and metrics hold sums
 //! of the same calls: they make no rows.
 
-use super::common::{Extra, Outcome, Usage, small, time_at};
 use super::message::Chat;
+use crate::adapters::fields::{Extra, small, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
+use crate::adapters::tokens::Usage;
 use crate::schema::{EventRow, Rows};
 
 const TOKENS: [&str; 6] = [

@@ -7,9 +7,10 @@ use super::content::{Buffers, Calls, Message, is_prompt};
 use super::usage::{Tokens, total_id};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::rest::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
 /// What earlier lines said.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -31,16 +32,6 @@ pub(super) struct LineDecoder {
     state: State,
     buffers: Buffers,
     extra: Extra,
-}
-
-/// What became of a line.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    #[default]
-    Ignored,
-    Rows,
-    Unknown,
-    Wrong,
 }
 
 impl LineDecoder {
@@ -71,7 +62,7 @@ impl LineDecoder {
             (Some(role), Some(content)) if content.is_array() => self.message(role, json, content, offset, rows),
             (None, None) if json.get("working_dir").is_some() || json.get("description").is_some() => {
                 self.head(json, offset, rows);
-                Outcome::Rows
+                Outcome::Row
             }
             _ => {
                 self.extra.begin().rest(json, &[]);
@@ -157,7 +148,7 @@ impl LineDecoder {
         match (made.unknown, made.rows) {
             (true, _) => Outcome::Unknown,
             (false, 0) => Outcome::Ignored,
-            (false, _) => Outcome::Rows,
+            (false, _) => Outcome::Row,
         }
     }
 }
@@ -184,34 +175,7 @@ impl Decoder for LineDecoder {
         let seen = parser.each(line.bytes, |json| outcome = outcome.max(self.record(json, line.offset, rows)));
         self.parser = parser;
         self.read_to = line.end;
-        rows.counts().lines += 1;
-        let length = line.bytes.len() as u64;
-        match seen {
-            Err(refused) => rows.reject(line.offset, length, refused.reason, &refused.detail, line.bytes),
-            Ok(_) if outcome == Outcome::Wrong => {
-                let detail = "a record must be a JSON object";
-                rows.reject(line.offset, length, RejectReason::WrongShape, detail, line.bytes);
-            }
-            Ok(seen) => {
-                rows.counts().replaced_chars += seen.replaced;
-                match outcome {
-                    Outcome::Ignored => rows.counts().ignored += 1,
-                    Outcome::Unknown => {
-                        rows.counts().line_rows += 1;
-                        rows.counts().unknown_types += 1;
-                    }
-                    _ => rows.counts().line_rows += 1,
-                }
-            }
-        }
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
+        count(line, seen, outcome, rows);
     }
 
     fn checkpoint(&self) -> Checkpoint {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::AGENT;
 use super::content::{Buffers, Calls, Message, collect, is_prompt};
 use super::usage::{Tokens, total_id};
-use crate::adapters::deed::nano_usd;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
@@ -238,7 +238,7 @@ impl StoreDecoder {
             read: record.integer(6),
             write: record.integer(7),
         };
-        let cost = record.value(8).real().and_then(nano_usd);
+        let cost = record.value(8).real().and_then(nano);
         let created = record.integer(1).filter(|n| *n > 0).map(unix_us);
         let (model, provider, cwd, parent) = (record.text(2), record.text(13), record.text(12), record.text(14));
         let (cost_source, source) = (record.text(9), record.text(11));

@@ -1,9 +1,10 @@
 //! Executions of the IDE: what the agent did for one prompt, in a file without an ending.
 
 use super::AGENT;
-use super::ids::{Seen, is_own, nano, unwrapped};
+use super::ids::{Seen, is_own, unwrapped};
 use crate::adapters::chat::{At, Call, Facts, Fields, Outcome, Sink, Source, clean_json, joined_text, output_text};
 use crate::adapters::json::Json;
+use crate::adapters::money::nano;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};
 

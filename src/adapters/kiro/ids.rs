@@ -20,13 +20,6 @@ impl Seen {
     }
 }
 
-/// Billionths of a number that is not negative.
-pub(super) fn nano(number: f64) -> Option<i64> {
-    let nano = (number * 1e9).round();
-    #[expect(clippy::cast_possible_truncation, reason = "the guard keeps it in range")]
-    (nano.is_finite() && (0.0..9e17).contains(&nano)).then_some(nano as i64)
-}
-
 /// Texts that Kiro itself puts into the conversation in the user's name.
 pub(super) fn is_own(text: &str) -> bool {
     const STARTS: [&str; 7] = [

@@ -1,10 +1,10 @@
 //! What the file beside a session says of its turns: credits, and token counters where they are real.
 
 use super::AGENT;
-use super::ids::nano;
 use crate::adapters::chat::{At, Facts, Fields};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, Rows};
 

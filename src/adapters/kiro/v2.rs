@@ -6,7 +6,7 @@ use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::schema::{EventRow, Rows};
 
-use super::ids::nano;
+use crate::adapters::money::nano;
 
 impl Session {
     pub(super) fn payload(

@@ -3,6 +3,7 @@
 use super::entry::{Entry, Session};
 use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, clean_json, joined_text, output_text};
 use crate::adapters::json::Json;
+use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, Rows};
 
 /// What an answer took.
@@ -320,7 +321,7 @@ impl Session {
             write_5m: write.map(|all| all.saturating_sub(write_1h.unwrap_or(0)).max(0)),
             write_1h,
             reasoning: tokens("reasoning").or_else(|| tokens("reasoningTokens")),
-            nano_usd: cost.filter(|c| *c > 0.0 && *c < 1e8).map(nano),
+            nano_usd: cost.filter(|c| *c > 0.0).and_then(nano),
         };
         let parts = [counted.input, counted.output, counted.read, write];
         if parts.iter().all(|part| part.unwrap_or(0) == 0) {
@@ -335,14 +336,6 @@ impl Session {
             }
         }
         counted
-    }
-}
-
-/// Billionths.
-fn nano(number: f64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "the caller keeps it in range")]
-    {
-        (number * 1e9).round() as i64
     }
 }
 

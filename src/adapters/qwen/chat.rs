@@ -3,9 +3,12 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::session::{Answer, Stamp, State, call};
-use crate::adapters::gemini::common::{Extra, Outcome, Usage, exit_code, write_clean};
-use crate::adapters::gemini::message::{output, shown};
+use crate::adapters::fields::{Extra, write_clean};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
+use crate::adapters::response::{output, shown};
+use crate::adapters::tokens::Usage;
+use crate::adapters::tool::exit_code;
 use crate::schema::{EventRow, Rows};
 
 /// Fields that have columns.

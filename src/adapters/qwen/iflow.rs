@@ -1,9 +1,12 @@
 //! One record of an iFlow session becomes rows.
 
 use super::session::{Stamp, State, call};
-use crate::adapters::gemini::common::{Extra, Outcome, Usage, exit_code, text_or_json, time_at};
-use crate::adapters::gemini::message::{output, shown};
+use crate::adapters::fields::{Extra, text_or_json, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::outcome::Outcome;
+use crate::adapters::response::{output, shown};
+use crate::adapters::tokens::Usage;
+use crate::adapters::tool::exit_code;
 use crate::schema::{EventRow, Rows};
 
 /// Fields that have columns.

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::gemini::common::{Outcome, Tool, count, stem, time_at};
+use crate::adapters::fields::time_at;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::outcome::{Outcome, count};
+use crate::adapters::path::stem;
+use crate::adapters::tool::Tool;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Format, Rows};
 
@@ -235,14 +238,6 @@ impl Decoder for SessionDecoder {
         });
         self.read_to = line.end;
         count(line, seen, outcome, rows);
-    }
-
-    fn settle(&mut self, _rows: &mut Rows) {}
-
-    fn provisional(&self, _rows: &mut Rows) {}
-
-    fn is_open(&self) -> bool {
-        false
     }
 
     fn checkpoint(&self) -> Checkpoint {

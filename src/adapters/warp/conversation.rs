@@ -5,6 +5,7 @@ use crate::adapters::Taken;
 use crate::adapters::chat::Fields;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
 
 pub(super) const QUERY: &str = "agent_conversations";
@@ -49,13 +50,6 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
         return Taken::Rejected;
     }
     taken
-}
-
-/// Billionths.
-fn nano(number: f64) -> Option<i64> {
-    let nano = (number * 1e9).round();
-    #[expect(clippy::cast_possible_truncation, reason = "the guard keeps it in range")]
-    (nano.is_finite() && (0.0..9e17).contains(&nano)).then_some(nano as i64)
 }
 
 /// What the server says it cost, in dollars; 0 is not told from unknown.

@@ -6,24 +6,23 @@ use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
 use crate::discover::sniff::Head;
 use crate::schema::Format;
 
-/// What lies in a project's folder.
-#[cfg_attr(not(test), expect(dead_code, reason = "for roots that are the folders of projects"))]
+/// Databases of Crush and of its ancestor in the folder they are started in.
 pub(in crate::discover) const PROJECT_FILES: Files = Files {
-    folders: &[],
-    files: &[".crush/crush.db", ".opencode/opencode.db"],
-    barren: &[],
+    folders: &[".crush", ".opencode"],
+    files: &[],
+    barren: &["logs"],
     patterns: &[log(".crush/crush.db", Format::CrushStore), log(".opencode/opencode.db", Format::OpencodeGoStore)],
 };
 
-/// A data directory that the configuration sets for all projects.
-const GLOBAL: Files =
+/// A data folder with a name of the user's own, for one project or for all.
+pub(in crate::discover) const DATA_FILES: Files =
     Files { folders: &[], files: &["crush.db"], barren: &[], patterns: &[log("crush.db", Format::CrushStore)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[
-    row("crush", Layout::Files(&GLOBAL), ANY, Start::List("CRUSH_GLOBAL_DATA"), ""),
-    row("crush", Layout::Files(&GLOBAL), UNIX, Start::XdgData, "crush"),
-    row("crush", Layout::Files(&GLOBAL), &[Os::Windows], Start::Known("LOCALAPPDATA", "AppData/Local"),
+    row("crush", Layout::Files(&DATA_FILES), ANY, Start::List("CRUSH_GLOBAL_DATA"), ""),
+    row("crush", Layout::Files(&DATA_FILES), UNIX, Start::XdgData, "crush"),
+    row("crush", Layout::Files(&DATA_FILES), &[Os::Windows], Start::Known("LOCALAPPDATA", "AppData/Local"),
         "crush"),
 ];
 

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::corpus::transcripts;
 use super::*;
+use crate::adapters::Line;
 use crate::schema::Checkpoint;
+use crate::schema::Counts;
 
 /// A session with calls of several lines, tools, side chains, progress copies and values.
 fn session() -> Vec<u8> {

@@ -1,13 +1,13 @@
 //! Requests to the model, and what it said in them.
 
 use super::{Run, USED};
-use crate::adapters::cline::document::State;
+use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::cline::kinds::verdict;
 use crate::adapters::cline::messages::{Message, between, folder_in};
 use crate::adapters::cline::outline::{Calls, Shown, text_answers};
-use crate::adapters::cline::text::{Extra, filled};
 use crate::adapters::cline::usage::Usage;
 use crate::adapters::json::Json;
+use crate::adapters::walk::State;
 use crate::schema::{EventId, EventRow};
 
 /// A request until the next one starts.

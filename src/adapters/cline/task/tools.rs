@@ -1,13 +1,13 @@
 //! Tool calls as their user saw them, and what the messages tell of their answers.
 
 use super::{Run, USED};
-use crate::adapters::cline::document::State;
+use crate::adapters::blocks::{Extra, filled, scrubbed};
+use crate::adapters::changes::{Lines, of_diff};
 use crate::adapters::cline::kinds::{event_type, verdict};
-use crate::adapters::cline::lines::{Lines, of_diff};
 use crate::adapters::cline::messages::Message;
 use crate::adapters::cline::outline::{Shown, command_of};
-use crate::adapters::cline::text::{Extra, filled, scrubbed};
 use crate::adapters::json::Json;
+use crate::adapters::walk::State;
 use crate::schema::EventRow;
 
 /// Output of a command, which comes in pieces.

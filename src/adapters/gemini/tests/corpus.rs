@@ -85,7 +85,7 @@ fn every_file_is_accounted_for_and_agrees_with_an_independent_count() {
         rows += decoded.rows.len();
         rejects += decoded.rejects.len();
         let session =
-            if session.is_empty() { super::super::common::stem(path.to_str().unwrap()).to_owned() } else { session };
+            if session.is_empty() { crate::adapters::path::stem(path.to_str().unwrap()).to_owned() } else { session };
         for (id, message) in found {
             all.insert((session.clone(), id), message);
         }

@@ -9,14 +9,14 @@ use crate::adapters::{Decoder, Line};
 use crate::schema::{Checkpoint, EventRow, RejectReason, Rows};
 
 /// Makes the rows of one version of a document.
-pub(in crate::adapters) trait Walk: Send {
+pub(super) trait Walk: Send {
     /// Puts all rows of the document; false when it has not the shape of the format.
     fn walk(&self, document: Json<'_, '_>, out: &mut Out<'_>) -> bool;
 }
 
 /// Whether a row may still change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::adapters) enum State {
+pub(super) enum State {
     /// It will not.
     Settled,
     /// It looks finished, but nothing after it says so yet.
@@ -35,7 +35,7 @@ enum Pass {
 
 /// Where a walk puts its rows.
 #[derive(Debug)]
-pub(in crate::adapters) struct Out<'r> {
+pub(super) struct Out<'r> {
     rows: &'r mut Rows,
     pass: Pass,
     offset: u64,
@@ -51,7 +51,7 @@ impl<'r> Out<'r> {
     }
 
     /// Hands the row out, or leaves it for later.
-    pub(in crate::adapters) fn put(&mut self, row: &EventRow<'_>, state: State) {
+    pub(super) fn put(&mut self, row: &EventRow<'_>, state: State) {
         self.made = true;
         if !row.ts_inferred {
             self.last_us = self.last_us.max(Some(row.ts_us));
@@ -66,7 +66,7 @@ impl<'r> Out<'r> {
     }
 
     /// Hands out a row of a kind that this version does not know.
-    pub(in crate::adapters) fn put_unknown(&mut self, row: &EventRow<'_>) {
+    pub(super) fn put_unknown(&mut self, row: &EventRow<'_>) {
         if self.pass == Pass::Settled {
             self.rows.counts().unknown_types += 1;
         }
@@ -76,7 +76,7 @@ impl<'r> Out<'r> {
 
 /// Decodes a document by walking it.
 #[derive(Debug)]
-pub(in crate::adapters) struct DocumentDecoder<W> {
+pub(super) struct DocumentDecoder<W> {
     walk: W,
     parser: Parser,
     /// The document while rows of it are open.
@@ -89,7 +89,7 @@ pub(in crate::adapters) struct DocumentDecoder<W> {
 
 impl<W: Walk> DocumentDecoder<W> {
     /// Every version is decoded from its beginning.
-    pub(in crate::adapters) fn new(walk: W, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(walk: W, checkpoint: Option<&Checkpoint>) -> Self {
         Self {
             walk,
             parser: Parser::default(),

@@ -1,14 +1,14 @@
 //! Lines that an edit adds and removes.
 
 /// Lines added and removed.
-pub(in crate::adapters) type Lines = (i32, i32);
+pub(super) type Lines = (i32, i32);
 
 fn int(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 /// Lines between two texts: what is equal at both ends does not count.
-pub(in crate::adapters) fn between(old: &str, new: &str) -> Lines {
+pub(super) fn between(old: &str, new: &str) -> Lines {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -17,7 +17,7 @@ pub(in crate::adapters) fn between(old: &str, new: &str) -> Lines {
 }
 
 /// Lines of a diff: of SEARCH/REPLACE blocks, of a unified diff or a patch; `None` for anything else.
-pub(in crate::adapters) fn of_diff(diff: &str) -> Option<Lines> {
+pub(super) fn of_diff(diff: &str) -> Option<Lines> {
     let blocks = Blocks::default().read(diff);
     if blocks.found {
         return Some((blocks.added, blocks.removed));
