@@ -15,6 +15,7 @@ use crate::lake::Snapshot;
 use crate::schema::EventId;
 
 mod catalog;
+mod compact;
 mod engine;
 mod error;
 mod functions;

@@ -8,8 +8,8 @@
 //!   only `step-finish` repeats the message
 
 use super::part::Gathered;
-use crate::adapters::deed::nano_usd;
 use crate::adapters::json::Json;
+use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::schema::{EventId, EventRow, Rows};
@@ -213,7 +213,7 @@ impl Message {
             (error.str_at("name").unwrap_or("error").to_owned(), message.unwrap_or_default().to_owned())
         });
         self.tokens = Tokens::of(at("tokens"));
-        self.cost = at("cost").and_then(Json::as_f64).and_then(nano_usd);
+        self.cost = at("cost").and_then(Json::as_f64).and_then(nano);
         self.fill_extra(info, metadata, at("path"));
     }
 
@@ -328,14 +328,17 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Completeness of a row whose record changed at `changed_ms`; `own` ranks what one place without
-    /// such times may say of one event.
+    /// Completeness of a row whose record changed at `changed_ms`; `own` ranks what is said of one event
+    /// within one millisecond, and by places without such times.
     pub(super) fn level(&self, changed_ms: i64, own: i64) -> i64 {
+        let own = own.clamp(0, OWN_LEVELS - 1);
         match self.ground {
-            Ground::Part => 1 + own.clamp(0, 3),
-            Ground::Files => 8 + own.clamp(0, i64::from(u32::MAX)),
-            Ground::Store if self.session.hides(&self.message.id) => changed_ms.max(self.session.changed_ms),
-            Ground::Store => changed_ms,
+            Ground::Part => 1 + own.min(3),
+            Ground::Files => 8 + own,
+            Ground::Store if self.session.hides(&self.message.id) => {
+                at_level(changed_ms.max(self.session.changed_ms), OWN_LEVELS - 1)
+            }
+            Ground::Store => at_level(changed_ms, own),
         }
     }
 
@@ -434,9 +437,18 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Rank of a message among its records that say no time of change.
+/// Number of ranks within one millisecond.
+const OWN_LEVELS: i64 = 1 << 20;
+
+/// A time of change in milliseconds, and a rank within it.
+fn at_level(changed_ms: i64, own: i64) -> i64 {
+    changed_ms.clamp(0, (1 << 42) - 1) * OWN_LEVELS + own
+}
+
+/// Rank of a message among its records of one millisecond, or that say no time of change.
 fn own_level(finished: bool, text: &str) -> i64 {
-    i64::from(finished) << 31 | i64::try_from(text.len()).unwrap_or(0).min(i64::from(i32::MAX))
+    let half = OWN_LEVELS / 2;
+    i64::from(finished) * half + i64::try_from(text.len()).unwrap_or(0).min(half - 2)
 }
 
 /// Sum of the steps of one message, when it had several and repeats only the last.

@@ -17,6 +17,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::Engine;
 use crate::query::catalog::{Names, SCHEMA};
+use crate::query::compact::CompactTexts;
 use crate::query::error::{QueryError, Surroundings};
 use crate::query::memory::FrugalPool;
 use crate::query::scan::LakeTable;
@@ -130,7 +131,8 @@ impl Runtime {
             .build()
             .map_err(|source| QueryError::Io { path: options.spill_dir.clone(), source })?;
         let env = environment(&options)?;
-        let mut state = SessionStateBuilder::new().with_default_features();
+        let mut state =
+            SessionStateBuilder::new().with_default_features().with_physical_optimizer_rule(Arc::new(CompactTexts));
         if let Some(known) = state.scalar_functions() {
             functions::install(known, zone);
         }

@@ -376,3 +376,20 @@ fn worktrees_and_workspaces_made_anew_are_one_project() {
         ]
     );
 }
+
+#[test]
+fn a_prompt_of_a_history_that_names_no_session_is_told_once() {
+    let nowhere = EventRow { project: Some("me/app"), ..EventRow::default() };
+    let log =
+        [EventRow { text: Some("fix it"), ..plain(in_session("s1"), "2026-03-28T22:30:00Z", "user_interaction") }];
+    let typed = ["fix it", "/add a.rs"].map(|text| EventRow {
+        text: Some(text),
+        source_offset: text.len() as u64,
+        ..plain(nowhere, "2026-03-28T22:30:01Z", "prompt_history")
+    });
+    let bench = Bench::new(vec![events("aider", &log), events("aider", &typed)], &[]);
+    let sql = "SELECT text || ' ' || source FROM messages ORDER BY 1";
+    assert_eq!(bench.rows(sql), bench.rows("VALUES ('/add a.rs history'), ('fix it log')"));
+    let other = Bench::new(vec![events("crush", &log), events("aider", &typed)], &[]);
+    assert_eq!(other.value("SELECT count(*) FROM messages"), "3", "another agent's prompt is another prompt");
+}

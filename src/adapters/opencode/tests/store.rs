@@ -85,14 +85,14 @@ fn trap_1_a_windows_directory_is_the_cwd_and_a_root_of_a_slash_is_not() {
 #[test]
 fn trap_2_a_sessions_directory_beats_its_projects_worktree() {
     let sql = [
-        "INSERT INTO project VALUES ('global', '/', NULL, NULL), ('p', '/work/tree', NULL, NULL);".to_owned(),
+        "INSERT INTO project VALUES ('global', '/', NULL, NULL), ('p', '/srv/tree', NULL, NULL);".to_owned(),
         session("ses_1", None, "/home/u/notes", "global"),
         session("ses_2", None, "", "p"),
         session("ses_3", None, "", "global"),
     ];
     let decoded = decode(&sql.concat());
     let cwds: Vec<_> = decoded.of("session_start").iter().map(|row| row.get("cwd").cloned()).collect();
-    assert_eq!(cwds, [Some(json!("/home/u/notes")), Some(json!("/work/tree")), None]);
+    assert_eq!(cwds, [Some(json!("/home/u/notes")), Some(json!("/srv/tree")), None]);
 }
 
 #[test]
@@ -204,6 +204,23 @@ fn trap_7_a_crashed_message_is_settled_by_the_next_one_of_its_session() {
     let mut looks = Looks::new(Format::OpencodeStore, &path, DB);
     assert!(looks.look(false).provisional.is_empty());
     assert_eq!(looks.all.of("llm_response").len(), 2);
+}
+
+#[test]
+fn a_part_written_in_the_millisecond_of_its_finished_message_is_not_lost() {
+    let (_folder, path) = database(&format!("{SCHEMA}{}", session("ses_1", None, "/home/u/app", "p")));
+    let mut looks = Looks::new(Format::OpencodeStore, &path, DB);
+    for sql in [
+        message("msg_1", "ses_1", 20, 30, &assistant("x", 20, Some(30))),
+        part("prt_1", "msg_1", "ses_1", 30, 30, &text("all of it")),
+        "UPDATE session SET revert = '{\"messageID\":\"msg_1\"}', time_updated = (SELECT time_updated FROM message);"
+            .to_owned(),
+    ] {
+        Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+        looks.look(false);
+    }
+    let answer = looks.all.events().into_iter().find(|row| row["event_type"] == "llm_response").unwrap();
+    assert_eq!((&answer["text"], &answer["status"]), (&json!("all of it"), &json!("reverted")));
 }
 
 #[test]
