@@ -46,3 +46,9 @@ WHERE h.event_type = 'prompt_history'
     FROM events l
     WHERE l.event_type = 'user_interaction' AND l.agent = h.agent AND l.text = h.text AND h.session_id IS NULL
   )
+  -- What was typed while a log of the same folder was kept is in that log.
+  AND NOT EXISTS (
+    SELECT 1
+    FROM events s
+    WHERE s.event_type = 'session_start' AND s.agent = h.agent AND s.cwd = h.cwd AND s.ts <= h.ts AND h.session_id IS NULL
+  )

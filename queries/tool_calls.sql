@@ -2,23 +2,26 @@
 --
 -- One row per call. kind: what the call does (tool_use, file_read, file_write, file_modify or
 -- command_execution). finished_at: when the result came; null while there is none. duration_ms: as the
--- log says, else the time between call and result. is_error: null while there is no result.
+-- log says, else the time between call and result. is_error: null while there is no result, or when the
+-- log does not say. A call's id is one of its session, but where its provider makes ids that are unique:
+-- then a result that only a fork of the session has is the call's, too.
 -- tool_input is JSON: tool_input->>'name' reads a field.
 WITH results AS (
   SELECT
     agent,
-    session_id,
+    CASE WHEN starts_with(tool_call_id, 'toolu_') THEN '' ELSE coalesce(session_id, '') END AS scope,
     tool_call_id,
-    max(ts) AS finished_at,
-    bool_or(is_error IS TRUE) AS is_error,
+    max(ts) FILTER (WHERE event_type = 'tool_result') AS finished_at,
+    bool_or(is_error) FILTER (WHERE event_type = 'tool_result') AS is_error,
     max(exit_code) AS exit_code,
-    max(status) AS status,
+    max(status) FILTER (WHERE event_type = 'tool_result') AS status,
     max(duration_ms) AS duration_ms,
     max(lines_added) AS lines_added,
     max(lines_removed) AS lines_removed,
     max(tool_output) AS tool_output
   FROM events
-  WHERE event_type = 'tool_result' AND tool_call_id IS NOT NULL
+  -- Codex says how a long command ended in a record of its own.
+  WHERE tool_call_id IS NOT NULL AND (event_type = 'tool_result' OR (event_type = 'progress' AND exit_code IS NOT NULL))
   GROUP BY 1, 2, 3
 )
 SELECT
@@ -46,5 +49,7 @@ SELECT
   c.event_id
 FROM events c
 LEFT JOIN results r
-  ON r.agent = c.agent AND r.session_id = c.session_id AND r.tool_call_id = c.tool_call_id
+  ON r.agent = c.agent
+    AND r.scope = CASE WHEN starts_with(c.tool_call_id, 'toolu_') THEN '' ELSE coalesce(c.session_id, '') END
+    AND r.tool_call_id = c.tool_call_id
 WHERE c.event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')

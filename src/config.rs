@@ -132,6 +132,8 @@ pub struct Settings {
     pub lake: PathBuf,
     /// One memory budget for ring, flush and queries, in bytes.
     pub memory_bytes: u64,
+    /// The user named that budget.
+    pub memory_is_named: bool,
     /// Where agents' roots derive from.
     pub places: Places,
     /// IANA zone for days and weeks.
@@ -171,7 +173,8 @@ impl Settings {
             .map_or_else(|| user_home.join(".devlog"), |path| absolute(&path, &user_home, &env.current_dir));
         let mut warnings = Vec::new();
         let file = file::read(&home.join("config.toml"), &mut warnings)?;
-        let memory_bytes = overrides.memory_bytes.or(file.memory_bytes).unwrap_or(DEFAULT_MEMORY_BYTES);
+        let named = overrides.memory_bytes.or(file.memory_bytes);
+        let memory_bytes = named.unwrap_or(DEFAULT_MEMORY_BYTES);
         if memory_bytes < MINIMUM_MEMORY_BYTES {
             return Err(ConfigError::MemoryTooSmall { bytes: memory_bytes, minimum: MINIMUM_MEMORY_BYTES });
         }
@@ -196,6 +199,7 @@ impl Settings {
             own: Arc::new(Own { projects, mappings, broken }),
             lake,
             memory_bytes,
+            memory_is_named: named.is_some(),
             timezone,
             log_zone: zone::of_machine(env),
             machine_id: machine::id(&env.hostname, &user_name, env.os),
@@ -224,6 +228,7 @@ impl Settings {
             lake: home.join("lake"),
             home,
             memory_bytes: DEFAULT_MEMORY_BYTES,
+            memory_is_named: false,
             places: Places { os: Os::current(), home: user_home.to_owned(), env: BTreeMap::new() },
             timezone: "UTC".to_owned(),
             log_zone: None,

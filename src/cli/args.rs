@@ -58,7 +58,8 @@ pub(super) struct Global {
     /// Where the lake is [default: <home>/lake]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) lake: Option<PathBuf>,
-    /// Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB]
+    /// Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB; queries may
+    /// take a quarter of the machine's]
     #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
     pub(super) memory: Option<u64>,
     /// Zone of days and weeks, such as Europe/Berlin [default: $TZ, else the system's]

@@ -8,6 +8,8 @@ mod adapters;
 mod answer;
 mod ingest;
 mod lake;
+#[cfg(feature = "query")]
+mod memory;
 #[cfg(unix)]
 mod service;
 

@@ -9,6 +9,9 @@ use super::reader::read_ids;
 use super::{Part, Snapshot};
 use crate::schema::{EventId, events};
 
+/// Copies of one event are less than this apart.
+const SLACK_US: i64 = 86_400_000_000;
+
 /// A durable row that has an id asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -34,8 +37,9 @@ impl Known {
 
     /// For each `(id, time, time is inferred)`: the durable row with this id, if there is one.
     ///
-    /// Exact, whatever is in memory. A time that stands in the log is the same in every copy, so
-    /// only files that span it are asked; rows with inferred times are looked for everywhere.
+    /// Exact, whatever is in memory. A time that stands in the log is the same in every copy, or differs
+    /// by less than a day, so only files that span it are asked; rows with inferred times are looked for
+    /// everywhere.
     ///
     /// # Errors
     ///
@@ -48,6 +52,7 @@ impl Known {
         order.sort_unstable();
         let logged = rows.iter().filter(|row| !row.2).map(|row| row.1);
         let (first, last) = logged.fold((i64::MAX, i64::MIN), |(a, b), ts| (a.min(ts), b.max(ts)));
+        let (first, last) = (first.saturating_sub(SLACK_US), last.saturating_add(SLACK_US));
         let any_inferred = rows.iter().any(|row| row.2);
         for part in snapshot.events.iter() {
             let anywhere = part.inferred_rows > 0;
@@ -57,7 +62,9 @@ impl Known {
             let filter = self.filter(part)?;
             let mut ids: Option<Arc<PartIds>> = None;
             for (id, ts_us, inferred, at) in &order {
-                let here = anywhere || *inferred || (part.min_ts_us <= *ts_us && *ts_us <= part.max_ts_us);
+                let spans = part.min_ts_us.saturating_sub(SLACK_US) <= *ts_us
+                    && *ts_us <= part.max_ts_us.saturating_add(SLACK_US);
+                let here = anywhere || *inferred || spans;
                 if !here || !filter.may_hold(*id) {
                     continue;
                 }

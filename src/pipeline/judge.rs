@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 use crate::lake::{Found, Known, LakeError, Snapshot, pruned_rows};
@@ -73,7 +73,13 @@ impl<'a> Evidence<'a> {
         in_ring: &[bool],
         born_of: impl Fn(&Found) -> i64,
     ) -> Result<Verdict, LakeError> {
-        let sources = self.events.column_by_name("ts_source").and_then(|c| c.as_string_view_opt());
+        let text = |name: &str| self.events.column_by_name(name).and_then(|c| c.as_string_view_opt());
+        let (sources, agents, versions) = (text("ts_source"), text("agent"), text("agent_version"));
+        let is = |column: Option<&StringViewArray>, row: usize, known: fn(&str) -> bool| {
+            column.is_some_and(|c| c.is_valid(row) && known(c.value(row)))
+        };
+        // Claude Code 1.0.9x stamped what a resumed session copied anew.
+        let restamped = |row| is(agents, row, |agent| agent == "claude") && is(versions, row, |v| v.starts_with("1."));
         let pruned = pruned_rows(&snapshot.pruned, self.events);
         let is_pruned = |row: usize| u32::try_from(row).is_ok_and(|row| pruned.binary_search(&row).is_ok());
         let mut rows = Vec::with_capacity(self.ids.len());
@@ -81,7 +87,8 @@ impl<'a> Evidence<'a> {
         for (row, (id, ts)) in self.ids.iter().zip(self.ts).enumerate() {
             if !in_ring.get(row).copied().unwrap_or_default() && !is_pruned(row) {
                 rows.push(row);
-                wanted.push((*id, *ts, sources.is_some_and(|s| s.value(row) == "inferred")));
+                let anywhere = is(sources, row, |source| source == "inferred") || restamped(row);
+                wanted.push((*id, *ts, anywhere));
             }
         }
         let mut verdict = Verdict::default();

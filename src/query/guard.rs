@@ -5,8 +5,10 @@
 //!   expression recursively, and a stack overflow ends the process
 //! - the checks read a flat list of tokens and use no recursion themselves
 
-use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
+use datafusion::sql::sqlparser::ast::Expr;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::error::{Place, QueryError};
@@ -18,6 +20,9 @@ const MAX_CHAIN: usize = 2_000;
 /// Most `UNION`s, `JOIN`s and the like in one query.
 const MAX_RELATIONS: usize = 400;
 
+/// How tightly the operators of JSON bind: more than arithmetic, less than `::`.
+const ARROWS: u8 = 45;
+
 /// The SQL that devlog speaks: the planner's own dialect, with the JSON operators `->`, `->>` and `?`.
 #[derive(Debug)]
 pub(super) struct SqlDialect;
@@ -27,6 +32,29 @@ macro_rules! yes {
 }
 
 impl Dialect for SqlDialect {
+    /// The operators of JSON bind as in SQLite: `extra->>'a' = 'b'` compares the field.
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        let arrow = matches!(
+            parser.peek_token_ref().token,
+            Token::Arrow | Token::LongArrow | Token::HashArrow | Token::HashLongArrow | Token::Question
+        );
+        arrow.then_some(Ok(ARROWS))
+    }
+
+    /// The parser itself takes all that follows `IS DISTINCT FROM` as its right side, `AND` included.
+    fn parse_infix(&self, parser: &mut Parser<'_>, left: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        let is = self.prec_value(Precedence::Is);
+        if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(is);
+            return Some(right.map(|right| Expr::IsDistinctFrom(Box::new(left.clone()), Box::new(right))));
+        }
+        if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
+            let right = parser.parse_subexpr(is);
+            return Some(right.map(|right| Expr::IsNotDistinctFrom(Box::new(left.clone()), Box::new(right))));
+        }
+        None
+    }
+
     fn dialect(&self) -> std::any::TypeId {
         std::any::TypeId::of::<GenericDialect>()
     }

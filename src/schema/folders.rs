@@ -111,13 +111,25 @@ mod tests {
                 ("/w/shop", None),
                 ("/w/shop-fix", None),
                 ("/w/shop", Some("https://h/me/fork")),
+                ("/w/shop", Some("https://me:secret@h/me/fork.git")),
+                ("/w/shop", Some("/srv/git/shop.git")),
                 ("/w/shop", None),
                 ("/w/local/src", None),
                 ("/gone/garden", None),
             ],
         );
-        let own = ("me/fork".to_owned(), Some("https://h/me/fork".to_owned()));
-        let expected = [shop(), shop(), shop(), own, shop(), ("local".to_owned(), None), ("garden".to_owned(), None)];
+        let own = || ("me/fork".to_owned(), Some("https://h/me/fork".to_owned()));
+        let expected = [
+            shop(),
+            shop(),
+            shop(),
+            own(),
+            own(),
+            shop(),
+            shop(),
+            ("local".to_owned(), None),
+            ("garden".to_owned(), None),
+        ];
         assert_eq!(rows, expected);
         assert_eq!(visited, ["/w/shop-fix", "/w/shop", "/w/local/src", "/gone/garden"]);
     }

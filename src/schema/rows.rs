@@ -77,19 +77,21 @@ impl Place {
             return false;
         }
         let slug = hierarchy::launch_slug(source_path);
-        let known = row.cwd.filter(|_| row.repo_url.is_none()).map(|cwd| {
+        // An address of the log may hold a password.
+        let named = row.repo_url.and_then(hierarchy::git::https);
+        let known = row.cwd.filter(|_| named.is_none()).map(|cwd| {
             let start = hierarchy::start_folder(cwd, slug);
             let known = folders.about(start);
             if known == Folder::default() && start != cwd { folders.about(cwd) } else { known }
         });
         let known = known.unwrap_or_default();
-        let repo_url = row.repo_url.or(known.repo_url.as_deref());
+        let repo_url = named.as_deref().or(known.repo_url.as_deref());
         let project = match &known.top {
             Some(top) => hierarchy::project(repo_url, Some(top), None),
             None => hierarchy::project(repo_url, row.cwd, slug),
         };
         self.project = project.map(str::to_owned);
-        self.repo_url = known.repo_url;
+        self.repo_url = named.map(Arc::from).or(known.repo_url);
         self.named_repo_url = row.repo_url.map(str::to_owned);
         self.cwd = row.cwd.map(str::to_owned);
         self.source_path = Some(Arc::clone(source_path));
@@ -167,13 +169,9 @@ impl Rows {
         {
             visit(&mut self.visited, cwd);
         }
-        if row.project.is_some() && row.repo_url.is_some() {
-            self.events.push(&self.context, id, row);
-        } else {
-            let project = row.project.or(self.place.project.as_deref());
-            let repo_url = row.repo_url.or(self.place.repo_url.as_deref());
-            self.events.push(&self.context, id, &EventRow { project, repo_url, ..*row });
-        }
+        let project = row.project.or(self.place.project.as_deref());
+        let repo_url = self.place.repo_url.as_deref();
+        self.events.push(&self.context, id, &EventRow { project, repo_url, ..*row });
     }
 
     /// Takes the folders that the rows since [`Rows::begin`] name, newest last.

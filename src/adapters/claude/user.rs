@@ -86,7 +86,8 @@ fn classify(rec: &Record<'_, '_>, content: Option<Json<'_, '_>>, text: &str) -> 
         return said("system", Some("meta"));
     }
     if text.starts_with("[Request interrupted by user") {
-        return Said { status: Some("interrupted"), ..said("user_interaction", None) };
+        // Written by the program, in the user's name.
+        return Said { status: Some("interrupted"), ..said("system", Some("interruption")) };
     }
     Said { prompt: true, ..said("user_interaction", None) }
 }

@@ -59,7 +59,8 @@ fn help_of_devlog() {
               Where the lake is [default: <home>/lake]
 
           --memory <SIZE>
-              Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB]
+              Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB;
+              queries may take a quarter of the machine's]
 
           --timezone <ZONE>
               Zone of days and weeks, such as Europe/Berlin [default: $TZ, else the system's]

@@ -47,10 +47,10 @@ pub(super) fn query_cut(core: &Core) -> Cut {
     }
 }
 
-/// What queries of this process may use: half of the memory budget.
+/// What queries of this process may use.
 pub(super) fn engine_options(settings: &Settings, timezone: &str, timeout: Option<Duration>) -> EngineOptions {
     EngineOptions {
-        memory_bytes: settings.memory_bytes / 2,
+        memory_bytes: super::memory::for_queries(settings),
         spill_dir: settings.home.join("spill"),
         timezone: timezone.to_owned(),
         user_queries: Some(settings.home.join("queries")),

@@ -10,7 +10,7 @@ use datafusion::catalog::{
 };
 use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -19,7 +19,7 @@ use super::Engine;
 use crate::query::catalog::{Names, SCHEMA};
 use crate::query::compact::CompactTexts;
 use crate::query::error::{QueryError, Surroundings};
-use crate::query::memory::FrugalPool;
+use crate::query::memory::Pool;
 use crate::query::scan::LakeTable;
 use crate::query::zone::Zone;
 use crate::query::{Cut, functions, nearest, views};
@@ -184,7 +184,7 @@ fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
     let bytes = usize::try_from(options.memory_bytes).unwrap_or(usize::MAX);
     // A fair pool gives every operator that could spill the same share, idle ones included: a view has
     // dozens, and all fail with most of the memory unused.
-    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
+    let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(bytes));
     // A home that cannot be written can still be asked; then what does not fit into memory is refused.
     let mode = match create_private(&options.spill_dir) {
         Ok(()) => DiskManagerMode::Directories(vec![options.spill_dir.clone()]),
@@ -238,7 +238,7 @@ fn tables(cut: Cut) -> BTreeMap<String, Arc<dyn TableProvider>> {
 pub(super) fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
     let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
     let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-        .with_memory_pool(Arc::new(FrugalPool::new(bytes)))
+        .with_memory_pool(Arc::new(Pool::frugal(bytes)))
         .with_max_spill_merge_fan_in(MERGED_FILES)
         .build_arc()
         .map_err(|e| failed(&e))?;

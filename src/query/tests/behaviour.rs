@@ -248,6 +248,18 @@ fn a_join_too_large_for_memory_is_sorted_instead() {
     assert_eq!(bench.value(&format!("SELECT count(*) FROM ({side}) a JOIN ({side}) b ON a.v = b.v")), "800000");
 }
 
+/// Rows that are handed on must never be spilled: readers and writers could wait for each other for ever.
+#[test]
+fn queries_that_fill_their_memory_end() {
+    let bench = Bench::with(Vec::new(), &[], |_, o| o.memory_bytes = 2 << 20);
+    let rows = "SELECT value % 13 AS g, repeat('x', 20) || CAST(value % 337 AS VARCHAR) AS v \
+                FROM generate_series(1, 40000)";
+    for _ in 0..12 {
+        let counted = bench.rows(&format!("SELECT g, count(DISTINCT v) FROM ({rows}) GROUP BY g ORDER BY g"));
+        assert_eq!(counted.len(), 13);
+    }
+}
+
 #[test]
 fn own_views_join_the_built_in_ones_and_a_broken_one_stops_only_itself() {
     let own = tempfile::tempdir().unwrap();
@@ -290,6 +302,25 @@ fn json_operators_read_tool_input() {
     let bench = Bench::new(vec![events("a", &[row])], &[]);
     let sql = "SELECT tool_input->>'file', (tool_input->'n'->1)::int, tool_input->'deep', tool_input ? 'n' FROM events";
     assert_eq!(bench.value(sql), "a.rs|2|{\"x\":1.5}|true");
+}
+
+#[test]
+fn operators_bind_as_people_write_them() {
+    let row = EventRow { tool_input: Some(r#"{"file":"a.rs","n":3}"#), ..prompt("2026-04-01T00:00:00Z", "s") };
+    let bench = Bench::new(vec![events("a", &[row])], &[]);
+    for sql in [
+        "tool_input->>'file' = 'a.rs'",
+        "tool_input->>'file' LIKE 'a%' AND tool_input->>'file' IN ('a.rs', 'b')",
+        "tool_input->>'gone' IS NULL AND tool_input->>'file' IS NOT NULL",
+        "(tool_input->'n')::int + 1 > 3",
+        "tool_input->>'file' || 'x' = 'a.rsx'",
+        "NOT (true IS DISTINCT FROM true AND false)",
+        "agent IS NOT DISTINCT FROM 'a' AND session_id = 's'",
+        "is_error IS DISTINCT FROM true AND session_id = 's'",
+        "session_id IS DISTINCT FROM agent || 'x' OR false",
+    ] {
+        assert_eq!(bench.value(&format!("SELECT count(*) FROM events WHERE {sql}")), "1", "{sql}");
+    }
 }
 
 #[test]

@@ -279,6 +279,37 @@ fn two_results_of_one_call_do_not_double_it() {
 }
 
 #[test]
+fn a_call_has_the_result_of_its_own_session_or_of_a_fork_that_copied_it() {
+    let call = |session: Option<&'static str>, id, ts| EventRow {
+        session_id: session,
+        tool_call_id: Some(id),
+        ..plain(EventRow::default(), ts, "command_execution")
+    };
+    let result =
+        |session, id, ts, error| EventRow { event_type: "tool_result", is_error: error, ..call(session, id, ts) };
+    let (t0, t1) = ("2026-03-28T22:32:00Z", "2026-03-28T22:32:01Z");
+    let rows = [
+        // Its provider makes unique ids, and only the fork has the result.
+        call(Some("a"), "toolu_1", t0),
+        result(Some("b"), "toolu_1", t1, Some(true)),
+        // Numbered within a session.
+        call(Some("a"), "call_0", t0),
+        result(Some("b"), "call_0", t1, Some(true)),
+        // A log that names no session, and a result without a verdict.
+        call(None, "x", t0),
+        result(None, "x", t1, None),
+        // A long command whose end has a record of its own, and no result yet.
+        call(Some("a"), "y", t0),
+        EventRow { exit_code: Some(143), event_type: "progress", ..call(Some("a"), "y", t1) },
+    ];
+    let bench = Bench::new(vec![events("x", &rows)], &[]);
+    assert_eq!(
+        bench.rows("SELECT tool_call_id, finished_at IS NOT NULL, is_error, exit_code FROM tool_calls ORDER BY 1"),
+        ["call_0|false|-|-", "toolu_1|true|true|-", "x|true|-|-", "y|false|-|143"]
+    );
+}
+
+#[test]
 fn usage_models_projects_and_errors_are_right() {
     let bench = bench();
     assert_eq!(
@@ -392,4 +423,8 @@ fn a_prompt_of_a_history_that_names_no_session_is_told_once() {
     assert_eq!(bench.rows(sql), bench.rows("VALUES ('/add a.rs history'), ('fix it log')"));
     let other = Bench::new(vec![events("crush", &log), events("aider", &typed)], &[]);
     assert_eq!(other.value("SELECT count(*) FROM messages"), "3", "another agent's prompt is another prompt");
+    let start = EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:00Z", "session_start") };
+    let there = typed.map(|row| EventRow { cwd: Some("/w/app"), ..row });
+    let logged = Bench::new(vec![events("aider", &[start, log[0]]), events("aider", &there)], &[]);
+    assert_eq!(logged.rows(sql), logged.rows("VALUES ('fix it log')"), "a log of that folder was kept");
 }
