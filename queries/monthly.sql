@@ -4,7 +4,7 @@
 -- sessions: sessions with any event in it. models: models with usage. Counts and token columns as in
 -- the view activity; estimates are in no token sum.
 SELECT
-  CAST(date_trunc('month', day) AS DATE) AS month,
+  make_date(CAST(date_part('year', day) AS INT), CAST(date_part('month', day) AS INT), 1) AS month,
   agent,
   count(DISTINCT session_id) AS sessions,
   sum(prompts) AS prompts,

@@ -21,7 +21,7 @@ SELECT
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls,
   grouping(month) = 1 AS is_total
-FROM (SELECT *, CAST(date_trunc('month', day) AS DATE) AS month FROM activity)
+FROM (SELECT *, make_date(CAST(date_part('year', day) AS INT), CAST(date_part('month', day) AS INT), 1) AS month FROM activity)
 WHERE prompts + calls + tool_calls + errors + estimated_calls > 0
 GROUP BY GROUPING SETS ((month), ())
 ORDER BY is_total, month

@@ -21,7 +21,7 @@ SELECT
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls,
   grouping(week) = 1 AS is_total
-FROM (SELECT *, CAST(date_trunc('week', day) AS DATE) AS week FROM activity)
+FROM (SELECT *, CAST(CAST(day AS INT) - (CAST(day AS INT) + 7000003) % 7 AS DATE) AS week FROM activity)
 WHERE prompts + calls + tool_calls + errors + estimated_calls > 0
 GROUP BY GROUPING SETS ((week), ())
 ORDER BY is_total, week

@@ -4,7 +4,7 @@
 -- sessions: sessions with any event in it. models: models with usage. Counts and token columns as in
 -- the view activity; estimates are in no token sum.
 SELECT
-  CAST(date_trunc('week', day) AS DATE) AS week,
+  CAST(CAST(day AS INT) - (CAST(day AS INT) + 7000003) % 7 AS DATE) AS week,
   agent,
   count(DISTINCT session_id) AS sessions,
   sum(prompts) AS prompts,

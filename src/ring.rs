@@ -11,10 +11,12 @@
 //! - rows of a segment stay visible until [`Ring::release`], which the pipeline calls in the same
 //!   instant in which the commit becomes visible: a reader sees each row once
 //! - each source may have a provisional tail, replaced as a whole and never sealed
-//! - an event id is in the settled rows at most once
+//! - an event id is in the settled rows at most once, and a reader sees one record of it, the best,
+//!   whatever the tails hold
 
 mod chunk;
 mod segment;
+mod tail;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -25,6 +27,8 @@ use arrow::array::RecordBatch;
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
 pub use chunk::Chunk;
 pub use segment::{Segment, SegmentNumber};
+use tail::Newest;
+pub use tail::Tail;
 
 /// What decides between two records of one event: the more complete one stays, of equally complete
 /// ones that of the source born first, of sources born in one tick of the clock always the same one.
@@ -115,15 +119,6 @@ pub struct Span {
     pub source: SourceId,
     /// Number of the row behind the last one.
     pub end: u32,
-}
-
-/// The rows of a source that its agent may still change.
-#[derive(Debug, Clone)]
-pub struct Tail {
-    /// The rows.
-    pub events: RecordBatch,
-    /// Ids of settled or durable rows that these replace for as long as the tail stands.
-    pub replaces: Vec<EventId>,
 }
 
 /// What the ring shows to a reader.
@@ -238,7 +233,7 @@ impl Ring {
 
     /// Replaces the provisional tail of `source`; `None` when nothing is open any more.
     ///
-    /// Rows of which a record at least as complete is settled in the ring are not shown.
+    /// Rows of which a record at least as complete is settled, or in another tail, are not shown.
     pub fn set_tail(&mut self, source: SourceId, tail: Option<Tail>) {
         match tail {
             Some(tail) => self.tails.insert(source, tail),
@@ -312,6 +307,9 @@ impl Ring {
     pub fn release(&mut self, number: SegmentNumber) {
         let oldest = self.sealed.pop_front().filter(|s| s.number == number);
         let segment = oldest.expect("segments are released in the order they were sealed");
+        if !self.tails.is_empty() {
+            self.settle_tails(&segment);
+        }
         for chunk in &segment.chunks {
             self.masked.remove(&chunk.number());
             for (_, id) in chunk.live_ids() {
@@ -322,13 +320,22 @@ impl Ring {
         }
     }
 
+    /// Compares the tails with the rows of `segment`, which the ring is about to forget.
+    fn settle_tails(&mut self, segment: &Segment) {
+        let chunks: HashSet<u64> = segment.chunks.iter().map(Chunk::number).collect();
+        let places = &self.places;
+        let settled = |id| places.get(&id).filter(|place| chunks.contains(&place.chunk)).map(|place| place.claim);
+        self.tails.values_mut().for_each(|tail| tail.settle(settled));
+        self.tails.retain(|_, tail| !tail.is_empty());
+    }
+
     /// What a reader sees now. Shares all buffers; masked rows are filtered out.
     #[must_use]
     pub fn view(&self) -> View {
         let mut view = View::default();
-        let hidden: IdSet = self.tails.values().flat_map(|t| t.replaces.iter().copied()).collect();
+        let newest = Newest::of(&self.tails, &self.places);
         let mut behind_tails: HashMap<u64, Vec<u32>> = HashMap::new();
-        for place in hidden.iter().filter_map(|id| self.places.get(id)) {
+        for place in newest.ids().filter_map(|id| self.places.get(id)) {
             behind_tails.entry(place.chunk).or_default().push(place.row);
         }
         for segment in self.segments() {
@@ -341,8 +348,8 @@ impl Ring {
             view.replaced.extend(segment.replaced.iter().copied());
         }
         view.positions.extend(self.positions());
-        view.events.extend(self.tails.values().map(|t| t.events.clone()).filter(|b| b.num_rows() > 0));
-        view.replaced.extend(hidden);
+        view.events.extend(newest.batches());
+        view.replaced.extend(newest.replaced());
         view
     }
 }

@@ -5,15 +5,21 @@ use chrono::DateTime;
 /// Microseconds since 1970 of an RFC 3339 time such as `2026-02-11T18:12:29.875Z`.
 ///
 /// The form that all JavaScript and Rust agents write is read without a library; every other valid
-/// form goes through `chrono`. Anything else is `None`.
+/// form goes through `chrono`. Anything else is `None`, and so are times before 1970 or after 2199: no
+/// agent lived then, programs write such times (Go's zero is in the year 1) where they have none.
 ///
 /// ```
 /// assert_eq!(devlog::adapters::time::rfc3339_us("1970-01-01T00:00:01.5Z"), Some(1_500_000));
 /// ```
 #[must_use]
 pub fn rfc3339_us(text: &str) -> Option<i64> {
-    fixed_form(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|t| t.timestamp_micros()))
+    let us = fixed_form(text.as_bytes())
+        .or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_micros()))?;
+    (0..YEAR_2200_US).contains(&us).then_some(us)
 }
+
+/// The first microsecond of the year 2200.
+const YEAR_2200_US: i64 = 84_006 * 86_400_000_000;
 
 fn fixed_form(b: &[u8]) -> Option<i64> {
     let separators = b.len() >= 20
@@ -100,7 +106,9 @@ mod tests {
             for format in [chrono::SecondsFormat::Secs, chrono::SecondsFormat::Millis, chrono::SecondsFormat::Micros, chrono::SecondsFormat::Nanos] {
                 let text = time.to_rfc3339_opts(format, true);
                 let expected = DateTime::parse_from_rfc3339(&text).unwrap().timestamp_micros();
-                prop_assert_eq!(rfc3339_us(&text), Some(expected), "{}", text);
+                prop_assert_eq!(fixed_form(text.as_bytes()), Some(expected), "{}", text);
+                let lived = (0..YEAR_2200_US).contains(&expected);
+                prop_assert_eq!(rfc3339_us(&text), lived.then_some(expected), "{}", text);
             }
         }
 
@@ -115,6 +123,11 @@ mod tests {
     fn other_forms_go_through_the_library_and_nonsense_is_none() {
         assert_eq!(rfc3339_us("1970-01-01T01:00:00+01:00"), Some(0));
         assert_eq!(rfc3339_us("2026-02-30T00:00:00Z"), None);
+        assert_eq!(rfc3339_us("0001-01-01T00:00:00Z"), None, "no time at all");
+        assert_eq!(
+            (rfc3339_us("2199-12-31T23:59:59.999999Z"), rfc3339_us("2200-01-01T00:00:00Z")),
+            (Some(YEAR_2200_US - 1), None)
+        );
         assert_eq!(rfc3339_us("[trimmed]"), None);
         assert_eq!(unix_us(1_767_862_800), unix_us(1_767_862_800_000));
         assert_eq!(uuid7_us("019d7e2f-0000-7000-8000-000000000000"), Some(0x019d_7e2f_0000 * 1_000));

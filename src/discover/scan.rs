@@ -82,6 +82,21 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// What it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::Special { path }
+            | Self::LinkOutside { path, .. }
+            | Self::LinkLoop { path, .. }
+            | Self::TooDeep { path }
+            | Self::Skipped { path, .. } => path,
+        }
+    }
+}
+
 /// What a walk hands out.
 #[derive(Debug)]
 pub enum Seen {

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::RecordBatch;
 
 use super::judge::{Evidence, Load, Verdict, tie};
 use super::{PipelineError, now_us};
 use crate::lake::{Commit, Found, Known, Lake, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
-use crate::schema::{RowBatch, SourceId, SourcePosition};
+use crate::schema::{SourceId, SourcePosition};
 
 /// Sizes that bound the memory of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -82,27 +81,6 @@ impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("rows", &self.ring.rows()).field("version", &self.lake.version).finish()
     }
-}
-
-/// The rows of a tail that are newer than what is settled; `None` when none is.
-fn tail_of(ring: &Ring, rows: RowBatch, claims: &[Claim], verdict: Verdict) -> Option<Tail> {
-    let mut replaces = verdict.replaces;
-    let mut keep = vec![true; rows.ids.len()];
-    for row in verdict.stale {
-        keep[row as usize] = false;
-    }
-    for (row, id) in rows.ids.iter().enumerate() {
-        match ring.claim_of(*id) {
-            Some(settled) if claims[row].beats(settled) => replaces.push(*id),
-            Some(_) => keep[row] = false,
-            None => {}
-        }
-    }
-    if !keep.contains(&true) {
-        return None;
-    }
-    let events = filter_record_batch(&rows.events, &BooleanArray::from(keep)).unwrap_or(rows.events);
-    Some(Tail { events, replaces })
 }
 
 fn unpoison<T>(result: Result<T, PoisonError<T>>) -> T {
@@ -223,8 +201,8 @@ impl Core {
             rows: load.rows,
         });
         for (((source, rows), claims), verdict) in load.tails.into_iter().zip(claims).zip(tail_verdicts) {
-            let tail = tail_of(&live.ring, rows, &claims, verdict);
-            live.ring.set_tail(source, tail);
+            let Verdict { stale, replaces } = verdict;
+            live.ring.set_tail(source, Tail::new(rows.events, rows.ids, claims, &stale, replaces));
         }
         Ok(copies)
     }

@@ -300,19 +300,36 @@ fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile>
         for root in wanted_roots(places, scope) {
             scan(&root, &mut visit);
         }
-    } else if let Some(mapping) = scope.agents.first().and_then(|agent| scope.own.mapping(agent)) {
-        for path in &scope.paths {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            explicit_mapped(mapping, &path, &mut visit);
-        }
     } else {
-        let agent = scope.agents.first().map(String::as_str);
-        for path in &scope.paths {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            explicit(agent, &path, &mut visit);
-        }
+        find_below(scope, &mut files, notes);
     }
     files
+}
+
+/// Finds the logs below the paths that `scope` names, of each agent it names. A file is one agent's, the
+/// first's that knows it; what no agent knows is told in the words of the last.
+fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) {
+    let any = [None];
+    let agents: Vec<Option<&str>> = scope.agents.iter().map(|agent| Some(agent.as_str())).collect();
+    let agents: &[Option<&str>] = if agents.is_empty() { &any } else { &agents };
+    let mut found: HashSet<PathBuf> = HashSet::new();
+    for path in &scope.paths {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let mut unknown = Vec::new();
+        for agent in agents {
+            unknown.clear();
+            let mut visit = |seen: Seen| match seen {
+                Seen::File(file) if scope.wants(&file) && found.insert(file.path.clone()) => files.push(file),
+                Seen::File(_) => {}
+                Seen::Note(note) => unknown.push(note),
+            };
+            match agent.and_then(|agent| scope.own.mapping(agent)) {
+                Some(mapping) => explicit_mapped(mapping, &path, &mut visit),
+                None => explicit(*agent, &path, &mut visit),
+            }
+        }
+        notes.extend(unknown.into_iter().filter(|note| !found.contains(note.path())));
+    }
 }
 
 /// The agents' own places that `scope` means.

@@ -7,6 +7,7 @@
 //! - a query that meets the memory limit before its first row runs once more, with plans that spill
 
 mod runtime;
+mod spill;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::home::{Home, answer, append, prompt, session, wait_for};
+use crate::home::{Home, answer, append, prompt, session, stamp, wait_for};
 
 const OUTPUT: &str = "SELECT sum(output_tokens) FROM events";
 const EVENTS: &str = "SELECT count(*) FROM events";
@@ -360,4 +360,39 @@ fn a_second_writer_is_told_who_holds_the_lake() {
     assert_eq!(second.status.code(), Some(2));
     let text = String::from_utf8_lossy(&second.stderr);
     assert!(text.contains(&daemon.child.id().to_string()), "{text}");
+}
+
+#[test]
+fn a_call_that_two_logs_still_hold_open_is_counted_once() {
+    let home = Home::new();
+    let open = prompt("s1", 0, "go on") + &answer("s1", 1, "msg_1", "thinking", 7, None);
+    append(&home.claude("-home-u-shop", "s1"), &open);
+    append(&home.claude("-home-u-shop", "s2"), &open);
+    let seen = |home: &Home| {
+        let row =
+            home.query("SELECT count(*) AS n, count(DISTINCT event_id) AS d, sum(output_tokens) AS o FROM events");
+        (row[0]["n"].as_i64().unwrap(), row[0]["d"].as_i64().unwrap(), row[0]["o"].as_i64().unwrap())
+    };
+    assert_eq!(seen(&home), (2, 2, 7), "nothing is running");
+    let daemon = home.ingest(&["--flush-interval", "50ms"]);
+    wait_for("both logs", || home.number("SELECT count(*) FROM sources") == 2);
+    assert_eq!(seen(&home), (2, 2, 7), "followed");
+    append(&home.claude("-home-u-shop", "s1"), &answer("s1", 2, "msg_1", "done", 9, Some("end_turn")));
+    wait_for("the end of the answer", || home.number(OUTPUT) == 9);
+    assert_eq!(seen(&home), (2, 2, 9), "settled in one, open in the other");
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn a_call_that_a_resumed_session_stamped_anew_is_counted_once() {
+    let home = Home::new();
+    let old = session("s1", 2).replace("2.1.100", "1.0.98");
+    append(&home.claude("-home-u-shop", "s1"), &old);
+    home.ok(&["backfill"]);
+    let restamped = (0..4).fold(old, |text, n| text.replace(&stamp(n), &stamp(n + 3 * 86_400)));
+    append(&home.claude("-home-u-shop", "s2"), &restamped);
+    home.ok(&["backfill"]);
+    assert_eq!((home.durable_number(EVENTS), home.durable_number(DISTINCT)), (4, 4));
+    assert_eq!(home.durable_number(OUTPUT), 20);
+    home.ok(&["fsck"]);
 }

@@ -128,3 +128,23 @@ fn twenty_thousand_sources_in_a_thousand_folders() {
         std::io::Write::write_all(&mut std::io::stderr(), format!("{found} found in {took:?}\n").as_bytes()).unwrap();
     }
 }
+
+#[test]
+fn below_a_path_the_logs_of_each_agent_asked_for_are_found_once() {
+    let home = Home::with(&["logs/note.txt"]);
+    let claude = r#"{"type":"user","uuid":"u","sessionId":"s","timestamp":"2026-01-01T00:00:00Z","message":{"role":"user","content":"x"}}"#;
+    let codex = r#"{"timestamp":"2026-01-01T00:00:00Z","type":"session_meta","payload":{"id":"a","timestamp":"2026-01-01T00:00:00Z","cwd":"/w"}}"#;
+    fs::write(home.path("logs/a.jsonl"), format!("{claude}\n")).unwrap();
+    fs::write(home.path("logs/b.jsonl"), format!("{codex}\n")).unwrap();
+    let found = |agents: &[&str]| {
+        let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+        let scope = Scope { agents, paths: vec![home.path("logs"), home.path("logs")], ..Scope::default() };
+        let survey = survey(&home.places(), &scope, &HashMap::new());
+        (home.to_read(&survey), survey.notes.len())
+    };
+    let (a, b) = ("logs/a.jsonl".to_owned(), "logs/b.jsonl".to_owned());
+    let both = vec!["logs/a.jsonl".to_owned(), "logs/b.jsonl".to_owned()];
+    assert_eq!(found(&["claude"]).0, both[..1]);
+    assert_eq!(found(&["codex", "claude"]), (both.clone(), 2), "only the note is skipped, by each path");
+    assert_eq!(found(&[]).0, both);
+}

@@ -1,7 +1,7 @@
 //! What outlives a cut: threads, memory limit, functions, cached footers.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::Engine;
+use super::spill::SpillDir;
 use crate::query::catalog::{Names, SCHEMA};
 use crate::query::compact::CompactTexts;
 use crate::query::error::{QueryError, Surroundings};
@@ -63,6 +64,8 @@ pub(super) struct Shared {
     pub(super) threads: Threads,
     template: SessionState,
     functions: Arc<Vec<String>>,
+    /// Dropped last: the threads are asked to stop before.
+    _spill: Option<SpillDir>,
 }
 
 /// Threads that may be dropped anywhere, async code included.
@@ -80,14 +83,6 @@ impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime").field("options", &self.shared.options).finish()
     }
-}
-
-fn create_private(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }
 
 fn config(threads: usize, memory_bytes: u64) -> SessionConfig {
@@ -130,7 +125,9 @@ impl Runtime {
             .enable_time()
             .build()
             .map_err(|source| QueryError::Io { path: options.spill_dir.clone(), source })?;
-        let env = environment(&options)?;
+        // A home that cannot be written can still be asked; then what does not fit into memory is refused.
+        let spill = SpillDir::create_in(&options.spill_dir).ok();
+        let env = environment(&options, spill.as_ref())?;
         let mut state =
             SessionStateBuilder::new().with_default_features().with_physical_optimizer_rule(Arc::new(CompactTexts));
         if let Some(known) = state.scalar_functions() {
@@ -143,7 +140,7 @@ impl Runtime {
         datafusion_functions_json::register_all(&mut template).map_err(|e| failed(&e))?;
         let functions = Arc::new(function_names(&template));
         let threads = Threads(Some(threads));
-        Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions }) })
+        Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions, _spill: spill }) })
     }
 
     /// An engine that sees `cut`.
@@ -180,16 +177,12 @@ fn failed(error: &datafusion::error::DataFusionError) -> QueryError {
     QueryError::Failed { message: error.strip_backtrace() }
 }
 
-fn environment(options: &EngineOptions) -> Result<Arc<RuntimeEnv>, QueryError> {
+fn environment(options: &EngineOptions, spill: Option<&SpillDir>) -> Result<Arc<RuntimeEnv>, QueryError> {
     let bytes = usize::try_from(options.memory_bytes).unwrap_or(usize::MAX);
     // A fair pool gives every operator that could spill the same share, idle ones included: a view has
     // dozens, and all fail with most of the memory unused.
     let pool: Arc<dyn MemoryPool> = Arc::new(Pool::new(bytes));
-    // A home that cannot be written can still be asked; then what does not fit into memory is refused.
-    let mode = match create_private(&options.spill_dir) {
-        Ok(()) => DiskManagerMode::Directories(vec![options.spill_dir.clone()]),
-        Err(_) => DiskManagerMode::Disabled,
-    };
+    let mode = spill.map_or(DiskManagerMode::Disabled, |dir| DiskManagerMode::Directories(vec![dir.path().to_owned()]));
     let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(SPILL_BYTES);
     RuntimeEnvBuilder::new()
         .with_memory_pool(pool)

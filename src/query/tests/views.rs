@@ -165,6 +165,15 @@ fn the_same_events_fall_on_other_days_in_other_zones() {
 }
 
 #[test]
+fn a_time_of_no_age_stops_no_view() {
+    let odd = ["0001-01-01T00:00:00Z", "1969-12-31T12:00:00Z", "9999-12-30T12:00:00Z"]
+        .map(|ts| plain(in_session("s"), ts, "user_interaction"));
+    let bench = Bench::new(vec![events("claude", &odd)], &[]);
+    assert_eq!(bench.rows("SELECT week FROM weekly ORDER BY 1"), ["0001-01-01", "1969-12-29", "9999-12-27"]);
+    assert_eq!(bench.rows("SELECT month FROM monthly ORDER BY 1"), ["0001-01-01", "1969-12-01", "9999-12-01"]);
+}
+
+#[test]
 fn days_around_a_clock_change_hold_23_and_25_hours() {
     for (zone, from, expected) in [
         ("Europe/Berlin", "2026-03-27T23:00:00Z", ["2026-03-28|24", "2026-03-29|23", "2026-03-30|24"]),
