@@ -319,14 +319,25 @@ impl State {
 
     /// Id of a record named by its content; `None` when the other stream has told it already.
     pub(super) fn content_id(&mut self, origin: &Origin, kind: &str, content: u64, stream: Stream) -> Option<EventId> {
-        let Occurrence { segment, number } = self.ledger.note(content, stream)?;
+        let occurrence = self.ledger.note(content, stream)?;
+        Some(self.occurrence_id(origin, kind, content, occurrence))
+    }
+
+    /// Id that the item got whose event comes now; `None` when there is no such item.
+    pub(super) fn told_id(&mut self, origin: &Origin, kind: &str, content: u64) -> Option<EventId> {
+        let occurrence = self.ledger.note_late_event(content)?;
+        Some(self.occurrence_id(origin, kind, content, occurrence))
+    }
+
+    fn occurrence_id(&mut self, origin: &Origin, kind: &str, content: u64, occurrence: Occurrence) -> EventId {
+        let Occurrence { segment, number } = occurrence;
         let scope = self.scope(origin);
         // Agent, kind and these 30 bytes fill one block of the hash for most kinds.
         let mut place = [0; 14];
         place[..8].copy_from_slice(&content.to_le_bytes());
         place[8..12].copy_from_slice(&segment.to_le_bytes());
         place[12..].copy_from_slice(&number.to_le_bytes());
-        Some(EventId::of(AGENT, kind, &[&scope, &place]))
+        EventId::of(AGENT, kind, &[&scope, &place])
     }
 
     /// Digest of thread and turn, made once per turn.

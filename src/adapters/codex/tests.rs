@@ -3,6 +3,7 @@
 mod calls;
 mod corpus;
 mod forks;
+mod prompts;
 mod resume;
 mod shapes;
 mod usage;
