@@ -163,3 +163,13 @@ fn a_command_that_runs_on_is_known_however_late_it_ends() {
     let pieces = in_pieces(&text, &[1, 80, 131], false);
     assert_eq!(pieces.dump(), decoded.dump());
 }
+
+#[test]
+fn a_saved_stream_names_every_file_of_a_change() {
+    let decoded = decode(
+        "{\"type\":\"item.completed\",\"item\":{\"id\":\"i\",\"type\":\"file_change\",\"status\":\"completed\",\"changes\":[{\"path\":\"a\",\"kind\":\"add\"},{\"path\":\"b\",\"kind\":\"update\"}]}}\n",
+    );
+    let change = decoded.only("file_modify");
+    assert_eq!(decoded.text(change, "file_path"), Some("a"));
+    assert_eq!(extra(&decoded, change)["edits"], "a\t0\t0\nb\t0\t0");
+}
