@@ -1,5 +1,7 @@
 //! Events of finished calls: a `progress` row beside the call, or, where no call announced it, the
 //! only record of what was done and therefore the call's own row.
+//!
+//! Beside a call that waits for its result, such a row says nothing of failure: the result's does.
 
 use super::extra::write_scrubbed;
 use super::items::filled;
@@ -48,9 +50,7 @@ impl Core {
             output.clear();
         }
         let exit_code = event.i64_at("exit_code").and_then(|c| i32::try_from(c).ok());
-        if !known {
-            self.state.calls.note_answered(call_id);
-        }
+        let is_error = self.state.calls.note_end(call_id, exit_code.map(|c| c != 0), exit_code);
         let ended = content_hash("command", &[call_id]);
         let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let open = self.state.calls.find(call_id);
@@ -60,7 +60,7 @@ impl Core {
             command: open.and_then(|o| o.command.as_deref()).or(filled(&self.command)),
             tool_output: filled(&output),
             exit_code,
-            is_error: exit_code.map(|c| c != 0),
+            is_error,
             duration_ms: duration_ms(event.get("duration")),
             status: event.str_at("status"),
             extra: self.extra.get(),
@@ -82,20 +82,20 @@ impl Core {
         let known = self.state.calls.knows(call_id);
         let mut edit = Edit::default();
         if let Some(changes) = event.get("changes") {
-            edit = Edit::of_changes(changes, &mut self.path, &mut self.text);
+            edit = Edit::of_changes(changes, &mut self.path);
             if !known {
                 write_scrubbed(changes, &mut self.input);
             }
         }
-        if edit.files > 1 {
-            self.extra.text("files", &self.text);
+        let failed = event.get("success").and_then(Json::as_bool).map(|s| !s);
+        let applied = failed != Some(true);
+        edit.name_files(&mut self.extra);
+        if !known {
+            edit.write(&mut self.extra, applied);
+            ["stdout", "stderr"].iter().filter_map(|k| event.str_at(k)).for_each(|t| self.text.push_str(t));
         }
         self.extra.end();
-        self.text.clear();
-        if !known {
-            ["stdout", "stderr"].iter().filter_map(|k| event.str_at(k)).for_each(|t| self.text.push_str(t));
-            self.state.calls.note_answered(call_id);
-        }
+        let is_error = self.state.calls.note_end(call_id, failed, None);
         let ended = content_hash("patch", &[call_id]);
         let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let row = EventRow {
@@ -104,9 +104,9 @@ impl Core {
             tool_input: filled(&self.input),
             tool_output: filled(&self.text),
             file_path: filled(&self.path),
-            lines_added: (!known).then_some(edit.added),
-            lines_removed: (!known).then_some(edit.removed),
-            is_error: event.get("success").and_then(Json::as_bool).map(|s| !s),
+            lines_added: (!known && applied).then_some(edit.added),
+            lines_removed: (!known && applied).then_some(edit.removed),
+            is_error,
             status: event.str_at("status"),
             extra: self.extra.get(),
             ..self.row(stamp, if known { "progress" } else { "file_modify" }, id)
@@ -146,7 +146,6 @@ impl Core {
         output.clear();
         self.input.clear();
         if !known {
-            self.state.calls.note_answered(call_id);
             if let Some(arguments) = invocation.get("arguments") {
                 write_scrubbed(arguments, &mut self.input);
             }
@@ -161,6 +160,8 @@ impl Core {
         }
         let refused = answer.and_then(|a| a.get("isError")).and_then(Json::as_bool);
         let success = event.get("success").and_then(Json::as_bool);
+        let failed = if failure.is_some() { Some(true) } else { refused.or(success.map(|s| !s)) };
+        let is_error = self.state.calls.note_end(call_id, failed, None);
         let ended = content_hash("tool", &[call_id]);
         let Some(id) = self.content_id("end", ended, Stream::Item) else { return Outcome::Row };
         let row = EventRow {
@@ -168,7 +169,7 @@ impl Core {
             tool_name: invocation.str_at("tool"),
             tool_input: filled(&self.input),
             tool_output: filled(&output),
-            is_error: if failure.is_some() { Some(true) } else { refused.or(success.map(|s| !s)) },
+            is_error,
             duration_ms: duration_ms(event.get("duration")),
             extra: self.extra.get(),
             ..self.row(stamp, if known { "progress" } else { "tool_use" }, id)
@@ -190,7 +191,7 @@ impl Core {
         self.item_extra(event, &["callId", "call_id", "tool", "arguments", "turnId", "turn_id"]);
         self.extra.end();
         let tool = event.str_at("tool").unwrap_or("unknown");
-        self.state.calls.open(call_id, tool, None, None);
+        self.state.calls.open(call_id, tool, None, None, None);
         let id = self.state.natural_id(&self.origin, "call", &[call_id.as_bytes(), tool.as_bytes()]);
         let row = EventRow {
             role: Some("assistant"),

@@ -7,7 +7,7 @@ use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::usage::{Call, Tokens};
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventId, EventRow, Rows};
 
 /// Events that stay whole in `extra`, as rows of type `system`.
 const SYSTEM: [&str; 13] = [
@@ -129,12 +129,10 @@ impl Core {
         } else {
             self.extra.end();
         }
-        if !joined {
-            self.prompt_alone(text);
-        }
+        let late = if joined { None } else { self.prompt_alone(text) };
         let nothing = if text.is_empty() { self.extra.get().unwrap_or_default() } else { "" };
         let content = content_hash("user", &[text, nothing]);
-        if let Some(id) = self.content_id("user", content, Stream::Event).or(told) {
+        if let Some(id) = late.or_else(|| self.content_id("user", content, Stream::Event)).or(told) {
             let row = EventRow {
                 role: Some("user"),
                 text: filled(text),
@@ -142,18 +140,29 @@ impl Core {
                 extra: self.extra.get(),
                 ..self.row(&stamp, "user_interaction", id)
             };
-            self.emit(rows, row);
+            // The prompt takes the place of the row that its item made.
+            let completeness = row.completeness + i64::from(late.is_some());
+            self.emit(rows, EventRow { completeness, ..row });
         }
         self.text = buffer;
         Outcome::Row
     }
 
-    /// A prompt whose item comes later, or came without waiting.
-    fn prompt_alone(&mut self, text: &str) {
-        self.state.user_events = true;
-        if !self.state.ledger.owes_event(content_hash("user", &[text, ""])) {
+    /// A prompt whose item comes later, or came without waiting; of the latter the id of the row that
+    /// the item made, unless that row is the prompt already.
+    fn prompt_alone(&mut self, text: &str) -> Option<EventId> {
+        let events_before = std::mem::replace(&mut self.state.user_events, true);
+        let content = content_hash("user", &[text, ""]);
+        if !self.state.ledger.owes_event(content) {
             self.state.begin_prompt();
+            return None;
         }
+        if !events_before && !is_injected(text) {
+            return None;
+        }
+        let id = self.state.told_id(&self.origin, "user", content);
+        self.state.begin_prompt();
+        id
     }
 
     /// The event of an answer: held, the item follows.

@@ -6,7 +6,7 @@ use super::ledger::{Stream, content_hash};
 use super::replay::{Mode, Thread};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
-use super::tools::words;
+use super::tools::{Edit, words};
 use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::schema::{EventRow, Rows};
@@ -117,13 +117,19 @@ impl Core {
         if let Some(command) = item.get("command") {
             words(command, &mut self.command);
         }
-        if let Some(path) = item.get("changes").and_then(|c| c.items().find_map(|change| change.str_at("path"))) {
-            self.path.push_str(path);
-        }
         if let Some(arguments) = item.get("arguments").filter(|a| !a.is_null()) {
             write_scrubbed(arguments, &mut self.input);
         }
         self.extra.begin().rest(item, &USED);
+        if let Some(changes) = item.get("changes") {
+            self.name_changes(changes);
+        }
         self.extra.end();
+    }
+
+    /// Puts the first file of `changes` into `path`; several go to `extra`, their lines are not told.
+    fn name_changes(&mut self, changes: Json<'_, '_>) {
+        let edit = Edit::of_names(changes.items().filter_map(|change| change.str_at("path")), &mut self.path);
+        edit.write(&mut self.extra, false);
     }
 }

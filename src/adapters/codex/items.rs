@@ -223,6 +223,8 @@ impl Core {
         self.item_extra(item, &USED);
         let (deed, edit) = self.arguments(name, item);
         self.extra.end();
+        // The result says whether a patch was applied; a call without an id has none that could.
+        let changed = edit.as_ref().filter(|_| call_id.is_none()).map(|edit| (edit.added, edit.removed));
         let again = call_id.is_some_and(|id| self.state.calls.knows(id));
         let id = match call_id {
             Some(call_id) if !again => {
@@ -232,7 +234,7 @@ impl Core {
         };
         let (command, path) = (filled(&self.command), filled(&self.path));
         if let Some(call_id) = call_id {
-            self.state.calls.open(call_id, name, command, path);
+            self.state.calls.open(call_id, name, command, path, edit);
         }
         let Some(id) = id else { return Outcome::Row };
         let row = EventRow {
@@ -244,8 +246,8 @@ impl Core {
             tool_input: filled(&self.input),
             command,
             file_path: path,
-            lines_added: edit.map(|e| e.added),
-            lines_removed: edit.map(|e| e.removed),
+            lines_added: changed.map(|(added, _)| added),
+            lines_removed: changed.map(|(_, removed)| removed),
             status: item.str_at("status"),
             extra: self.extra.get(),
             ..self.row(stamp, deed.event_type(), id)
@@ -311,14 +313,26 @@ impl Core {
         let output = ["output", "result", "tools"].iter().find_map(|key| item.get(key)).unwrap_or(item);
         self.item_extra(item, &USED);
         let mut buffer = std::mem::take(&mut self.text);
-        let (text, verdict) = self.read_output(output, &mut buffer);
-        self.extra.end();
         let name = open.as_ref().map(|o| o.tool.as_str()).or_else(|| item.str_at("name"));
+        let (text, mut verdict) = self.read_output(output, name, &mut buffer);
+        let success = item.get("success").or_else(|| output.get("success")).and_then(Json::as_bool);
+        if let Some(open) = &open {
+            open.complete(&mut verdict);
+        }
+        verdict.failed = verdict.failed.or(success.map(|s| !s));
+        let edit = open.as_ref().and_then(|o| o.edit.as_ref()).filter(|_| verdict.is_done());
+        if let Some(edit) = edit {
+            edit.write(&mut self.extra, true);
+        }
+        self.extra.end();
+        let is_error = match call_id {
+            Some(call_id) => self.state.calls.note_result(call_id, &verdict),
+            None => verdict.failed,
+        };
         let id = match call_id {
             Some(call_id) if !again => Some(self.state.natural_id(&self.origin, "result", &[call_id.as_bytes()])),
             _ => self.content_id("result", content_hash(name.unwrap_or_default(), &[text]), Stream::Item),
         };
-        let success = item.get("success").or_else(|| output.get("success")).and_then(Json::as_bool);
         if let Some(id) = id {
             let row = EventRow {
                 role: Some("tool"),
@@ -330,7 +344,9 @@ impl Core {
                 tool_output: Some(text),
                 exit_code: verdict.exit_code,
                 duration_ms: verdict.duration_ms,
-                is_error: verdict.failed.or(success.map(|s| !s)),
+                lines_added: edit.map(|e| e.added),
+                lines_removed: edit.map(|e| e.removed),
+                is_error,
                 status: item.str_at("status").or(verdict.status),
                 extra: self.extra.get(),
                 ..self.row(stamp, "tool_result", id)
@@ -342,7 +358,12 @@ impl Core {
     }
 
     /// Text of an answer, and what it says of the outcome.
-    fn read_output<'a>(&mut self, output: Json<'_, 'a>, buffer: &'a mut String) -> (&'a str, Verdict) {
+    fn read_output<'a>(
+        &mut self,
+        output: Json<'_, 'a>,
+        tool: Option<&str>,
+        buffer: &'a mut String,
+    ) -> (&'a str, Verdict) {
         if let Some(text) = output.as_str() {
             let mut verdict = None;
             let Self { inner, extra, .. } = self;
@@ -361,7 +382,7 @@ impl Core {
             }
             return match verdict {
                 Some(verdict) => (buffer, verdict),
-                None => (text, Verdict::of_text(text)),
+                None => (text, Verdict::of_text(text, tool)),
             };
         }
         attachments(output, &mut self.extra);
@@ -374,7 +395,7 @@ impl Core {
             return (buffer, Verdict { exit_code, failed: exit_code.map(|c| c != 0), ..Verdict::default() });
         }
         let text = text_of(output, buffer).unwrap_or_default();
-        (text, Verdict::of_text(text))
+        (text, Verdict::of_text(text, tool))
     }
 
     /// A web search, told by an event and by an item.

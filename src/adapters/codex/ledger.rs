@@ -63,6 +63,14 @@ impl Ledger {
         (*mine > other).then_some(Occurrence { segment: self.segment, number: *mine - 1 })
     }
 
+    /// Notes the event of an item that has been told; gives the item's place, `None` without one.
+    pub(super) fn note_late_event(&mut self, content: u64) -> Option<Occurrence> {
+        let told = |(seen, events, items): &&mut (u64, u16, u16)| *seen == content && items > events;
+        let (_, events, _) = self.seen.iter_mut().find(told)?;
+        *events += 1;
+        Some(Occurrence { segment: self.segment, number: *events - 1 })
+    }
+
     /// True when `content` has been an item more often than an event.
     pub(super) fn owes_event(&self, content: u64) -> bool {
         self.seen.iter().any(|(seen, events, items)| *seen == content && items > events)

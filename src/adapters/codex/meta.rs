@@ -37,8 +37,13 @@ impl Core {
             self.known_meta(index);
             return Outcome::Ignored;
         }
-        let facts = facts_of(meta);
+        let mut facts = facts_of(meta);
         let first = self.state.threads.is_empty();
+        if first {
+            // Of a file that begins within the session, turn settings came before its meta record.
+            facts.model = self.state.facts.model.take();
+            facts.tier = self.state.facts.tier.take();
+        }
         let copied = !first && self.is_copied_meta(id, made_us);
         self.state.last_us = self.state.last_us.max(written);
         if first || (!copied && self.state.replay.mode != Mode::Replaying) {

@@ -4,6 +4,7 @@
 //!   nothing else stays open
 //! - a held line has touched no state yet, so a checkpoint is: state as it is, read on from the held
 //!   line. `resume_at` and `high_water` are therefore always equal
+//! - blank lines behind a held line neither close it nor are counted before it
 
 use super::extra::Extra;
 use super::ledger::{Stream, content_hash};
@@ -24,6 +25,8 @@ pub(super) struct Held {
     pub(super) item_id: String,
     pub(super) extra: String,
     replaced: u64,
+    /// Blank lines that followed.
+    blanks: u64,
     /// True when the line holds more values and is counted with them.
     glued: bool,
 }
@@ -93,14 +96,17 @@ impl Core {
         held.item_id.push_str(item_id.unwrap_or_default());
         held.extra.clear();
         held.extra.push_str(self.extra.get().unwrap_or_default());
-        self.held = Some(Held { user, stamp: *stamp, replaced: 0, glued: false, ..held });
+        self.held = Some(Held { user, stamp: *stamp, replaced: 0, blanks: 0, glued: false, ..held });
         Outcome::Held
     }
 
-    /// Counts the held line as one that made a row and gives its buffers back.
+    /// Counts the held line as one that made a row, with the blank ones behind it, and gives its
+    /// buffers back.
     pub(super) fn release(&mut self, held: Held, rows: &mut Rows) {
+        let counts = rows.counts();
+        counts.lines += held.blanks;
+        counts.ignored += held.blanks;
         if !held.glued {
-            let counts = rows.counts();
             counts.lines += 1;
             counts.line_rows += 1;
             counts.replaced_chars += held.replaced;
@@ -297,6 +303,10 @@ impl Decoder for RolloutDecoder {
             outcome = outcome.max(core.value(json, line.offset, rows));
         });
         self.high_water = line.end;
+        if let Some(held) = core.held.as_mut().filter(|_| values == 0 && seen.is_ok()) {
+            held.blanks += 1;
+            return;
+        }
         let Some(held) = core.held.as_mut().filter(|held| values > 0 && held.stamp.offset == line.offset) else {
             core.flush_held(rows);
             count(line, seen, outcome, rows);

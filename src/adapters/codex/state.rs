@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::AGENT;
 use super::ledger::{Ledger, Occurrence, Stream};
 use super::replay::{Replay, Thread};
+use super::tools::{Edit, Verdict};
 use super::usage::Counter;
 use crate::schema::{EventId, EventRow};
 
@@ -19,8 +20,8 @@ pub(super) const STATE_VERSION: u8 = 1;
 const CALL_BYTES: usize = 24 * 1024;
 /// Longest command or path that is repeated on the result's row.
 const REPEAT_BYTES: usize = 8 * 1024;
-/// Answered calls that are remembered.
-const ANSWERED: usize = 64;
+/// Calls that are remembered for each thing worth remembering of calls that are not open.
+const REMEMBERED: usize = 64;
 
 /// What is true of the thread now and goes to columns of every row.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -49,31 +50,99 @@ pub(super) struct OpenCall {
     pub(super) command: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) path: Option<String>,
+    /// What its patch changes; whether it did, the result says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) edit: Option<Edit>,
+    /// What the event of its end has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failed: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exit_code: Option<i32>,
 }
 
 impl OpenCall {
     fn bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        64 + self.id.len() + self.tool.len() + length(&self.command) + length(&self.path)
+        let edit = self.edit.as_ref().map_or(0, |edit| 48 + edit.list.len());
+        64 + self.id.len() + self.tool.len() + length(&self.command) + length(&self.path) + edit
+    }
+
+    /// Adds what the event of the end has said to what the result says.
+    pub(super) fn complete(&self, verdict: &mut Verdict) {
+        verdict.exit_code = verdict.exit_code.or(self.exit_code);
+        verdict.failed = verdict.failed.or(self.failed);
     }
 }
 
-/// Calls waiting for their results, oldest first.
+/// Ids of calls, oldest first; the oldest gives way to the newest.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Recent(VecDeque<u64>);
+
+impl Recent {
+    /// Adds `id`; false when it is there already.
+    fn add(&mut self, id: &str) -> bool {
+        let key = short_hash(id);
+        if self.0.contains(&key) {
+            return false;
+        }
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(key);
+        true
+    }
+
+    fn remove(&mut self, id: &str) {
+        let key = short_hash(id);
+        self.0.retain(|other| *other != key);
+    }
+
+    fn contains(&self, id: &str) -> bool {
+        self.0.contains(&short_hash(id))
+    }
+}
+
+/// Calls waiting for their results, oldest first, and what is remembered of others.
+///
+/// A failure is told by one row: the result's, or that of an end which comes after the result or
+/// belongs to no call.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Calls {
     open: VecDeque<OpenCall>,
-    answered: VecDeque<u64>,
+    answered: Recent,
+    /// Answered calls whose command ran on: the end may come much later.
+    running: Recent,
+    /// Calls whose failure a row has told.
+    failed: Recent,
     #[serde(skip)]
     bytes: usize,
 }
 
 impl Calls {
     /// Remembers a call; the oldest ones give way when the budget is used up.
-    pub(super) fn open(&mut self, id: &str, tool: &str, command: Option<&str>, path: Option<&str>) {
+    pub(super) fn open(
+        &mut self,
+        id: &str,
+        tool: &str,
+        command: Option<&str>,
+        path: Option<&str>,
+        mut edit: Option<Edit>,
+    ) {
         let keep = |text: Option<&str>| text.filter(|t| t.len() <= REPEAT_BYTES).map(str::to_owned);
-        let call = OpenCall { id: id.to_owned(), tool: tool.to_owned(), command: keep(command), path: keep(path) };
-        self.open.push_back(call);
+        if let Some(edit) = edit.as_mut().filter(|edit| edit.list.len() > REPEAT_BYTES) {
+            edit.list.clear();
+        }
+        self.open.push_back(OpenCall {
+            id: id.to_owned(),
+            tool: tool.to_owned(),
+            command: keep(command),
+            path: keep(path),
+            edit,
+            failed: None,
+            exit_code: None,
+        });
         self.bytes = self.open.iter().map(OpenCall::bytes).sum();
         while self.bytes > CALL_BYTES
             && let Some(oldest) = self.open.pop_front()
@@ -89,27 +158,51 @@ impl Calls {
 
     /// Takes the open call with this id; it is answered now.
     pub(super) fn answer(&mut self, id: &str) -> Option<OpenCall> {
-        self.note_answered(id);
+        self.answered.add(id);
         let at = self.open.iter().rposition(|call| call.id == id)?;
         self.open.remove(at)
     }
 
-    /// Remembers that the call with this id has its own row.
-    pub(super) fn note_answered(&mut self, id: &str) {
-        if self.answered.len() == ANSWERED {
-            self.answered.pop_front();
+    /// Takes note of what a result says; returns what its row says of the failure.
+    pub(super) fn note_result(&mut self, id: &str, verdict: &Verdict) -> Option<bool> {
+        if verdict.status == Some("running") {
+            self.running.add(id);
         }
-        self.answered.push_back(short_hash(id));
+        self.tell(id, verdict.failed)
+    }
+
+    /// Takes note of the end of a call; returns what the end's row says of the failure: nothing while
+    /// the call is open, since its result will.
+    pub(super) fn note_end(&mut self, id: &str, failed: Option<bool>, exit_code: Option<i32>) -> Option<bool> {
+        if let Some(call) = self.open.iter_mut().rev().find(|call| call.id == id) {
+            call.failed = failed.or(call.failed);
+            call.exit_code = exit_code.or(call.exit_code);
+            return None;
+        }
+        if self.knows(id) {
+            self.running.remove(id);
+            return self.tell(id, failed.filter(|failed| *failed));
+        }
+        if id.is_empty() {
+            return failed;
+        }
+        self.answered.add(id);
+        self.tell(id, failed)
+    }
+
+    /// `failed`, unless it is a failure that a row has told.
+    fn tell(&mut self, id: &str, failed: Option<bool>) -> Option<bool> {
+        failed.filter(|failed| !failed || self.failed.add(id))
     }
 
     /// True when the call with this id is answered, or has its own row.
     pub(super) fn is_answered(&self, id: &str) -> bool {
-        self.answered.contains(&short_hash(id))
+        self.answered.contains(id)
     }
 
     /// True when the call with this id has, or had, a row of its own.
     pub(super) fn knows(&self, id: &str) -> bool {
-        self.find(id).is_some() || self.is_answered(id)
+        !id.is_empty() && (self.find(id).is_some() || self.is_answered(id) || self.running.contains(id))
     }
 }
 
@@ -226,14 +319,25 @@ impl State {
 
     /// Id of a record named by its content; `None` when the other stream has told it already.
     pub(super) fn content_id(&mut self, origin: &Origin, kind: &str, content: u64, stream: Stream) -> Option<EventId> {
-        let Occurrence { segment, number } = self.ledger.note(content, stream)?;
+        let occurrence = self.ledger.note(content, stream)?;
+        Some(self.occurrence_id(origin, kind, content, occurrence))
+    }
+
+    /// Id that the item got whose event comes now; `None` when there is no such item.
+    pub(super) fn told_id(&mut self, origin: &Origin, kind: &str, content: u64) -> Option<EventId> {
+        let occurrence = self.ledger.note_late_event(content)?;
+        Some(self.occurrence_id(origin, kind, content, occurrence))
+    }
+
+    fn occurrence_id(&mut self, origin: &Origin, kind: &str, content: u64, occurrence: Occurrence) -> EventId {
+        let Occurrence { segment, number } = occurrence;
         let scope = self.scope(origin);
         // Agent, kind and these 30 bytes fill one block of the hash for most kinds.
         let mut place = [0; 14];
         place[..8].copy_from_slice(&content.to_le_bytes());
         place[8..12].copy_from_slice(&segment.to_le_bytes());
         place[12..].copy_from_slice(&number.to_le_bytes());
-        Some(EventId::of(AGENT, kind, &[&scope, &place]))
+        EventId::of(AGENT, kind, &[&scope, &place])
     }
 
     /// Digest of thread and turn, made once per turn.

@@ -1,7 +1,9 @@
 //! Shared by the tests of the Codex decoders: decode texts, look at rows.
 
+mod calls;
 mod corpus;
 mod forks;
+mod prompts;
 mod resume;
 mod shapes;
 mod usage;
@@ -109,6 +111,10 @@ impl Decoded {
         let rows = self.of_type(event_type);
         assert_eq!(rows.len(), 1, "{event_type} in {:?}", self.types());
         rows[0]
+    }
+
+    pub(super) fn errors(&self) -> Vec<usize> {
+        (0..self.len()).filter(|i| self.bool(*i, "is_error") == Some(true)).collect()
     }
 
     pub(super) fn sum(&self, column: &str) -> i64 {

@@ -12,7 +12,7 @@ const SESSION: &str = include_str!("../../../../tests/fixtures/codex/rollout.jso
 const FORK: &str = include_str!("../../../../tests/fixtures/codex/fork_several_seconds.jsonl");
 
 /// Decodes with a stop after each line whose number is in `stops`; `look` also looks at what is open.
-fn in_pieces(text: &str, stops: &[usize], look: bool) -> Decoded {
+pub(super) fn in_pieces(text: &str, stops: &[usize], look: bool) -> Decoded {
     let mut rows = Rows::new(RowContext::new("codex", PATH));
     let mut decoder = RolloutDecoder::new(info(PATH), None);
     let lines = lines(text.as_bytes());

@@ -8,22 +8,22 @@ use crate::adapters::codex::{DocumentDecoder, HistoryDecoder, IndexDecoder, Roll
 const SESSION: &str = include_str!("../../../../tests/fixtures/codex/rollout.jsonl");
 
 /// Lines of an envelope file at one-second steps: pairs of outer type and payload.
-fn file(records: &[(&str, &str)]) -> String {
+pub(super) fn file(records: &[(&str, &str)]) -> String {
     let line = |(i, (kind, payload)): (usize, &(&str, &str))| {
         format!("{{\"timestamp\":\"2026-01-02T03:04:{i:02}.000Z\",\"type\":\"{kind}\",\"payload\":{payload}}}\n")
     };
     records.iter().enumerate().map(line).collect()
 }
 
-fn events(payloads: &[&str]) -> Decoded {
+pub(super) fn events(payloads: &[&str]) -> Decoded {
     decode(&file(&payloads.iter().map(|p| ("event_msg", *p)).collect::<Vec<_>>()))
 }
 
-fn items(payloads: &[&str]) -> Decoded {
+pub(super) fn items(payloads: &[&str]) -> Decoded {
     decode(&file(&payloads.iter().map(|p| ("response_item", *p)).collect::<Vec<_>>()))
 }
 
-fn extra(decoded: &Decoded, row: usize) -> Value {
+pub(super) fn extra(decoded: &Decoded, row: usize) -> Value {
     serde_json::from_str(decoded.text(row, "extra").unwrap_or("{}")).unwrap()
 }
 
@@ -116,7 +116,10 @@ fn a_patch_names_its_files_and_counts_its_lines_once() {
     assert_eq!(decoded.text(patch, "file_path"), Some("src/a.rs"));
     assert_eq!((decoded.sum("lines_added"), decoded.sum("lines_removed")), (3, 1));
     assert_eq!(extra(&decoded, patch)["files"], "src/a.rs\nsrc/b.rs");
+    assert_eq!(extra(&decoded, patch)["edits"], "src/a.rs\t0\t0\nsrc/b.rs\t0\t0");
     let result = decoded.of_type("tool_result")[1];
+    assert_eq!((decoded.i64(result, "lines_added"), decoded.i64(result, "lines_removed")), (Some(3), Some(1)));
+    assert_eq!(extra(&decoded, result)["edits"], "src/a.rs\t2\t1\nsrc/b.rs\t1\t0");
     assert_eq!(decoded.text(result, "tool_output"), Some("Success. Updated the following files:\nM src/a.rs\n"));
     assert_eq!((decoded.i64(result, "exit_code"), decoded.i64(result, "duration_ms")), (Some(0), Some(200)));
 }
@@ -130,7 +133,7 @@ fn what_no_call_announced_is_the_calls_own_row() {
         r#"{"type":"mcp_tool_call_end","call_id":"m-2","invocation":{"server":"s","tool":"t","arguments":{}},"result":{"Err":"gone"}}"#,
     ]);
     assert_eq!(decoded.types(), ["file_modify", "command_execution", "tool_use", "tool_use"]);
-    assert_eq!((decoded.i64(0, "lines_added"), decoded.bool(0, "is_error")), (Some(2), Some(true)));
+    assert_eq!((decoded.i64(0, "lines_added"), decoded.bool(0, "is_error")), (None, Some(true)));
     assert_eq!((decoded.text(1, "command"), decoded.text(1, "tool_output")), (Some("ls"), Some("a\n")));
     assert_eq!((decoded.i64(1, "exit_code"), decoded.i64(1, "duration_ms")), (Some(1), Some(1000)));
     assert_eq!((decoded.text(2, "tool_output"), decoded.text(2, "tool_input")), (Some("found"), Some(r#"{"q":1}"#)));
@@ -230,7 +233,7 @@ fn tools_of_every_shape_tell_what_they_do() {
     let commands: Vec<_> = (0..6).map(|i| decoded.text(i, "command")).collect();
     assert_eq!(commands[..3], [Some("ls"), Some("ls -la"), Some("git log")]);
     assert_eq!(commands[5], Some("rg \"x\"\nls"));
-    assert_eq!((decoded.text(3, "file_path"), decoded.i64(3, "lines_removed")), (Some("a"), Some(1)));
+    assert_eq!((decoded.text(3, "file_path"), decoded.i64(3, "lines_removed")), (Some("a"), None));
     assert_eq!(decoded.text(4, "file_path"), Some("README.md"));
     assert_eq!(decoded.text(6, "tool_input"), Some("\"not json\""));
     assert_eq!(extra(&decoded, 8)["result"]["bytes"], 3);
