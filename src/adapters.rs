@@ -26,6 +26,7 @@ pub mod copilot_cli;
 pub mod crush;
 pub mod cursor;
 mod deed;
+mod diff;
 pub mod droid;
 mod fields;
 pub mod gemini;

@@ -1,5 +1,7 @@
 //! Lines that an edit adds and removes.
 
+use crate::adapters::diff;
+
 /// Lines added and removed.
 pub(super) type Lines = (i32, i32);
 
@@ -17,16 +19,13 @@ pub(super) fn between(old: &str, new: &str) -> Lines {
 }
 
 /// Lines of a diff: of SEARCH/REPLACE blocks, of a unified diff or a patch; `None` for anything else.
-pub(super) fn of_diff(diff: &str) -> Option<Lines> {
-    let blocks = Blocks::default().read(diff);
+pub(super) fn of_diff(text: &str) -> Option<Lines> {
+    let blocks = Blocks::default().read(text);
     if blocks.found {
         return Some((blocks.added, blocks.removed));
     }
-    let is_diff = diff.lines().any(|l| l.starts_with("@@") || l.starts_with("*** Begin Patch"));
-    is_diff.then(|| {
-        let lines = || diff.lines().filter(|l| !l.starts_with("+++") && !l.starts_with("---"));
-        (int(lines().filter(|l| l.starts_with('+')).count()), int(lines().filter(|l| l.starts_with('-')).count()))
-    })
+    let is_diff = diff::has_hunks(text) || text.lines().any(|l| l.starts_with("*** Begin Patch"));
+    is_diff.then(|| diff::lines(text))
 }
 
 /// Reads SEARCH/REPLACE blocks.

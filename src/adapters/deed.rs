@@ -43,16 +43,6 @@ impl<'i> Deed<'i> {
     }
 }
 
-/// Lines that a unified diff adds and removes.
-pub(super) fn diff_lines(diff: &str) -> (i32, i32) {
-    let lines = diff.lines().filter(|line| !line.starts_with("+++") && !line.starts_with("---"));
-    lines.fold((0, 0), |(added, removed), line| match line.as_bytes().first() {
-        Some(b'+') => (added + 1, removed),
-        Some(b'-') => (added, removed + 1),
-        _ => (added, removed),
-    })
-}
-
 /// Lines of a text.
 pub(super) fn line_count(text: &str) -> i32 {
     i32::try_from(text.lines().count()).unwrap_or(i32::MAX)
@@ -85,6 +75,5 @@ mod tests {
                 .unwrap();
             assert!(seen);
         }
-        assert_eq!(diff_lines("--- a\n+++ b\n@@ -1 +1,2 @@\n-x\n+y\n+z\n q"), (2, 1));
     }
 }

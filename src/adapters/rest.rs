@@ -57,6 +57,15 @@ impl Extra {
         self
     }
 
+    /// Adds a number with a fraction.
+    pub(super) fn real(&mut self, key: &str, value: f64) -> &mut Self {
+        if let Some(number) = serde_json::Number::from_f64(value) {
+            let text = number.to_string();
+            self.key(key).push_str(&text);
+        }
+        self
+    }
+
     /// Adds what `write` writes as JSON.
     pub(super) fn with(&mut self, key: &str, write: impl FnOnce(&mut String)) -> &mut Self {
         write(self.key(key));

@@ -1,5 +1,6 @@
 //! What a tool call does and what came of it, read from names, arguments and answers.
 
+use crate::adapters::diff;
 use crate::adapters::fields::{text_or_json, write_clean};
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
@@ -78,18 +79,7 @@ fn deed(name: &str, command: Option<&str>) -> &'static str {
 
 /// Lines that a unified diff adds and removes; `None` when the text is no diff.
 pub(super) fn diff_lines(text: &str) -> Option<(i32, i32)> {
-    let (mut added, mut removed, mut inside) = (0, 0, false);
-    for line in text.lines() {
-        if line.starts_with("@@") {
-            inside = true;
-        } else if line.starts_with("diff --git ") || line.starts_with("Index: ") {
-            inside = false;
-        } else if inside {
-            added += i32::from(line.starts_with('+'));
-            removed += i32::from(line.starts_with('-'));
-        }
-    }
-    text.lines().any(|line| line.starts_with("@@")).then_some((added, removed))
+    diff::has_hunks(text).then(|| diff::lines(text))
 }
 
 /// Exit code that stands in a line of its own in an answer: `Exit Code: 1`, `<exited with exit code 1>`.

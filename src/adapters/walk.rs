@@ -5,13 +5,16 @@
 
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
-use crate::adapters::{Decoder, Line};
+use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventRow, RejectReason, Rows};
 
 /// Makes the rows of one version of a document.
 pub(super) trait Walk: Send {
     /// Puts all rows of the document; false when it has not the shape of the format.
     fn walk(&self, document: Json<'_, '_>, out: &mut Out<'_>) -> bool;
+
+    /// Takes over the companions as they are now.
+    fn refresh(&mut self, _info: SourceInfo<'_>) {}
 }
 
 /// Whether a row may still change.
@@ -170,5 +173,9 @@ impl<W: Walk> Decoder for DocumentDecoder<W> {
 
     fn last_us(&self) -> Option<i64> {
         self.last_us
+    }
+
+    fn refresh(&mut self, info: SourceInfo<'_>) {
+        self.walk.refresh(info);
     }
 }

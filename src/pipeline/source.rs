@@ -14,11 +14,17 @@ use crate::discover::{Stat, matching_paths};
 use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
 use crate::watch::Limits;
 
+#[cfg(test)]
+mod tests;
+
 /// An agent that has not written for this long has settled what it wrote.
 pub(super) const SILENCE_US: i64 = 30_000_000;
 
 /// Largest companion file that is read.
 const COMPANION_BYTES: u64 = 4 << 20;
+
+/// Largest companion that is a log of its own beside the source, as large as documents are read.
+const DOCUMENT_BYTES: u64 = 64 << 20;
 
 /// One file to look at.
 #[derive(Debug, Clone)]
@@ -160,14 +166,19 @@ pub(super) fn is_silent(modified_us: i64) -> bool {
 }
 
 /// Names and contents of those files that exist. Of folders and of files that are not small only the name
-/// is handed over: that they are there is all a decoder may ask.
+/// is handed over: that they are there is all a decoder may ask. Documents are read whole; one that is too
+/// long to be read as a source is not told of, so that nobody counts on its rows.
 pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
     let read = |path: &Path| {
         let mut bytes = Vec::new();
         let metadata = fs::metadata(path).ok()?;
-        if metadata.is_file() && metadata.len() <= COMPANION_BYTES {
+        let is_document = path.extension().is_some_and(|extension| extension == "json");
+        let limit = if is_document { DOCUMENT_BYTES } else { COMPANION_BYTES };
+        if metadata.is_file() && metadata.len() <= limit {
             let opened = fs::File::open(path).ok()?;
-            opened.take(COMPANION_BYTES).read_to_end(&mut bytes).ok()?;
+            opened.take(limit).read_to_end(&mut bytes).ok()?;
+        } else if is_document {
+            return None;
         }
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         Some((path.file_name()?.to_string_lossy().into_owned(), text))

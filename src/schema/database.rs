@@ -71,7 +71,7 @@ pub struct Query {
     /// A SELECT of one text value, the identity of the row whose id is `:rowid`. The reader keeps it for
     /// some of the rows handed out; reading goes on behind the newest of them that is what it was, or
     /// starts over when none is (row ids were given anew: a restored copy, a vacuum, another file).
-    /// `None` when row ids are never given anew (`INTEGER PRIMARY KEY`).
+    /// `None` when row ids are never given anew: an `INTEGER PRIMARY KEY` of a file that nothing is copied over.
     pub anchor: Option<String>,
 }
 

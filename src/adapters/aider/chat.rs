@@ -5,7 +5,10 @@
 //!   model's. Inside an answer, a heading or a quote without the two blanks belongs to the answer; with them nobody can
 //!   tell. A text of Aider's own with newlines in it has the mark before its first line and the blanks behind its last. Files whose blanks were trimmed away are read by the marks alone
 //! - a block ends when another kind begins. An answer is held until its `Tokens:` line came, or the next message
-//! - identity: time of the session, number of the block in it, kind, first line. Sessions that a merge doubled are one
+//! - identity: a session is known by the local time in its header and by nothing else, not by its project: the same
+//!   history copied or merged is the same session, and two that began in the same second (of any zone, in any project)
+//!   share a session id. A block is known by that time, its number in the session, its kind and its first line, so that
+//!   the events of two such sessions stay apart wherever they differ in these
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::adapters::chat::tests::{corpus, played, survives_damage, survives_wrong_types};
-use crate::adapters::tests::{corpus as folder, decode, files_below, provisional};
-use crate::schema::Format;
+use crate::adapters::tests::{Decoded, corpus as folder, decode, files_below, provisional};
+use crate::schema::{Counts, Format};
 
 const THREAD: &str = include_str!("../../../tests/fixtures/amp/thread.json");
 const PATH: &str = "/h/.local/share/amp/threads/T-019c0000-0000-7000-8000-000000000001.json";
@@ -146,4 +146,38 @@ fn real_threads_have_the_counts_that_a_plain_reading_gives() {
         let results = blocks.filter(|b| b["type"] == "tool_result").count();
         assert_eq!(decoded.of("tool_result").len(), results);
     }
+}
+
+#[test]
+fn calls_of_a_thread_that_was_edited_count_once() {
+    let answer = |number: i64| {
+        json!({"role": "assistant", "messageId": number, "content": [{"type": "text", "text": "b"}],
+            "usage": {"model": "m", "inputTokens": 10, "outputTokens": 5, "timestamp": "2026-02-25T06:13:25.000Z"}})
+    };
+    let billed = |id: &str, number: i64| {
+        json!({"id": id, "timestamp": "2026-02-25T06:13:25.000Z", "model": "m", "credits": 1.0, "toMessageId": number,
+            "tokens": {"input": 10, "output": 5}})
+    };
+    let thread = |messages: &[Value], events: &[Value]| {
+        json!({"id": "T-9", "created": 1_772_000_000_000_i64, "messages": messages, "usageLedger": {"events": events}})
+            .to_string()
+    };
+    let before = thread(&[answer(1), answer(3)], &[billed("e1", 1), billed("e3", 3)]);
+    let after = thread(&[answer(1), answer(5)], &[billed("e1", 1), billed("e3", 3), billed("e5", 5)]);
+    for versions in [&[&before, &after][..], &[&after, &before], &[&after]] {
+        let rows = versions.iter().flat_map(|v| decode(Format::AmpThread, PATH, v.as_bytes()).rows).collect();
+        let lake = Decoded { rows, rejects: Vec::new(), counts: Counts::default() };
+        assert_eq!(lake.sum("total_tokens"), 45);
+        let credits = lake.events().iter().filter(|r| r.contains_key("credits")).count();
+        assert_eq!(credits, 3);
+    }
+}
+
+#[test]
+fn the_address_of_a_repository_stands_in_no_other_column() {
+    let text = json!({"id": "T-8", "created": 1_772_000_000_000_i64, "messages": [], "env": {"initial": {"trees": [
+        {"displayName": "shop", "repository": {"type": "git", "url": "https://me:hush-hush@example.com/acme/shop", "ref": "refs/heads/main"}}]}}});
+    let decoded = decode(Format::AmpThread, PATH, text.to_string().as_bytes());
+    let trees = &decoded.only("session_start")["extra"]["trees"];
+    assert_eq!(trees, &json!([{"displayName": "shop", "repository": {"type": "git", "ref": "refs/heads/main"}}]));
 }

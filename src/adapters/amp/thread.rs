@@ -2,7 +2,7 @@
 
 use super::AGENT;
 use super::content::Message;
-use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, file_stem, local_path};
+use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, clean_json, file_stem, local_path};
 use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::time;
@@ -83,7 +83,10 @@ impl Thread {
             &["v", "id", "created", "title", "messages", "env", "meta", "~debug", "nextMessageId", "usageLedger"],
         );
         if let Some(initial) = json.path(&["env", "initial"]) {
-            self.fields.maybe("trees", initial.get("trees")).maybe("platform", initial.get("platform"));
+            if let Some(trees) = initial.get("trees").and_then(without_urls) {
+                self.fields.raw("trees", &trees);
+            }
+            self.fields.maybe("platform", initial.get("platform"));
             self.fields.maybe("tags", initial.get("tags"));
         }
         self.fields.end();
@@ -97,14 +100,21 @@ impl Thread {
         }
     }
 
-    /// Ledger events that belong to no message that is still there.
-    fn rest_of_ledger(&mut self, known: &[i64], sink: &mut Sink<'_>) {
+    /// Ledger events that belong to no message that is still there. The answer to a message that was
+    /// removed is known by that message: a row made of it before stays.
+    fn rest_of_ledger(&mut self, mut known: Vec<i64>, sink: &mut Sink<'_>) {
         for billed in std::mem::take(&mut self.ledger) {
             if billed.message.is_some_and(|id| known.contains(&id)) {
                 continue;
             }
+            known.extend(billed.message);
             let at = self.facts.at(0, billed.ts_us, self.modified_us);
-            let id = self.id("ledger", &[billed.id.as_bytes()]);
+            let id = match billed.message {
+                Some(number) => self.id("message", &[&number.to_le_bytes()]),
+                None => self.id("ledger", &[billed.id.as_bytes()]),
+            };
+            let number = billed.message.map(|number| number.to_string());
+            let (event_type, completeness) = if number.is_some() { ("llm_response", 0) } else { ("system", 2) };
             self.fields.begin().text("record", "usage_ledger").end();
             sink.row(
                 EventRow {
@@ -115,15 +125,37 @@ impl Thread {
                     total_tokens: billed.total,
                     usage_source: (billed.input.is_some() || billed.total.is_some()).then_some("reported"),
                     nano_credits: billed.nano_credits,
-                    message_id: Some(&billed.id),
+                    role: number.as_ref().map(|_| "assistant"),
+                    message_id: number.as_deref().or(Some(&billed.id)),
                     extra: self.fields.get(),
-                    completeness: 2,
-                    ..self.facts.row("system", at)
+                    completeness,
+                    ..self.facts.row(event_type, at)
                 },
                 false,
             );
         }
     }
+}
+
+/// The folders as JSON; addresses of their repositories, which may hold a password, are left to
+/// `repo_url`.
+fn without_urls(trees: Json<'_, '_>) -> Option<String> {
+    fn remove(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Array(items) => items.iter_mut().for_each(remove),
+            serde_json::Value::Object(fields) => {
+                if let Some(serde_json::Value::Object(repository)) = fields.get_mut("repository") {
+                    repository.remove("url");
+                }
+                fields.values_mut().for_each(remove);
+            }
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(&clean_json(trees)).ok()?;
+    remove(&mut value);
+    let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    (!is_empty).then(|| value.to_string())
 }
 
 fn traces(json: Json<'_, '_>) -> Vec<Trace> {
@@ -179,6 +211,6 @@ pub(super) fn decode(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -
             Message { thread: &mut thread, sink, number, order: u64::try_from(index).unwrap_or(0) }.decode(message);
         }
     }
-    thread.rest_of_ledger(&known, sink);
+    thread.rest_of_ledger(known, sink);
     Outcome::Row
 }

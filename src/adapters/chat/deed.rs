@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::adapters::diff;
 use crate::adapters::json::Json;
 
 /// What a call does.
@@ -129,15 +130,8 @@ pub(in crate::adapters) struct Edit {
 impl Edit {
     /// Lines of a unified diff or of a patch.
     pub(in crate::adapters) fn of_diff(diff: &str) -> Self {
-        let mut edit = Self::default();
-        for line in diff.lines().filter(|l| !l.starts_with("+++") && !l.starts_with("---")) {
-            match line.as_bytes().first() {
-                Some(b'+') => edit.added = edit.added.saturating_add(1),
-                Some(b'-') => edit.removed = edit.removed.saturating_add(1),
-                _ => {}
-            }
-        }
-        edit
+        let (added, removed) = diff::lines(diff);
+        Self { added, removed }
     }
 
     /// What the arguments of a call say that it will change.

@@ -25,22 +25,37 @@ enum Told {
     Calls(Vec<Shown>),
 }
 
+impl Told {
+    fn of(info: SourceInfo<'_>) -> Self {
+        let told = ["ui_messages.json", "claude_messages.json"].iter().find_map(|name| info.companion(name));
+        match told.map(Calls::of_text) {
+            None => Self::Nothing,
+            Some(None) => Self::Unknown,
+            Some(Some(calls)) => Self::Calls(calls.shown),
+        }
+    }
+}
+
 /// Walks the messages between a task and its model.
 #[derive(Debug)]
 pub(super) struct CallsWalk {
     task: Task,
     told: Told,
+    /// The other store was torn when this one was read first: its agent may be at it, and answers cannot
+    /// join their calls before it is done.
+    waits: bool,
 }
 
 impl CallsWalk {
     pub(super) fn new(format: Format, info: SourceInfo<'_>) -> Self {
-        let told = ["ui_messages.json", "claude_messages.json"].iter().find_map(|name| info.companion(name));
-        let told = match told.map(Calls::of_text) {
-            None => Told::Nothing,
-            Some(None) => Told::Unknown,
-            Some(Some(calls)) => Told::Calls(calls.shown),
-        };
-        Self { task: Task::new(format, info), told }
+        let told = Told::of(info);
+        let waits = matches!(told, Told::Unknown);
+        Self { task: Task::new(format, info), told, waits }
+    }
+
+    /// Whether a row that depends on the other store may still change.
+    const fn state(&self) -> State {
+        if self.waits { State::Open } else { State::Settled }
     }
 }
 
@@ -62,6 +77,14 @@ impl Walk for CallsWalk {
             run.message(index, message);
         }
         true
+    }
+
+    fn refresh(&mut self, info: SourceInfo<'_>) {
+        match Told::of(info) {
+            // A file that is gone while it is replaced tells nothing.
+            Told::Nothing | Told::Unknown => {}
+            told @ Told::Calls(_) => self.told = told,
+        }
     }
 }
 
@@ -259,7 +282,7 @@ impl Run<'_, '_> {
             command: called.command.as_deref(),
             ..self.scope.row(place, event_type(&called.name), id)
         };
-        self.out.put(&row, State::Settled);
+        self.out.put(&row, self.scope.walk.state());
     }
 
     fn put_answer(&mut self, place: Place, key: &str, called: &Use, block: Json<'_, '_>) {
@@ -304,7 +327,7 @@ impl Run<'_, '_> {
             extra: extra.end(),
             ..self.scope.row(place, "tool_result", id)
         };
-        self.out.put(&row, State::Settled);
+        self.out.put(&row, self.scope.walk.state());
     }
 }
 

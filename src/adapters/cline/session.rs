@@ -1,7 +1,7 @@
 //! `<id>.messages.json` of the Cline SDK (CLI, and the editors since June 2026).
 //!
 //! - ids of messages are the same in forks, which copy their parent's messages, and in `*.compaction.json`; with
-//!   the time they are the identity of an event
+//!   the time they are the identity of an event. What a fork has from before it began is its parent's
 //! - `metrics.inputTokens` includes what was read from the cache (35,912 of which 34,332)
 //! - the session's own sums (`metadata.usage`) are not used
 
@@ -40,6 +40,8 @@ struct About {
     cwd: Option<String>,
     title: Option<String>,
     parent: Option<String>,
+    /// It began with a copy of its parent's messages.
+    is_fork: bool,
     extra: Option<String>,
 }
 
@@ -72,6 +74,7 @@ impl About {
             cwd: text("cwd").or_else(|| text("workspace_root")),
             title: metadata(&["title"]).map(str::to_owned),
             parent: text("parent_session_id").or_else(|| metadata(&["fork", "forkedFromSessionId"]).map(str::to_owned)),
+            is_fork: json.path(&["metadata", "fork"]).is_some_and(|fork| !fork.is_null()),
             extra: extra.end().map(str::to_owned),
         }
     }
@@ -146,6 +149,7 @@ impl Message<'_, '_> {
 
 impl<'a> Run<'a, '_> {
     fn base(&self, event_type: &'a str, ts_us: Option<i64>) -> EventRow<'a> {
+        let is_parents = self.about.is_fork && ts_us.is_some() && ts_us < self.about.started_us;
         EventRow {
             ts_us: ts_us.unwrap_or(self.last_us),
             ts_inferred: ts_us.is_none(),
@@ -156,7 +160,7 @@ impl<'a> Run<'a, '_> {
             subagent_type: self.agent,
             cwd: self.about.cwd.as_deref(),
             turn: Some(self.turn),
-            completeness: if self.is_copy { 1 } else { 2 },
+            completeness: 3 - i64::from(self.is_copy) - i64::from(is_parents),
             ..EventRow::default()
         }
     }

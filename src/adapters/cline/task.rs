@@ -276,6 +276,9 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         let mut extra = Extra::default();
         extra.rest(m.json, &USED);
         let is_error = (event_type == "error_encountered").then_some(true);
+        if matches!(m.kind, "api_req_failed" | "api_req_retry_delayed" | "error_retry") {
+            self.failure_is_told();
+        }
         let status = if m.partial { Some("partial") } else { filled(m.kind) };
         let row = self.context.row(m, event_type, "message");
         let row = EventRow { text: filled(m.text), is_error, status, extra: extra.end(), ..row };

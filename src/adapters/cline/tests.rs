@@ -9,7 +9,7 @@ mod traps;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::adapters::tests::{Decoded, Row, decode, decode_with};
+use crate::adapters::tests::{Decoded, Row, decode, decode_with, finish};
 use crate::adapters::{Companion, Line, SourceInfo, decoder};
 use crate::schema::{Counts, Format, RowContext, Rows};
 

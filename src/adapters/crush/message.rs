@@ -179,22 +179,23 @@ impl<'a> Message<'a> {
                 let status = match to.reason.as_str() {
                     "canceled" => Some("cancelled"),
                     "permission_denied" => Some("denied"),
+                    "error" | "content_filter" => Some("error"),
                     _ => None,
                 };
-                let failed = matches!(to.reason.as_str(), "error" | "content_filter");
+                let failed = status == Some("error");
                 let finished = to.finished.map(unix_us);
                 to.extra.text("finish_message", &to.message).text("finish_details", &to.details);
                 rows.event(&EventRow {
                     event_type: "llm_response",
                     stop_reason: filled(&to.reason),
                     status,
-                    is_error: failed.then_some(true),
                     duration_ms: finished
                         .filter(|_| !self.inferred)
                         .map(|us| us.saturating_sub(self.created_us).max(0) / 1000),
                     extra: to.extra.end(),
                     ..row
                 });
+                // The failure is one error: a row of its own.
                 if failed {
                     to.message.push_str(if to.message.is_empty() || to.details.is_empty() { "" } else { "\n" });
                     to.message.push_str(&to.details);

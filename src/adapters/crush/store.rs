@@ -155,6 +155,11 @@ impl StoreDecoder {
         for (index, name) in ["summary_message_id", "todos"].into_iter().enumerate() {
             extra.text(name, record.text(9 + index).as_deref().unwrap_or_default());
         }
+        // What a sub-agent cost is added to its parent's cost when it ends.
+        let own_cost = cost.filter(|_| parent.is_none());
+        if let Some(real) = record.value(5).real().filter(|_| parent.is_some()) {
+            extra.real("cost", real);
+        }
         // Times are whole seconds: within one, the cost can only have grown.
         let grown = cost.map_or(0, |nano| (nano / 1000).clamp(0, 999_999_999));
         let row = EventRow {
@@ -170,7 +175,7 @@ impl StoreDecoder {
             source_offset: record.offset(),
             ..EventRow::default()
         };
-        rows.event(&EventRow { cost_nano_usd: cost, extra: extra.end(), ..row });
+        rows.event(&EventRow { cost_nano_usd: own_cost, extra: extra.end(), ..row });
         if title.is_some() {
             let id = Some(EventId::of(self.agent, "title", &[id.as_bytes()]));
             rows.event(&EventRow { id, event_type: "title", text: title.as_deref(), ..row });

@@ -155,6 +155,17 @@ fn tokens_of_a_session_are_a_gauge_and_no_usage_and_its_cost_counts_once_as_it_g
 }
 
 #[test]
+fn what_a_sub_agent_cost_is_in_its_parents_cost_and_counts_there_only() {
+    let sql = [session("s1", "NULL", 1.0, 10), session("call_1", "'s1'", 0.4, 9)];
+    let (_folder, path) = database(&[EARLY, LATER, &sql.concat()].concat());
+    let (decoded, _) = decode_database(Format::CrushStore, &path, DB);
+    let starts = decoded.of("session_start");
+    assert_eq!(starts[0]["cost_usd_reported"], "1.000000000");
+    assert!(!starts[1].contains_key("cost_usd_reported"));
+    assert_eq!((&starts[1]["extra"]["cost"], &starts[1]["parent_session_id"]), (&json!(0.4), &json!("s1")));
+}
+
+#[test]
 fn times_are_seconds_or_milliseconds_by_their_size() {
     let sql = [
         conversation(),
@@ -266,7 +277,8 @@ fn child_sessions_errors_and_every_other_part_have_their_rows() {
     assert_eq!(decoded.only("unknown")["extra"]["data"]["beam"], 1);
     assert_eq!(decoded.only("error_encountered")["text"], "Overloaded\n529");
     let answers = decoded.of("llm_response");
-    assert_eq!(answers[0]["is_error"], true);
+    assert!(!answers[0].contains_key("is_error"), "a failed step is one error");
+    assert_eq!(answers[0]["status"], "error");
     assert_eq!((&answers[1]["status"], &answers[2]["status"]), (&json!("cancelled"), &json!("denied")));
     assert_eq!(answers[2]["extra"]["is_summary_message"], true);
     let commands = decoded.of("command_execution");

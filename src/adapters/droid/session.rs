@@ -29,6 +29,9 @@ pub(super) struct Session {
     pub(super) calls: Calls,
     /// Messages without an id so far, by time and role: such twins are told apart by number.
     nameless: u64,
+    /// The record that started the session, while none has had a time, and where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<(String, u64)>,
     /// True when lines have come since the totals were told.
     pending: bool,
     #[serde(skip)]
@@ -58,8 +61,16 @@ impl Records for Session {
         let stamp = json.get("timestamp");
         let ts_us = stamp.and_then(|s| s.as_str().and_then(time::rfc3339_us).or_else(|| s.as_i64().map(time::unix_us)));
         let at = self.facts.at(offset, ts_us, self.modified_us);
+        if !at.inferred {
+            self.start_again(at.ts_us, rows);
+        }
         match kind {
-            "session_start" => self.start(json, at, rows),
+            "session_start" => {
+                if at.inferred && self.facts.first_us.is_none() {
+                    self.header = Some((json.to_json(), offset));
+                }
+                self.start(json, at, 1, rows)
+            }
             "message" if json.get("message").is_some_and(Json::is_object) => self.message(json, at, rows),
             "todo_state" => self.note("system", kind, json, at, rows),
             "compaction_state" => self.compaction(json, at, rows),
@@ -151,7 +162,21 @@ impl Session {
         }
     }
 
-    fn start(&mut self, json: Json<'_, '_>, at: At, rows: &mut Rows) -> Outcome {
+    /// The header has no time, only the file's when it is read first: it is told again with that of the first
+    /// record that has one.
+    fn start_again(&mut self, ts_us: i64, rows: &mut Rows) {
+        let Some((header, offset)) = self.header.take() else { return };
+        let facts = self.facts.clone();
+        let at = At { offset, ts_us, inferred: true };
+        // It was read before.
+        let read = Parser::default().each(header.as_bytes(), |json| {
+            self.start(json, at, 2, rows);
+        });
+        debug_assert!(read.is_ok(), "a header is JSON");
+        self.facts = facts;
+    }
+
+    fn start(&mut self, json: Json<'_, '_>, at: At, completeness: i64, rows: &mut Rows) -> Outcome {
         if let Some(id) = json.str_at("id") {
             self.facts.session = Some(id.to_owned());
         }
@@ -164,6 +189,7 @@ impl Session {
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "session", &[session])),
             extra: self.fields.get(),
+            completeness,
             ..self.facts.row("session_start", at)
         });
         let title = json.str_at("sessionTitle").filter(|t| *t != "New Session").or_else(|| json.str_at("title"));
@@ -171,6 +197,7 @@ impl Session {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "title", &[session, title.as_bytes()])),
                 text: Some(title),
+                completeness,
                 ..self.facts.row("title", at)
             });
         }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::adapters::chat::tests::{corpus, survives_damage, survives_wrong_types};
-use crate::adapters::tests::{decode, decode_with, lines, resumes_anywhere};
+use crate::adapters::tests::{MODIFIED_US, decode, decode_with, lines, resumes_anywhere};
 use crate::adapters::{Companion, SourceInfo, decoder};
 use crate::schema::{Format, RowContext, Rows};
 
@@ -18,12 +18,13 @@ fn with(settings: &str) -> crate::adapters::tests::Decoded {
 #[test]
 fn each_record_becomes_rows() {
     let decoded = decode(Format::DroidSession, PATH, SESSION.as_bytes());
-    let start = decoded.only("session_start");
+    let kept = |kind: &str| decoded.events().into_iter().find(|r| r["event_type"] == kind).unwrap().clone();
+    let start = kept("session_start");
     assert_eq!(
         (&start["session_id"], &start["cwd"], &start["extra"]["owner"]),
         (&json!("052cb8d0-0000-4000-8000-000000000001"), &json!("/w/shop"), &json!("me"))
     );
-    assert_eq!(decoded.only("title")["text"], "Change the comment");
+    assert_eq!(kept("title")["text"], "Change the comment");
     let prompt = decoded.only("user_interaction");
     assert_eq!((&prompt["text"], &prompt["turn"]), (&json!("Change the comment"), &json!(1)));
     assert_eq!(prompt["extra"]["attachments"][0]["type"], "image");
@@ -160,4 +161,21 @@ fn two_messages_without_ids_at_one_instant_are_two() {
     let decoded = decode(Format::DroidSession, PATH, format!("{line}\n{line}\n").as_bytes());
     let ids: Vec<&Value> = decoded.rows.iter().map(|r| &r["event_id"]).collect();
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_start_without_a_time_takes_that_of_the_first_record_that_has_one() {
+    let decoded = decode(Format::DroidSession, PATH, SESSION.as_bytes());
+    let first = decoded.rows.iter().find(|r| r["ts_source"] == "log").unwrap();
+    let events = decoded.events();
+    for kind in ["session_start", "title"] {
+        let [row] = events.iter().filter(|r| r["event_type"] == kind).collect::<Vec<_>>()[..] else {
+            panic!("one event of type {kind}")
+        };
+        assert_eq!((&row["ts"], &row["ts_source"]), (&first["ts"], &json!("inferred")), "{kind}");
+        assert_eq!(row["source_offset"], 0);
+    }
+    // Until then the time of the file stands there.
+    let header = SESSION.lines().next().unwrap();
+    assert_eq!(decode(Format::DroidSession, PATH, header.as_bytes()).only("session_start")["ts"], MODIFIED_US);
 }

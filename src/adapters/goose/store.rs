@@ -109,7 +109,10 @@ fn messages(tables: &Tables) -> Query {
         session("provider_name"),
         session("model_config_json"),
     );
-    Query { name: "messages", sql, anchor: None }
+    // The key is an integer, yet another database may be copied over this one.
+    let anchor = "SELECT coalesce(session_id, '') || '/' || coalesce(role, '') || '/' || coalesce(created_timestamp, '') \
+                  || '/' || coalesce(length(content_json), '') FROM messages WHERE id = :rowid";
+    Query { name: "messages", sql, anchor: Some(anchor.to_owned()) }
 }
 
 fn ledger(tables: &Tables) -> Query {
@@ -132,7 +135,11 @@ fn ledger(tables: &Tables) -> Query {
         session("provider_name"),
         session("parent_session_id"),
     );
-    Query { name: LEDGER, sql, anchor: None }
+    let anchor = format!(
+        "SELECT coalesce(l.session_id, '') || '/' || coalesce({}, '') FROM usage_ledger l WHERE l.rowid = :rowid",
+        own("created_timestamp"),
+    );
+    Query { name: LEDGER, sql, anchor: Some(anchor) }
 }
 
 impl DatabaseDecoder for StoreDecoder {
@@ -187,7 +194,7 @@ impl StoreDecoder {
             let text = if value.integer().is_some() { None } else { value.text() };
             extra.number(name, value.integer()).text(name, text.as_deref().unwrap_or_default());
             if let (None, Some(real)) = (value.integer().map(|_| ()).or(value.bytes().map(|_| ())), value.real()) {
-                extra.with(name, |out| out.push_str(&real.to_string()));
+                extra.real(name, real);
             }
         }
         let is_subagent = parent.is_some() || record.text(14).as_deref() == Some("sub_agent");
@@ -215,17 +222,21 @@ impl StoreDecoder {
             write: record.integer(12),
         };
         let has_ledger = record.integer(13) == Some(1);
-        if let Some(tokens) = tokens.known().filter(|_| !has_ledger) {
+        if let Some(tokens) = tokens.known() {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
-            let row = EventRow {
+            let total = EventRow {
                 id: total_id(session),
                 event_type: "llm_request",
                 model: model.as_deref(),
                 provider: provider.as_deref(),
-                completeness: STORE + level,
                 ..row
             };
-            rows.event(&tokens.fill("derived", row));
+            if has_ledger {
+                // The ledger's rows say it all: what stood here before they came is taken back.
+                rows.event(&EventRow { completeness: STORE + (1 << 39), ..total });
+            } else {
+                rows.event(&tokens.fill("derived", EventRow { completeness: STORE + level.min(1 << 38), ..total }));
+            }
         }
         Taken::Rows
     }

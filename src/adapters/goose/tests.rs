@@ -256,6 +256,46 @@ fn bad_records_are_rejects_and_foreign_tables_are_refused() {
     assert!(decoder.queries(&tables).unwrap_err().detail.contains("`sessions` and `messages`"));
 }
 
+#[test]
+fn what_a_session_took_before_its_ledger_began_is_not_counted_beside_it() {
+    let (_folder, path) = database(&[EARLY, LATER, &session("100, 10, 110")].concat());
+    let mut looks = Looks::new(Format::GooseStore, &path, DB);
+    looks.look(false);
+    assert_eq!(looks.all.sum("total_tokens"), 110);
+    let ledger = format!(
+        "INSERT INTO usage_ledger (session_id, created_timestamp, model, input_tokens, output_tokens, cost_source) VALUES \
+         ('20250901_101500', {T}, 'm', 100, 10, 'provider_reported'); UPDATE sessions SET updated_at = '2025-09-01 11:00:00';"
+    );
+    Connection::open(&path).unwrap().execute_batch(&ledger).unwrap();
+    looks.look(false);
+    assert_eq!(looks.all.sum("total_tokens"), 110);
+    let (whole, _) = decode_database(Format::GooseStore, &path, DB);
+    assert_eq!(whole.sum("total_tokens"), 110);
+}
+
+#[test]
+fn another_database_copied_over_this_one_is_read_from_its_beginning() {
+    let fill = |session: &str| {
+        let ledger = "INSERT INTO usage_ledger (session_id, created_timestamp, model, input_tokens, output_tokens) VALUES \
+                      ('20250901_101500', 1, 'm', 10, 5);";
+        [&conversation(), ledger].concat().replace("20250901_101500", session)
+    };
+    let (_folder, path) = database(&[EARLY, LATER, &fill("A"), &fill("A")].concat());
+    let (_other, copy) = database(&[EARLY, LATER, &fill("B")].concat());
+    let mut looks = Looks::new(Format::GooseStore, &path, DB);
+    looks.look(false);
+    let before = looks.all.rows.len();
+    // The same file, with fewer rows in it.
+    std::fs::write(&path, std::fs::read(copy).unwrap()).unwrap();
+    looks.look(false);
+    let more = &looks.all.rows[before..];
+    assert!(!more.is_empty() && more.iter().all(|row| row["session_id"] == "B"));
+    assert_eq!(
+        looks.all.events().iter().filter(|row| row["session_id"] == "B" && row.contains_key("total_tokens")).count(),
+        1
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -91,9 +91,9 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Nothing when all are zero: the step was aborted, or its provider does not tell.
+    /// Nothing when all are zero: the step was aborted, or its provider does not tell. No count is below zero.
     pub(super) fn of(tokens: Option<Json<'_, '_>>) -> Self {
-        let at = |path: &[&str]| tokens?.path(path)?.as_i64();
+        let at = |path: &[&str]| tokens?.path(path)?.as_i64().map(|n| n.max(0));
         let found = Self {
             input: at(&["input"]),
             output: at(&["output"]),
@@ -408,8 +408,8 @@ impl<'a> Scene<'a> {
             role: Some("assistant"),
             text: filled(&gathered.text),
             stop_reason: filled(&message.finish).or(filled(&gathered.reason)),
-            status: row.status.or(aborted.then_some("interrupted")),
-            is_error: (error.is_some() && !aborted).then_some(true),
+            // The failure is one error: a row of its own.
+            status: row.status.or(error.map(|_| if aborted { "interrupted" } else { "error" })),
             input_tokens: tokens.input,
             cache_read_tokens: tokens.read,
             cache_write_5m_tokens: tokens.write,

@@ -1,7 +1,8 @@
 //! Parts of a message: texts, thoughts, tool calls with their results, files, patches.
 
 use super::message::{Role, Scene, Tokens, filled, of_steps};
-use crate::adapters::deed::{Deed, diff_lines, line_count};
+use crate::adapters::deed::{Deed, line_count};
+use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
@@ -342,7 +343,7 @@ fn changed_lines(name: &str, state: Json<'_, '_>, metadata: Option<Json<'_, '_>>
         return Some((added, removed));
     }
     if let Some(diff) = metadata.and_then(|m| m.str_at("diff")) {
-        return Some(diff_lines(diff));
+        return Some(diff::lines(diff));
     }
     let is_new = metadata.and_then(|m| m.get("exists")).and_then(Json::as_bool) == Some(false);
     let content = state.path(&["input", "content"]).and_then(Json::as_str).filter(|_| is_new);

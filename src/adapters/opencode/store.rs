@@ -145,9 +145,10 @@ fn messages(tables: &Tables) -> Query {
          {hidden}) \
          SELECT m.rowid, max(m.time_updated, coalesce(max(p.time_updated), 0){hidden_mark}), \
          m.id, m.session_id, m.time_created, m.time_updated, m.data, \
-         group_concat(p.id || char(31) || p.time_created || char(31) || p.time_updated || char(31) || p.data, char(30)), \
+         group_concat(coalesce(p.id, m.id || '/' || p.rowid) || char(31) || coalesce(p.time_created, '') || char(31) \
+         || coalesce(p.time_updated, '') || char(31) || p.data, char(30)), \
          CASE WHEN instr(m.data, '\"completed\":') > 0 THEN 1 \
-         WHEN instr(m.data, '\"role\":\"user\"') > 0 AND count(p.id) > 0 THEN 1 \
+         WHEN instr(m.data, '\"role\":\"user\"') > 0 AND count(p.data) > 0 THEN 1 \
          ELSE EXISTS (SELECT 1 FROM message n WHERE n.session_id = m.session_id AND n.id > m.id) END, \
          CASE WHEN :rowid < -9223372036854775807 THEN NULL ELSE ({prompts}) END, \
          {list} FROM message m LEFT JOIN part p ON p.message_id = m.id {join} \

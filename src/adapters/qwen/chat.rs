@@ -153,7 +153,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
             model,
             text: (!state.answer.text.is_empty()).then_some(&*state.answer.text),
             extra: extra.as_deref(),
-            completeness: (i64::from(known) << 40) + i64::from(state.answer.records),
+            completeness: (i64::from(known) << 40) + 2 * i64::from(state.answer.records) + i64::from(!stamp.is_copy),
             ..stamp.row("llm_response", &[])
         };
         let usage = Usage { fresh, cached, output, reasoning };

@@ -28,6 +28,9 @@ pub(super) struct State {
     /// Ids of calls that made their row.
     pub(super) seen: VecDeque<String>,
     pub(super) last_us: Option<i64>,
+    /// Session that the newest copied record is from: what follows is a branch of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) branched_from: Option<String>,
 }
 
 /// What a result repeats of its call.
@@ -78,7 +81,10 @@ pub(super) struct Stamp<'i> {
     pub(super) uuid: Option<&'i str>,
     pub(super) parent: Option<&'i str>,
     pub(super) session: &'i str,
-    pub(super) origin: Option<&'i str>,
+    /// It is a copy of another session's record.
+    pub(super) is_copy: bool,
+    /// The session that this one is a branch of.
+    pub(super) origin: Option<String>,
     pub(super) ts_us: i64,
     pub(super) inferred: bool,
     pub(super) cwd: Option<&'i str>,
@@ -108,14 +114,14 @@ impl Stamp<'_> {
             cwd: self.cwd,
             git_branch: self.branch,
             session_id: (!self.session.is_empty()).then_some(self.session),
-            parent_session_id: self.origin,
+            parent_session_id: self.origin.as_deref(),
             is_subagent: self.is_subagent,
             subagent_type: self.subagent,
             turn: Some(self.turn),
             parent_event_id: self.parent,
             message_id: self.uuid,
             source_offset: self.offset,
-            completeness: 1,
+            completeness: i64::from(!self.is_copy),
             ..EventRow::default()
         }
     }
@@ -158,7 +164,7 @@ fn stamp<'i>(
     let ts = time_at(json, "timestamp");
     let uuid = json.str_at("uuid");
     let session = json.str_at("sessionId").unwrap_or_else(|| stem(path));
-    let forked = json.get("forkedFrom");
+    let forked = json.get("forkedFrom").filter(|f| f.is_object());
     let original = forked.and_then(|f| f.str_at("messageUuid")).or(uuid);
     let key = original.map_or_else(
         || {
@@ -178,7 +184,8 @@ fn stamp<'i>(
         uuid,
         parent: json.str_at("parentUuid"),
         session,
-        origin: forked.and_then(|f| f.str_at("sessionId")),
+        is_copy: forked.is_some(),
+        origin: forked.and_then(|f| f.str_at("sessionId")).map(str::to_owned).or_else(|| state.branched_from.clone()),
         ts_us: ts.or(state.last_us).unwrap_or(modified_us),
         inferred: ts.is_none(),
         cwd: json.str_at("cwd"),
@@ -233,6 +240,9 @@ impl Decoder for SessionDecoder {
             let stamp = stamp(json, state, *format, path, *modified_us, line.offset);
             if !stamp.inferred {
                 state.last_us = state.last_us.max(Some(stamp.ts_us));
+            }
+            if stamp.is_copy {
+                state.branched_from.clone_from(&stamp.origin);
             }
             outcome = outcome.max(record(state, json, &stamp, rows));
         });

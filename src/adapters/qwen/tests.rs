@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::adapters::tests::{Decoded, corpus, decode, files_below, resumes_anywhere};
 use crate::discover::sniff;
-use crate::schema::Format;
+use crate::schema::{Counts, Format};
 
 const QWEN: &str = include_str!("../../../tests/fixtures/qwen/qwen.jsonl");
 const IFLOW: &str = include_str!("../../../tests/fixtures/qwen/iflow.jsonl");
@@ -114,6 +114,37 @@ fn a_branch_is_a_copy_and_no_event_of_its_own() {
     let (own, copied) = (qwen(QWEN), qwen(&copy));
     assert_eq!(own.ids(), copied.ids());
     assert!(copied.rows.iter().all(|row| row["parent_session_id"] == "q0000000-0000-4000-8000-000000000001"));
+}
+
+#[test]
+fn what_a_branch_copied_is_its_parents_whichever_is_read_first() {
+    let record = |uuid: &str, session: &str, kind: &str, text: &str| {
+        let mut record = json!({"uuid": uuid, "sessionId": session, "timestamp": "2026-01-01T00:00:00Z", "type": kind,
+            "message": {"role": "user", "parts": [{"text": text}]}});
+        if kind == "assistant" {
+            record["usageMetadata"] = json!({"promptTokenCount": 10, "candidatesTokenCount": 2, "totalTokenCount": 12});
+        }
+        record
+    };
+    let own = [record("u1", "S1", "user", "a"), record("u2", "S1", "assistant", "b")];
+    let mut branch: Vec<Value> = own.to_vec();
+    for copy in &mut branch {
+        copy["forkedFrom"] = json!({"sessionId": "S1", "messageUuid": copy["uuid"]});
+        copy["sessionId"] = json!("S2");
+    }
+    branch.push(record("u3", "S2", "user", "c"));
+    let text = |records: &[Value]| records.iter().map(|r| format!("{r}\n")).collect::<String>();
+    let (own, branch) = (qwen(&text(&own)).rows, qwen(&text(&branch)).rows);
+    for rows in [[&own[..], &branch[..]], [&branch[..], &own[..]]] {
+        let lake = Decoded { rows: rows.concat(), rejects: Vec::new(), counts: Counts::default() };
+        let mut events: Vec<_> = lake.events();
+        events.sort_by_key(|r| r["message_id"].to_string());
+        let seen: Vec<_> =
+            events.iter().map(|r| (&r["message_id"], &r["session_id"], r.get("parent_session_id"))).collect();
+        let (s1, s2) = (json!("S1"), json!("S2"));
+        assert_eq!(seen, [(&json!("u1"), &s1, None), (&json!("u2"), &s1, None), (&json!("u3"), &s2, Some(&s1))]);
+    }
+    resumes_anywhere(Format::QwenSession, QWEN_PATH, text(&[record("u1", "S1", "user", "a")]).as_bytes());
 }
 
 #[test]

@@ -25,7 +25,11 @@ pub(super) fn query(tables: &Tables) -> Query {
             column("planning_model_id"),
             column("coding_model_id"),
         ),
-        anchor: None,
+        anchor: Some(format!(
+            "SELECT coalesce({}, '') || '/' || coalesce({}, '') FROM ai_queries q WHERE q.rowid = :rowid",
+            column("exchange_id"),
+            column("conversation_id"),
+        )),
     }
 }
 

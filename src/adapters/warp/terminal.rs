@@ -26,7 +26,11 @@ pub(super) fn query(tables: &Tables) -> Query {
             column("ai_metadata"),
             column("shell"),
         ),
-        anchor: None,
+        anchor: Some(format!(
+            "SELECT coalesce({}, '') || '/' || coalesce({}, '') FROM blocks b WHERE b.rowid = :rowid",
+            column("block_id"),
+            column("start_ts"),
+        )),
     }
 }
 

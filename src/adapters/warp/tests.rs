@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::adapters::tests::{Decoded, Row, database, decode_database};
+use crate::adapters::tests::{Decoded, Looks, Row, database, decode_database};
 use crate::adapters::{SourceInfo, database_decoder};
 use crate::schema::{Format, Tables};
 
@@ -129,4 +129,17 @@ fn odd_values_are_rejects_and_nothing_panics() {
     assert_eq!(decoded.sum("total_tokens"), 0);
     let block = decoded.only("command_execution");
     assert_eq!(block["extra"]["ai_metadata"], Value::from("not json"));
+}
+
+#[test]
+fn another_database_copied_over_this_one_is_read_from_its_beginning() {
+    let (_folder, path) = database(&format!("{SCHEMA}{EXCHANGES}"));
+    let (_other, copy) = database(&format!(
+        "{SCHEMA}INSERT INTO ai_queries VALUES (1,'y1','c9','2026-04-07 08:55:40','[]',NULL,'\"Completed\"','','','');"
+    ));
+    let mut looks = Looks::new(Format::WarpStore, &path, "/h/warp.sqlite");
+    looks.look(true);
+    std::fs::write(&path, std::fs::read(copy).unwrap()).unwrap();
+    looks.look(true);
+    assert_eq!(looks.all.rows.last().unwrap()["session_id"], "c9");
 }

@@ -201,6 +201,19 @@ fn bad_threads_are_rejects_and_foreign_tables_are_refused() {
     assert!(decoder.queries(&tables).unwrap_err().detail.contains("`threads`"));
 }
 
+#[test]
+fn the_diff_of_an_edit_says_which_lines_it_changed_and_remotes_over_ssh_are_kept() {
+    let mut thread = thread(1);
+    thread["messages"][1]["Agent"]["tool_results"]["call_1"]["output"] =
+        json!({"diff": "@@ -1,3 +1,3 @@\n fn main() {\n--- old\n+++i\n }\n"});
+    thread["initial_project_snapshot"]["worktree_snapshots"][0]["git_state"]["remote_url"] =
+        json!("git@github.com:o/app.git");
+    let decoded = decode("json", thread.to_string().as_bytes());
+    let result = decoded.only("tool_result");
+    assert_eq!((&result["lines_added"], &result["lines_removed"]), (&json!(1), &json!(1)));
+    assert!(decoded.rows.iter().all(|row| row["project"] == "o/app" && row.contains_key("repo_url")));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

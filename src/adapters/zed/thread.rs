@@ -3,6 +3,7 @@
 use super::{AGENT, legacy};
 use crate::adapters::Taken;
 use crate::adapters::deed::Deed;
+use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::schema::{EventId, EventRow, Rows};
@@ -167,7 +168,7 @@ impl<'a> Thread<'a> {
             ts_us: self.updated_us,
             ts_inferred: true,
             cwd: self.cwd.as_deref(),
-            repo_url: self.repo.as_deref().filter(|url| url.starts_with("http") && !url.contains('@')),
+            repo_url: self.repo.as_deref(),
             git_commit: self.commit.as_deref(),
             git_branch: self.branch.as_deref(),
             session_id: Some(self.id),
@@ -398,6 +399,7 @@ impl<'a> Thread<'a> {
         });
         if let Some(result) = result {
             let mut output = String::new();
+            let lines = result.get("output").and_then(|output| output.str_at("diff")).map(diff::lines);
             let mut extra = Extra::default();
             extra.begin();
             if let Some(content) = result.get("content") {
@@ -410,6 +412,8 @@ impl<'a> Thread<'a> {
                 role: Some("tool"),
                 tool_output: (!output.is_empty()).then_some(&*output),
                 is_error: result.get("is_error").and_then(Json::as_bool),
+                lines_added: lines.map(|lines| lines.0),
+                lines_removed: lines.map(|lines| lines.1),
                 completeness: i64::try_from(output.len()).unwrap_or(i64::MAX).saturating_add(1),
                 extra: extra.end(),
                 ..base

@@ -20,7 +20,8 @@ pub(super) struct Call {
     provider: Option<String>,
     usage: Usage,
     texts: Vec<String>,
-    error: Option<String>,
+    /// Its stream broke off, and no message of its own says so.
+    failed: bool,
     status: Option<String>,
     request_bytes: usize,
     extra: Option<String>,
@@ -49,7 +50,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
         let mut extra = Extra::default();
         let parsed = parser.each(m.text.as_bytes(), |info| {
             call.usage = Usage::of(info, self.format);
-            call.error = info.str_at("streamingFailedMessage").map(str::to_owned);
+            call.failed = info.str_at("streamingFailedMessage").is_some();
             call.status = info.str_at("cancelReason").map(str::to_owned);
             let request = info.str_at("request").unwrap_or_default();
             call.request_bytes = request.len();
@@ -83,10 +84,17 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             provider: None,
             usage: Usage::default(),
             texts: Vec::new(),
-            error: None,
+            failed: false,
             status: None,
             request_bytes: 0,
             extra: None,
+        }
+    }
+
+    /// A message tells of the failure of the open request: that is its error.
+    pub(super) fn failure_is_told(&mut self) {
+        if let Some(call) = &mut self.call {
+            call.failed = false;
         }
     }
 
@@ -155,7 +163,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             text: filled(&text),
             status: call.status.as_deref(),
             stop_reason: call.status.as_deref(),
-            is_error: call.error.is_some().then_some(true),
+            is_error: call.failed.then_some(true),
             completeness: call.completeness(text.len()),
             extra: call.extra.as_deref(),
             ..self.context.row_at(call.ts_ms, "llm_response", call.id)

@@ -104,6 +104,30 @@ fn alone_it_tells_everything() {
 }
 
 #[test]
+fn answers_wait_for_a_store_that_is_torn_and_join_its_calls_once_it_is_whole() {
+    let (shown, text) = (ui().to_string(), api().to_string());
+    let torn = [Companion { name: "ui_messages.json", text: &shown[..40] }];
+    let whole = [Companion { name: "ui_messages.json", text: &shown }];
+    let info = |companions| SourceInfo { path: CALLS, companions, ..SourceInfo::default() };
+    let mut rows = Rows::new(RowContext::new("cline", CALLS));
+    let mut calls = decoder(Format::ClineCalls, info(&torn), None).unwrap();
+    calls.line(Line { bytes: text.as_bytes(), offset: 0, end: text.len() as u64 }, &mut rows);
+    calls.settle_finished(&mut rows);
+    assert!(calls.is_open() && rows.is_empty(), "nothing is settled while its calls cannot be known");
+    calls.refresh(info(&[]));
+    calls.refresh(info(&whole));
+    calls.settle(&mut rows);
+    assert!(!calls.is_open());
+    let decoded = finish(&mut rows);
+    let expected = decode_with(Format::ClineCalls, CALLS, &whole, text.as_bytes());
+    let outline = |rows: &[Row]| -> Vec<_> {
+        rows.iter().map(|r| (r["event_id"].clone(), r["event_type"].clone(), r["tool_call_id"].clone())).collect()
+    };
+    assert_eq!(outline(&decoded.rows), outline(&expected.rows));
+    assert_eq!(decoded.rows.len(), 4);
+}
+
+#[test]
 fn a_store_that_cannot_be_read_beside_it_leaves_answers_only() {
     let decoded = decode_with(
         Format::ClineCalls,

@@ -96,3 +96,36 @@ fn a_growing_session_ends_with_the_events_of_its_last_version() {
         sorted(decode(Format::ClineSession, PATH, document("s1", &all).as_bytes()).rows)
     );
 }
+
+#[test]
+fn what_a_fork_has_from_before_it_began_is_its_parents_whichever_is_read_first() {
+    let about = |id: &str, started: &str, metadata: Value| {
+        json!({"version": 1, "session_id": id, "started_at": started, "metadata": metadata}).to_string()
+    };
+    let read = |id: &str, about: &str, messages: &[Value]| {
+        let name = format!("{id}.json");
+        decode_with(
+            Format::ClineSession,
+            &format!("/h/{id}.messages.json"),
+            &[Companion { name: &name, text: about }],
+            document(id, messages).as_bytes(),
+        )
+    };
+    let mut more = messages();
+    more.push(json!({"id": "msg_d", "role": "user", "ts": 9000, "content": "and now?"}));
+    let parent = read("s1", &about("s1", "1970-01-01T00:00:00.500Z", json!({})), &messages());
+    let fork = json!({"fork": {"forkedFromSessionId": "s1", "forkedAt": "1970-01-01T01:30:00Z"}});
+    let fork = read("s2", &about("s2", "1970-01-01T01:30:00Z", fork), &more);
+    for rows in [[&parent.rows[..], &fork.rows[..]], [&fork.rows[..], &parent.rows[..]]] {
+        let lake = Decoded { rows: rows.concat(), rejects: Vec::new(), counts: Counts::default() };
+        let events = lake.events();
+        let owners = |kind: &str| -> Vec<Value> {
+            events.iter().filter(|r| r["event_type"] == kind).map(|r| r["session_id"].clone()).collect()
+        };
+        assert_eq!(owners("llm_response"), ["s1"]);
+        assert_eq!(owners("tool_result"), ["s1", "s1"]);
+        let mut prompts = owners("user_interaction");
+        prompts.sort_by_key(Value::to_string);
+        assert_eq!(prompts, ["s1", "s2"]);
+    }
+}

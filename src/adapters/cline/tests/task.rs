@@ -231,3 +231,22 @@ fn the_small_files_of_a_task_tell_model_version_folder_and_parent() {
         (&json!("/w/roo"), &json!("p"), &json!(true))
     );
 }
+
+#[test]
+fn a_request_that_failed_is_one_error() {
+    let broken = json!({"request": "r", "cancelReason": "streaming_failed", "streamingFailedMessage": "x"}).to_string();
+    let errors = |more: &[Value]| {
+        let mut all = vec![say(1, "text", "go"), say(2, "api_req_started", broken.clone())];
+        all.extend_from_slice(more);
+        let decoded = task_of(&all);
+        assert_eq!(decoded.only("llm_response")["status"], "streaming_failed");
+        decoded
+            .rows
+            .iter()
+            .filter(|r| r.get("is_error") == Some(&json!(true)))
+            .map(|r| r["event_type"].clone())
+            .collect()
+    };
+    let (alone, told): (Vec<Value>, Vec<Value>) = (errors(&[]), errors(&[ask(3, "api_req_failed", "429")]));
+    assert_eq!((alone, told), (vec![json!("llm_response")], vec![json!("error_encountered")]));
+}

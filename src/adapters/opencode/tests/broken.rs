@@ -77,3 +77,33 @@ proptest! {
         decode_database(Format::OpencodeStore, &path, "/x/opencode.db");
     }
 }
+
+#[test]
+fn parts_without_an_id_or_times_are_read_and_counts_below_zero_are_none() {
+    let mut answer = assistant("msg_1", 20, Some(90));
+    answer["tokens"] = json!({"input": 7, "output": -3, "reasoning": 0, "cache": {"read": 0, "write": 0}});
+    let bare = "CREATE TABLE message (id TEXT, session_id TEXT, time_created INTEGER, time_updated INTEGER, data TEXT);\
+                CREATE TABLE part (id TEXT, message_id TEXT, session_id TEXT, time_created INTEGER, time_updated INTEGER, \
+                data TEXT);";
+    let part = |id: &str, time: &str, said: &str| {
+        format!("INSERT INTO part VALUES ({id}, 'msg_2', 's', {time}, {time}, '{}');", text(said))
+    };
+    let sql = [
+        bare.to_owned(),
+        message("msg_2", "s", 20, 90, &answer),
+        message("msg_3", "s", 30, 90, &answer),
+        part("'prt_1'", "NULL", "no times"),
+        part("NULL", "20", "no id"),
+        format!(
+            "INSERT INTO part VALUES (NULL, 'msg_2', 's', 20, 20, '{}');",
+            json!({"type": "reasoning", "text": "Hm"})
+        ),
+    ];
+    let (_folder, path) = database(&sql.concat());
+    let (decoded, _) = decode_database(Format::OpencodeStore, &path, "/home/u/.local/share/opencode/opencode.db");
+    let answers = decoded.of("llm_response");
+    assert_eq!(answers[0]["text"], "no id\nno times");
+    assert_eq!((&answers[0]["input_tokens"], &answers[0]["output_tokens"]), (&json!(7), &json!(0)));
+    assert_eq!(decoded.only("thinking")["text"], "Hm");
+    assert!(!answers[1].contains_key("text"), "a message without parts has none");
+}
