@@ -142,7 +142,6 @@ fn below_a_path_the_logs_of_each_agent_asked_for_are_found_once() {
         let survey = survey(&home.places(), &scope, &HashMap::new());
         (home.to_read(&survey), survey.notes.len())
     };
-    let (a, b) = ("logs/a.jsonl".to_owned(), "logs/b.jsonl".to_owned());
     let both = vec!["logs/a.jsonl".to_owned(), "logs/b.jsonl".to_owned()];
     assert_eq!(found(&["claude"]).0, both[..1]);
     assert_eq!(found(&["codex", "claude"]), (both.clone(), 2), "only the note is skipped, by each path");

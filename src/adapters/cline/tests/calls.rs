@@ -106,7 +106,7 @@ fn alone_it_tells_everything() {
 #[test]
 fn answers_wait_for_a_store_that_is_torn_and_join_its_calls_once_it_is_whole() {
     let (shown, text) = (ui().to_string(), api().to_string());
-    let torn = [Companion { name: "ui_messages.json", text: &shown[..40] }];
+    let torn = [Companion { name: "ui_messages.json", text: shown.get(..40).unwrap() }];
     let whole = [Companion { name: "ui_messages.json", text: &shown }];
     let info = |companions| SourceInfo { path: CALLS, companions, ..SourceInfo::default() };
     let mut rows = Rows::new(RowContext::new("cline", CALLS));
