@@ -14,16 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::anchors::{Anchors, Handed};
 use super::source::{
-    Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, read_companions, vanished,
+    AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, read_companions, vanished,
 };
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
 use crate::schema::{Checkpoint, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
 use crate::watch::{Cursor, Database, DatabaseError, is_untouched};
-
-/// A busy or moving database is looked at again after this.
-const AGAIN_US: i64 = 2_000_000;
 
 /// Records that are held take at most this much memory; what is beyond is handed out as it is.
 const HELD_BYTES: usize = 32 << 20;
@@ -180,7 +177,7 @@ impl DatabaseReader {
         let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
-        let read = read_companions(&job.companions);
+        let read = read_companions(&job.companions)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = stat.modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };

@@ -12,10 +12,13 @@ use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
 use crate::discover::{Stat, matching_paths};
 use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
-use crate::watch::Limits;
+use crate::watch::{Database, DatabaseError, Limits};
 
 /// An agent that has not written for this long has settled what it wrote.
 pub(super) const SILENCE_US: i64 = 30_000_000;
+
+/// A busy or moving database is looked at again after this.
+pub(super) const AGAIN_US: i64 = 2_000_000;
 
 /// Largest companion file that is read.
 const COMPANION_BYTES: u64 = 4 << 20;
@@ -115,6 +118,11 @@ impl SourceReader {
         }
     }
 
+    /// True when its companions are to be asked again once its agent has been silent.
+    pub(super) fn asks_again(&self) -> bool {
+        matches!(self, Self::Stream(reader) if reader.asks_again())
+    }
+
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
     ///
     /// Rows stay in the means' worker until it delivers them.
@@ -135,6 +143,9 @@ impl SourceReader {
         match done {
             Ok(done) => Ok(done),
             Err(Stop::Pipeline(error)) => Err(error),
+            Err(Stop::File(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None))
+            }
             Err(Stop::File(error)) => Ok((mark_failed(job, known, &refusal(&error), means), None)),
         }
     }
@@ -159,20 +170,62 @@ pub(super) fn is_silent(modified_us: i64) -> bool {
     now_us().saturating_sub(modified_us) >= SILENCE_US
 }
 
-/// Names and contents of those files that exist. Of folders and of files that are not small only the name
-/// is handed over: that they are there is all a decoder may ask.
-pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
-    let read = |path: &Path| {
-        let mut bytes = Vec::new();
-        let metadata = fs::metadata(path).ok()?;
-        if metadata.is_file() && metadata.len() <= COMPANION_BYTES {
-            let opened = fs::File::open(path).ok()?;
-            opened.take(COMPANION_BYTES).read_to_end(&mut bytes).ok()?;
+/// Names and contents of those companions that exist. Of folders, databases, values in databases, and of files
+/// that are not small only the name is handed over: that they are there is all a decoder may ask.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::WouldBlock`] when a database that may hold one is busy: whether it does is not known, and
+/// what depends on it must not be read yet.
+pub(super) fn read_companions(paths: &[PathBuf]) -> io::Result<Vec<(String, String)>> {
+    let mut all = Vec::new();
+    for path in paths.iter().flat_map(|path| matching_paths(path)) {
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+        match fs::metadata(&path) {
+            Ok(metadata) => all.extend(small_text(&path, &metadata).map(|text| (name, text))),
+            Err(_) if is_kept(&path)? => all.push((name, String::new())),
+            Err(_) => {}
         }
-        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        Some((path.file_name()?.to_string_lossy().into_owned(), text))
+    }
+    Ok(all)
+}
+
+/// Content of a small file; empty for anything else that is there, `None` for what cannot be read.
+fn small_text(path: &Path, metadata: &fs::Metadata) -> Option<String> {
+    /// What a database begins with.
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    if !metadata.is_file() || metadata.len() > COMPANION_BYTES {
+        return Some(String::new());
+    }
+    let mut opened = fs::File::open(path).ok()?.take(MAGIC.len() as u64);
+    let mut bytes = Vec::new();
+    opened.read_to_end(&mut bytes).ok()?;
+    if bytes == MAGIC {
+        return Some(String::new());
+    }
+    opened.set_limit(COMPANION_BYTES);
+    opened.read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+}
+
+/// True when `path` is a database's with a table and a key behind it, and the key has a value there.
+fn is_kept(path: &Path) -> io::Result<bool> {
+    let mut folders = path.ancestors().skip(1);
+    let (Some(table), Some(database)) = (folders.next().and_then(Path::file_name), folders.next()) else {
+        return Ok(false);
     };
-    paths.iter().flat_map(|path| matching_paths(path)).filter_map(|path| read(&path)).collect()
+    let (Some(table), Some(key)) = (table.to_str(), path.file_name().and_then(|key| key.to_str())) else {
+        return Ok(false);
+    };
+    if !database.is_file() {
+        return Ok(false);
+    }
+    match Database::has_key(database, table, key) {
+        Ok(is_kept) => Ok(is_kept),
+        Err(DatabaseError::Busy) => Err(io::ErrorKind::WouldBlock.into()),
+        // What nobody can read is not read twice.
+        Err(_) => Ok(false),
+    }
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {

@@ -56,6 +56,11 @@ impl StreamReader {
         self.is_open() || has_torn_end(&self.position)
     }
 
+    /// True when its companions are to be asked again once its agent has been silent.
+    pub(super) fn asks_again(&self) -> bool {
+        self.decoder.asks_again()
+    }
+
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
     pub(super) fn run(
         job: &Job,
@@ -82,9 +87,9 @@ impl StreamReader {
                 (Self::from_zero(job, known, &opened, means.worker.zone())?, opened)
             }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
-                (Some(kept), _) => (kept, opened),
-                (None, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
-                (None, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
+                (Some(kept), _) if !kept.decoder.asks_again() => (kept, opened),
+                (_, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
+                (_, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
             },
         };
         let outcome = reader.read(job, opened, means)?;
@@ -104,6 +109,15 @@ impl StreamReader {
         if let Some(mut kept) = kept {
             if torn {
                 return Ok(Ok((kept, Opened::open(&job.path)?)));
+            }
+            if let Some(known) = known.filter(|_| silent && kept.decoder.asks_again()) {
+                let opened = Opened::open(&job.path)?;
+                let again = Self::resume(job, known, &opened, means.worker.zone())?;
+                return Ok(if again.next < kept.next {
+                    Ok((again, opened))
+                } else {
+                    Err((Outcome::Unchanged, Some(kept)))
+                });
             }
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
@@ -147,7 +161,7 @@ impl StreamReader {
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         position.last_error = None;
-        let read = read_companions(&job.companions);
+        let read = read_companions(&job.companions)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = opened.stat().modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
@@ -174,7 +188,8 @@ impl StreamReader {
     /// Shows the decoder what stands in its companions now.
     fn refresh(&mut self, job: &Job, zone: Option<Tz>) {
         if !job.companions.is_empty() && self.decoder.is_open() {
-            let read = read_companions(&job.companions);
+            // What cannot be told now stays as it was told before.
+            let Ok(read) = read_companions(&job.companions) else { return };
             let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
             let modified_us = self.position.fingerprint.modified_ns / 1000;
             let info = SourceInfo { path: &self.position.path, companions: &companions, modified_us, zone };

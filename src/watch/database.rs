@@ -26,6 +26,9 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Most columns of a query's answer.
 const COLUMNS: usize = 48;
 
+/// A format that is a database: their files are the same.
+const ANY: Format = Format::CursorState;
+
 /// Why a database was not read. Nothing has moved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -130,6 +133,24 @@ impl Database {
             (Err(error), _) => return Err(error),
         };
         Ok(Self { connection, path: path.to_owned(), format, before, access })
+    }
+
+    /// True when the database at `path` has a table `table` with a value under `key`. Of one that is damaged or
+    /// has no such table nothing is known, and it says no.
+    ///
+    /// # Errors
+    ///
+    /// When it is busy, or the system refuses.
+    pub fn has_key(path: &Path, table: &str, key: &str) -> Result<bool, DatabaseError> {
+        let asked = Self::open(path, ANY).and_then(|database| {
+            let sql = format!("SELECT 1 FROM \"{}\" WHERE key = ?1 AND value IS NOT NULL", table.replace('"', ""));
+            let found = database.connection.prepare(&sql)?.exists([key])?;
+            if database.stands()? { Ok(found) } else { Err(DatabaseError::Busy) }
+        });
+        match asked {
+            Err(DatabaseError::Damaged { .. } | DatabaseError::Tables { .. }) => Ok(false),
+            asked => asked,
+        }
     }
 
     /// What the file system said of the database, with the changes beside it, when it was opened.
