@@ -324,7 +324,7 @@ pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
 }
 
 /// The known positions as the survey saw their files: sizes are those of now, files never read are
-/// there with position 0, files not found are missing.
+/// there with position 0, files that are neither found nor there are missing.
 #[must_use]
 pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Vec<SourcePosition> {
     let mut all: HashMap<SourceId, SourcePosition> =
@@ -338,7 +338,8 @@ pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition
                 position.fingerprint.size = stat.size;
                 position.fingerprint.modified_ns = stat.modified_ns;
             }
-            (Some(position), None) => position.missing = true,
+            // Nobody looked for it: it may be a file that was named with --path.
+            (Some(position), None) => position.missing = !Path::new(&position.path).exists(),
             (None, stat) => fresh.push(new_position(job, &stat.unwrap_or_default())),
         }
     }
