@@ -132,6 +132,13 @@ pub trait Decoder: Send {
     /// Takes over the companions as they are now: called before [`Decoder::settle`] of a source that has
     /// some, because an agent may have written totals there since the decoder started.
     fn refresh(&mut self, _info: SourceInfo<'_>) {}
+
+    /// True when other companions than those it started with would make it read its source in another way. A
+    /// decoder that says so holds nothing open; it is started anew from its checkpoint, with the companions
+    /// as they are then, when the source has grown and when its agent has been silent.
+    fn asks_again(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a record of a database.

@@ -15,13 +15,16 @@
 
 mod anchors;
 mod catch_up;
+mod companions;
 mod core;
 mod database;
 mod flusher;
 mod follow;
 mod heap;
+mod held;
 mod judge;
 mod progress;
+mod recent;
 mod repositories;
 mod source;
 mod stream;

@@ -18,9 +18,10 @@
 //!   out (`state` says how a bubble that is just being written is told from them)
 //! - `tokenCount` was filled in 2025 and is 0/0 since 2026: null, not zero. Of a prompt it repeats what
 //!   the answer has. `contextTokensUsed` and `usageData` are no usage of a call: they are in `extra`
-//! - one chat, four stores: `agentKv:blob:*` repeats the bubbles and is not read; a transcript in a home
-//!   that has the editor's database or the CLI's chats is a copy, of which only the prompts are kept as
-//!   `prompt_history` (views show them when the chat itself is gone). Anywhere else it is read in full
+//! - one chat, four stores: `agentKv:blob:*` repeats the bubbles and is not read; a transcript
+//!   whose conversation is in the editor's database or among the CLI's chats is a copy, of which only the
+//!   prompts are kept as `prompt_history` (views show them when the chat itself is gone). Any other, also in
+//!   a home that has these stores, is read in full
 //! - `cursorAuth/*` and other secrets are in the same tables: queries name the keys they want, and keys
 //!   for encryption inside of chats are not stored. Unsent drafts (`text` of a chat) neither
 

@@ -13,7 +13,8 @@ pub(super) const DESKTOP_DEPTH: usize = 8;
 pub struct Found {
     /// What its bytes are.
     pub format: Format,
-    /// Small files that belong to it, relative to the root; they need not exist.
+    /// Small files that belong to it and stores that may hold the same, by their full paths: they may lie
+    /// outside the root, and need not exist.
     pub companions: Vec<PathBuf>,
 }
 
@@ -25,7 +26,10 @@ pub struct Found {
 pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
     if let Layout::Files(files) = root.layout {
         let pattern = files.find(relative)?;
-        return Some(Found { format: pattern.format, companions: pattern.companions_of(relative) });
+        return Some(Found {
+            format: pattern.format,
+            companions: pattern.companions_of(&root.path.join(relative), &root.kin),
+        });
     }
     let name = relative.file_name()?.to_str()?;
     if !may_be_log(name) {
@@ -43,19 +47,16 @@ pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
         Layout::Codex => codex(folders, name),
         Layout::Files(_) => None,
     }?;
-    let companions = companion_name(format, name).map(|name| folders.join(name)).into_iter().collect();
+    let beside = companion_name(format, name).map(|name| root.path.join(folders).join(name));
+    let companions = beside.into_iter().collect();
     Some(Found { format, companions })
 }
 
-/// The log that a change at `path` belongs to, and what it is below `root`, with the full paths of its
-/// companions: a database's changes appear in the files beside it.
+/// The log that a change at `path` belongs to, and what it is below `root`: a database's changes appear in
+/// the files beside it.
 #[must_use]
 pub fn classify_change(root: &Root, path: &Path) -> Option<(PathBuf, Found)> {
-    let found = |path: &Path| {
-        let found = classify(root, path.strip_prefix(&root.path).ok()?)?;
-        let companions = found.companions.iter().map(|relative| root.path.join(relative)).collect();
-        Some(Found { companions, ..found })
-    };
+    let found = |path: &Path| classify(root, path.strip_prefix(&root.path).ok()?);
     if let Some(own) = found(path) {
         return Some((path.to_owned(), own));
     }
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     fn format(layout: Layout, relative: &str) -> Option<Format> {
-        let root = Root { agent: "x", layout, path: "/r".into(), wildcard: false };
+        let root = Root { agent: "x", layout, path: "/r".into(), wildcard: false, kin: [].into() };
         classify(&root, Path::new(relative)).map(|f| f.format)
     }
 
@@ -197,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_sub_agent_names_the_small_file_beside_it() {
-        let root = Root { agent: "claude", layout: Layout::Claude, path: "/r".into(), wildcard: false };
+        let root = Root { agent: "claude", layout: Layout::Claude, path: "/r".into(), wildcard: false, kin: [].into() };
         let found = classify(&root, Path::new("projects/p/s/subagents/agent-1f.jsonl")).unwrap();
-        assert_eq!(found.companions, [PathBuf::from("projects/p/s/subagents/agent-1f.meta.json")]);
+        assert_eq!(found.companions, [PathBuf::from("/r/projects/p/s/subagents/agent-1f.meta.json")]);
         assert!(classify(&root, Path::new("projects/p/0a.jsonl")).unwrap().companions.is_empty());
     }
 }

@@ -102,7 +102,7 @@ fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
     };
     let mut companions: Vec<PathBuf> = companion_beside(format, path).into_iter().collect();
     if let Some(pattern) = pattern.filter(|pattern| pattern.format == format) {
-        companions.extend(pattern.companions_of(path));
+        companions.extend(pattern.companions_of(path, &[]));
     }
     let stat = stat.with_changes_beside(path, format);
     Seen::File(FoundFile { path: path.to_owned(), agent: format.agent(), format, companions, stat })

@@ -16,6 +16,7 @@ pub fn mapped_roots(mappings: &[Arc<Mapping>]) -> Vec<Root> {
             layout: Layout::Files(files_of(&files.pattern, mapping.format())),
             path: files.folder.clone(),
             wildcard: false,
+            kin: [].into(),
         })
     });
     roots.collect()

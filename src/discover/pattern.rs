@@ -27,8 +27,12 @@ pub struct Pattern {
     pub path: &'static str,
     /// What such a file is.
     pub format: Format,
-    /// Small files to be read with it, relative to its folder: `..` goes up, `{stem}` is its name
-    /// without the last extension, `{id}` without all of them. They need not exist.
+    /// What is to be read with it, relative to its folder: `..` goes up; `{root}` at the beginning is each of
+    /// the agent's places, where one of them was moved by a variable. `{stem}` is its name without the
+    /// last extension, `{id}` without all of them, `{parent}` its folder's name, `{above}` that of the
+    /// folder above. Small files are read; of databases and folders it is only told that they are there.
+    /// Behind the path of a database, a table and a key name a value in it, of which the same is told.
+    /// Nothing of it need exist.
     pub companions: &'static [&'static str],
 }
 
@@ -89,27 +93,56 @@ impl Pattern {
         leads(folders, parts)
     }
 
-    /// Paths of the small files that belong to the log at `path`.
-    pub(super) fn companions_of(&self, path: &Path) -> Vec<PathBuf> {
-        self.companions.iter().filter_map(|companion| beside(path, companion)).collect()
+    /// Full paths of what belongs to the log at `path`; `kin` are the places that `{root}` stands for.
+    pub(super) fn companions_of(&self, path: &Path, kin: &[PathBuf]) -> Vec<PathBuf> {
+        let mut all: Vec<PathBuf> = Vec::with_capacity(self.companions.len());
+        for companion in self.companions {
+            let found = match companion.strip_prefix(ROOT) {
+                Some(below) => kin.iter().filter_map(|root| named(path, root, below)).collect(),
+                None => Vec::from_iter(path.parent().and_then(|folder| named(path, folder, companion))),
+            };
+            found.into_iter().for_each(|path| {
+                if !all.contains(&path) {
+                    all.push(path)
+                }
+            });
+        }
+        all
+    }
+
+    /// True when a companion may lie in any of the agent's places.
+    pub(super) fn has_kin(&self) -> bool {
+        self.companions.iter().any(|companion| companion.starts_with(ROOT))
     }
 }
 
-fn beside(path: &Path, companion: &str) -> Option<PathBuf> {
-    let stem = path.file_stem()?.to_str()?;
-    let mut at = path.parent()?.to_owned();
-    let parent = at.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    for part in companion.split('/') {
-        if part == ".." {
-            if !at.pop() {
-                return None;
-            }
-        } else {
-            let id = stem.split('.').next().unwrap_or(stem);
-            at.push(part.replace("{stem}", stem).replace("{id}", id).replace("{parent}", &parent));
-        }
+/// Stands for each of the agent's places at the beginning of a companion's path.
+const ROOT: &str = "{root}/";
+
+/// Name of the folder so many levels above `path`.
+fn name_at(path: &Path, levels: usize) -> &str {
+    path.ancestors().nth(levels).and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// The path that `companion` means from `folder`, for the log at `path`.
+fn named(path: &Path, folder: &Path, companion: &str) -> Option<PathBuf> {
+    let (mut at, mut rest) = (folder, companion);
+    while let Some(below) = rest.strip_prefix("../") {
+        (at, rest) = (at.parent()?, below);
     }
-    Some(at)
+    let mut out = at.to_owned();
+    for part in rest.split('/') {
+        if !part.contains('{') {
+            out.push(part);
+            continue;
+        }
+        let stem = path.file_stem()?.to_str()?;
+        let id = stem.split('.').next().unwrap_or(stem);
+        let (parent, above) = (name_at(path, 1), name_at(path, 2));
+        let words = [("{stem}", stem), ("{id}", id), ("{parent}", parent), ("{above}", above)];
+        out.push(words.iter().fold(part.to_owned(), |part, (word, name)| part.replace(word, name)));
+    }
+    Some(out)
 }
 
 fn parts(relative: &Path) -> Option<Vec<&str>> {
@@ -189,8 +222,23 @@ mod tests {
     #[test]
     fn companions_are_named_from_the_files_folder() {
         let path = Path::new("/r/storage/a/chats/x.json");
-        let found = FILES.patterns[0].companions_of(path);
+        let found = FILES.patterns[0].companions_of(path, &[]);
         assert_eq!(found, [PathBuf::from("/r/storage/a/workspace.json"), "/r/storage/a/chats/x.meta".into()]);
+    }
+
+    #[test]
+    fn companions_may_lie_in_any_place_of_the_agent_and_are_named_once() {
+        let pattern = with(
+            "a/*/b/*.json",
+            Format::CopilotSession,
+            &["../../../s/{above}.db", "{root}/s/{above}.db", "{root}/{id}-{parent}"],
+        );
+        let found = pattern.companions_of(Path::new("/r/a/x/b/1.2.json"), &["/r".into(), "/moved".into()]);
+        let all = ["/r/s/x.db", "/moved/s/x.db", "/r/1-b", "/moved/1-b"].map(PathBuf::from);
+        assert_eq!(found, all);
+        assert!(
+            with("*.json", Format::CopilotSession, &["../../../x"]).companions_of(Path::new("/1.json"), &[]).is_empty()
+        );
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! `XDG_CONFIG_HOME` is ignored). An agent's variable moves where it writes *from now on*; what it
 //! wrote before stays at the default place, so both are roots.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::{Os, Places};
 use crate::discover::agents::AGENTS;
 use crate::discover::editors;
-use crate::discover::pattern::Files;
+use crate::discover::pattern::{Files, Pattern};
 
 /// What lies where below a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,6 +69,9 @@ pub struct Root {
     pub path: PathBuf,
     /// True when `path` holds a pattern; [`super::expand`] turns it into folders that exist.
     pub wildcard: bool,
+    /// All places of the agent, when its logs have companions in the others and relative paths do not lead
+    /// there: a variable has moved one, or this one does not lie in home.
+    pub kin: Arc<[PathBuf]>,
 }
 
 impl Root {
@@ -148,14 +153,37 @@ impl Row {
 pub fn roots(places: &Places) -> Vec<Root> {
     let mut all: Vec<Root> = Vec::new();
     for row in AGENTS.iter().flat_map(|a| a.rows).filter(|row| row.systems.contains(&places.os)) {
-        for start in starts(row.start, places) {
-            let path = row.then.split('/').filter(|part| !part.is_empty()).fold(start, |path, part| path.join(part));
+        for path in paths_of(row, places) {
             let names_projects = row.layout == Layout::Claude && path.file_name().is_some_and(|n| n == "projects");
             let layout = if names_projects { Layout::ClaudeProjects } else { row.layout };
-            all.push(Root { agent: row.agent, layout, path, wildcard: row.then.contains('*') });
+            let kin = if has_kin(row.layout) { kin_of(row.agent, &path, places) } else { [].into() };
+            all.push(Root { agent: row.agent, layout, path, wildcard: row.then.contains('*'), kin });
         }
     }
     without_covered(all)
+}
+
+/// The places that a row of the table stands for.
+fn paths_of(row: &Row, places: &Places) -> Vec<PathBuf> {
+    let below =
+        |start: PathBuf| row.then.split('/').filter(|part| !part.is_empty()).fold(start, |path, part| path.join(part));
+    starts(row.start, places).into_iter().map(below).collect()
+}
+
+fn has_kin(layout: Layout) -> bool {
+    matches!(layout, Layout::Files(files) if files.patterns.iter().any(Pattern::has_kin))
+}
+
+/// All places of an agent, for the one at `path`; none when it lies in home and all are where they are
+/// without any variable.
+fn kin_of(agent: &str, path: &Path, places: &Places) -> Arc<[PathBuf]> {
+    let all = |places: &Places| -> Vec<PathBuf> {
+        let rows = AGENTS.iter().flat_map(|a| a.rows);
+        let own = rows.filter(|row| row.agent == agent && row.systems.contains(&places.os));
+        own.flat_map(|row| paths_of(row, places)).collect()
+    };
+    let (now, usual) = (all(places), all(&Places { env: BTreeMap::default(), ..places.clone() }));
+    if now == usual && path.parent() == Some(&places.home) { [].into() } else { now.into() }
 }
 
 /// Leaves out roots that another one meets anyway.

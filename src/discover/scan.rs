@@ -380,9 +380,8 @@ impl<'a> Walk<'a> {
                 else {
                     return;
                 };
-                let companions = found.companions.iter().map(|relative| self.root.join(relative)).collect();
                 let stat = stat.with_changes_beside(&path, found.format);
-                let (format, agent) = (found.format, agent_of(root, found.format));
+                let (format, agent, companions) = (found.format, agent_of(root, found.format), found.companions);
                 (self.visit)(Seen::File(FoundFile { path, agent, format, companions, stat }));
             }
             Rule::Ask(decide) => {

@@ -1,13 +1,23 @@
 //! Reads many sources to their ends with a few workers.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::progress::Progress;
-use super::source::{Job, Means, Outcome, SourceReader};
+use super::source::{Job, Means, Outcome, SourceReader, mark_failed};
 use super::survey::Survey;
 use super::worker::{Stamp, Worker};
-use super::{Core, PipelineError};
+use super::{Core, PipelineError, now_us};
+use crate::schema::SourcePosition;
 use crate::watch::Limits;
+
+/// Longest wait for the writers of files: as long as a document is left alone before it is read.
+const LONGEST_WAIT_US: i64 = 2_000_000;
+
+/// Why a file was not read although someone waited for it.
+const STILL_WRITTEN: &str = "its agent is writing it at this moment; it is tried again at the next look";
 
 /// What a catch-up came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +54,9 @@ pub struct How {
 /// Reads every file of `survey`, oldest first.
 ///
 /// Rows are visible in `core` as they come and durable as far as the ring overflowed; the caller
-/// flushes. After `progress.stop()` each worker ends after the record in hand.
+/// flushes. After `progress.stop()` each worker ends after the record in hand. Files that are being
+/// written are read once more when their writers may be done, at most 2 s later: no further look may
+/// come. Those that are not to be read then either have a reason in `sources`.
 ///
 /// # Errors
 ///
@@ -58,60 +70,112 @@ pub fn catch_up(
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     progress.plan(survey.jobs.len() as u64, survey.bytes);
-    let next = AtomicUsize::new(0);
-    let work = || one_worker(core, &survey.jobs, &next, stamp, limits, how.history, progress);
-    let workers = how.workers.clamp(1, survey.jobs.len().max(1));
-    if workers == 1 {
-        return work();
-    }
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-    });
-    let mut total = CaughtUp::default();
-    for result in results {
-        let one = result.unwrap_or(Err(PipelineError::Worker))?;
-        total += one;
-    }
+    let mut pass = Pass { core, stamp, limits, how, progress, is_last: false };
+    let (mut total, later) = pass.read(&survey.jobs)?;
+    let Some(at_us) = later.iter().map(|(at_us, _)| *at_us).max() else { return Ok(total) };
+    wait(at_us, progress);
+    pass.is_last = true;
+    let known = core.positions();
+    // What was read of a database that did not stand still is under a position by now.
+    let by_path: HashMap<&str, _> = known.values().map(|position| (position.path.as_str(), position)).collect();
+    let jobs: Vec<Job> = later.into_iter().map(|(_, job)| again(job, &by_path)).collect();
+    total += pass.read(&jobs)?.0;
     Ok(total)
 }
 
-fn one_worker(
-    core: &Core,
-    jobs: &[Job],
-    next: &AtomicUsize,
-    stamp: &Stamp,
-    limits: Limits,
-    history: bool,
-    progress: &Progress,
-) -> Result<CaughtUp, PipelineError> {
-    let mut worker = Worker::new(stamp.clone());
-    let mut buffer = Vec::new();
-    let mut done = CaughtUp::default();
-    let result = loop {
-        let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
-        if progress.stopped() {
-            done.waiting += 1;
-            continue;
-        }
-        let mut means =
-            Means { core, progress, worker: &mut worker, buffer: &mut buffer, limits, history, live: false };
-        match SourceReader::run(job, None, &mut means) {
-            Ok((outcome, _)) => count(&mut done, outcome),
-            Err(error) => break Err(error),
-        }
-        progress.file_done();
-        if worker.is_full() {
-            worker.deliver(core, progress)?;
-        }
-    };
-    if result.is_err() {
-        // The others would wait for a lake that cannot be written.
-        progress.stop();
+/// The job for a second look, now.
+fn again(job: &Job, by_path: &HashMap<&str, &Arc<SourcePosition>>) -> Job {
+    let known = job.path.to_str().and_then(|path| by_path.get(path)).map(|position| Arc::clone(position));
+    Job { stat: None, previous: known.or_else(|| job.previous.clone()), ..job.clone() }
+}
+
+/// Waits until `at_us`, at most for [`LONGEST_WAIT_US`], or until someone asks to stop.
+fn wait(at_us: i64, progress: &Progress) {
+    let until_us = at_us.min(now_us() + LONGEST_WAIT_US);
+    while now_us() < until_us && !progress.stopped() {
+        std::thread::sleep(Duration::from_millis(20));
     }
-    result?;
-    worker.deliver(core, progress)?;
-    Ok(done)
+}
+
+/// One pass over some files.
+#[derive(Debug, Clone, Copy)]
+struct Pass<'a> {
+    core: &'a Core,
+    stamp: &'a Stamp,
+    limits: Limits,
+    how: How,
+    progress: &'a Progress,
+    /// Nobody comes back for what cannot be read now.
+    is_last: bool,
+}
+
+/// Files to look at once more, and when.
+type Later<'j> = Vec<(i64, &'j Job)>;
+
+impl Pass<'_> {
+    /// Reads `jobs` with all workers.
+    fn read<'j>(&self, jobs: &'j [Job]) -> Result<(CaughtUp, Later<'j>), PipelineError> {
+        let next = AtomicUsize::new(0);
+        let work = || self.work(jobs, &next);
+        let workers = self.how.workers.clamp(1, jobs.len().max(1));
+        if workers == 1 {
+            return work();
+        }
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        let (mut total, mut later) = (CaughtUp::default(), Vec::new());
+        for result in results {
+            let (done, more) = result.unwrap_or(Err(PipelineError::Worker))?;
+            total += done;
+            later.extend(more);
+        }
+        Ok((total, later))
+    }
+
+    /// One worker: reads one file after another.
+    fn work<'j>(&self, jobs: &'j [Job], next: &AtomicUsize) -> Result<(CaughtUp, Later<'j>), PipelineError> {
+        let mut worker = Worker::new(self.stamp.clone());
+        let mut buffer = Vec::new();
+        let (mut done, mut later) = (CaughtUp::default(), Vec::new());
+        let result = loop {
+            let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
+            if self.progress.stopped() {
+                done.waiting += 1;
+                continue;
+            }
+            match self.one(job, &mut worker, &mut buffer) {
+                Ok(Outcome::Later { at_us }) if !self.is_last => {
+                    later.push((at_us, job));
+                    continue;
+                }
+                Ok(outcome) => count(&mut done, outcome),
+                Err(error) => break Err(error),
+            }
+            self.progress.file_done();
+            if worker.is_full() {
+                worker.deliver(self.core, self.progress)?;
+            }
+        };
+        if result.is_err() {
+            // The others would wait for a lake that cannot be written.
+            self.progress.stop();
+        }
+        result?;
+        worker.deliver(self.core, self.progress)?;
+        Ok((done, later))
+    }
+
+    fn one(&self, job: &Job, worker: &mut Worker, buffer: &mut Vec<u8>) -> Result<Outcome, PipelineError> {
+        let Self { core, limits, progress, .. } = *self;
+        let mut means = Means { core, progress, worker, buffer, limits, history: self.how.history, live: false };
+        let (outcome, _) = SourceReader::run(job, None, &mut means)?;
+        if self.is_last && matches!(outcome, Outcome::Later { .. }) {
+            mark_failed(job, job.previous.as_deref().cloned(), STILL_WRITTEN, &mut means);
+        }
+        Ok(outcome)
+    }
 }
 
 const fn count(done: &mut CaughtUp, outcome: Outcome) {
@@ -122,3 +186,6 @@ const fn count(done: &mut CaughtUp, outcome: Outcome) {
         Outcome::Later { .. } | Outcome::Stopped => done.waiting += 1,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //!   largest mark it has handed out
 //! - a record that the agent may still change is held: it is shown as a provisional row, and the
 //!   durable position stays before it, so that the next look reads it again
+//! - rows handed out lately are read again when they were changed where they stand
 //! - a record that comes back unchanged for 30 s can no longer change, however busy the database is
 //! - the whole look is one read transaction; positions move only when all its records were read from
 //!   one state of the database
@@ -13,17 +14,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::anchors::{Anchors, Handed};
+use super::companions::read_companions;
+use super::held::Held;
+use super::recent::{Recent, Touched};
 use super::source::{
-    Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, read_companions, vanished,
+    AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, vanished,
 };
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
 use crate::schema::{Checkpoint, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
 use crate::watch::{Cursor, Database, DatabaseError, is_untouched};
-
-/// A busy or moving database is looked at again after this.
-const AGAIN_US: i64 = 2_000_000;
 
 /// Records that are held take at most this much memory; what is beyond is handed out as it is.
 const HELD_BYTES: usize = 32 << 20;
@@ -41,22 +42,6 @@ pub struct DatabaseReader {
 /// Hash and time of first sight of the records that are held, by query and row id.
 type Since = BTreeMap<(&'static str, i64), (u64, i64)>;
 
-/// A record that its agent may still change.
-struct Held {
-    query: &'static str,
-    rowid: i64,
-    mark: i64,
-    values: Vec<OwnedValue>,
-}
-
-enum OwnedValue {
-    Null,
-    Integer(i64),
-    Real(f64),
-    Text(Vec<u8>),
-    Blob(Vec<u8>),
-}
-
 /// Positions of all queries, as they stand in a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursors(BTreeMap<String, Proved>);
@@ -68,46 +53,13 @@ struct Proved {
     cursor: Cursor,
     #[serde(default, skip_serializing_if = "Anchors::is_empty")]
     anchors: Anchors,
+    #[serde(default, skip_serializing_if = "Recent::is_empty")]
+    recent: Recent,
 }
 
 impl Proved {
     fn start() -> Self {
-        Self { cursor: Cursor::START, anchors: Anchors::default() }
-    }
-}
-
-impl Held {
-    fn of(record: &Record<'_>) -> Self {
-        let owned = |value: &Value<'_>| match *value {
-            Value::Null => OwnedValue::Null,
-            Value::Integer(number) => OwnedValue::Integer(number),
-            Value::Real(number) => OwnedValue::Real(number),
-            Value::Text(bytes) => OwnedValue::Text(bytes.to_vec()),
-            Value::Blob(bytes) => OwnedValue::Blob(bytes.to_vec()),
-        };
-        Self {
-            query: record.query,
-            rowid: record.rowid,
-            mark: record.mark,
-            values: record.values.iter().map(owned).collect(),
-        }
-    }
-
-    fn with<T>(&self, take: impl FnOnce(&Record<'_>) -> T) -> T {
-        let values: Vec<Value<'_>> = self.values.iter().map(OwnedValue::borrowed).collect();
-        take(&Record { query: self.query, rowid: self.rowid, mark: self.mark, values: &values })
-    }
-}
-
-impl OwnedValue {
-    fn borrowed(&self) -> Value<'_> {
-        match self {
-            Self::Null => Value::Null,
-            Self::Integer(number) => Value::Integer(*number),
-            Self::Real(number) => Value::Real(*number),
-            Self::Text(bytes) => Value::Text(bytes),
-            Self::Blob(bytes) => Value::Blob(bytes),
-        }
+        Self { cursor: Cursor::START, anchors: Anchors::default(), recent: Recent::default() }
     }
 }
 
@@ -180,7 +132,7 @@ impl DatabaseReader {
         let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
-        let read = read_companions(&job.companions);
+        let read = read_companions(&job.companions)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = stat.modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
@@ -252,20 +204,68 @@ impl DatabaseReader {
             Ok(None) => proved = Proved::start(),
             Err(error) => return Ok(Err(error)),
         }
-        let mut reached = proved.cursor;
-        let mut handed = Handed::default();
+        let from = proved.cursor;
+        let mut changed = Vec::new();
+        if query.asks_for_single_rows() && from != Cursor::START {
+            changed = match proved.recent.changed(from.rowid, |rowids| database.anchors(query, rowids)) {
+                Ok(changed) => changed,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+        let mut seen = Seen { reached: from, handed: Handed::default(), touched: Touched::default() };
+        let single = changed.iter().map(|rowid| (Cursor { rowid: rowid.saturating_sub(1), mark: i64::MIN }, *rowid));
+        for (after, until) in single.chain([(from, i64::MAX)]) {
+            match self.hand_out(database, query, (after, until), patience, &mut seen, means)? {
+                Ok(true) => {}
+                other => return Ok(other),
+            }
+        }
+        let mut reached = seen.reached;
+        let mut waiting = Vec::new();
+        for held in self.held.iter().filter(|held| held.query == query.name) {
+            // A row that changed where it stands is found again by that.
+            if changed.binary_search(&held.rowid).is_ok() {
+                waiting.push(held.rowid);
+            } else {
+                reached.rowid = reached.rowid.min(held.rowid.saturating_sub(1));
+            }
+            reached.mark = reached.mark.min(held.mark);
+        }
+        if let Err(error) = proved.anchors.extend(seen.handed, reached.rowid, |rowid| database.anchor(query, rowid)) {
+            return Ok(Err(error));
+        }
+        if query.asks_for_single_rows() {
+            let taken_in = proved.recent.extend(seen.touched, &waiting, |rowids| database.anchors(query, rowids));
+            if let Err(error) = taken_in {
+                return Ok(Err(error));
+            }
+        }
+        cursors.0.insert(query.name.to_owned(), Proved { cursor: reached, ..proved });
+        Ok(Ok(true))
+    }
+
+    /// Hands out what one query answers after a position up to a row; false when someone asked to stop before
+    /// its end.
+    fn hand_out(
+        &mut self,
+        database: &Database,
+        query: &Query,
+        (after, until): (Cursor, i64),
+        patience: Patience<'_>,
+        seen: &mut Seen,
+        means: &mut Means<'_>,
+    ) -> Result<Result<bool, DatabaseError>, Stop> {
         let mut failed: Option<PipelineError> = None;
         let mut stopped = false;
-        let answered = database.each(query, proved.cursor, |record| {
+        let answered = database.each_until(query, after, until, |record| {
             if self.holds(record, patience) {
                 return true;
             }
-            reached.rowid = reached.rowid.max(record.rowid);
-            reached.mark = reached.mark.max(record.mark);
-            if query.anchor.is_some() {
-                handed.push(record.rowid);
-            }
+            seen.take(record, query.anchor.is_some());
+            // A look goes back a little, as the times of a database are not exact.
+            means.worker.rows.again(record.rowid <= after.rowid && record.mark <= after.mark);
             take(self.decoder.as_mut(), record, &mut means.worker.rows);
+            means.worker.rows.again(false);
             if means.worker.is_full() {
                 // Durable positions stay where they are until the end of the look.
                 means.worker.close(&mut self.position, means.progress);
@@ -286,17 +286,8 @@ impl DatabaseReader {
         }
         if stopped {
             means.worker.close(&mut self.position, means.progress);
-            return Ok(Ok(false));
         }
-        for held in self.held.iter().filter(|held| held.query == query.name) {
-            reached.rowid = reached.rowid.min(held.rowid.saturating_sub(1));
-            reached.mark = reached.mark.min(held.mark);
-        }
-        if let Err(error) = proved.anchors.extend(handed, reached.rowid, |rowid| database.anchor(query, rowid)) {
-            return Ok(Err(error));
-        }
-        cursors.0.insert(query.name.to_owned(), Proved { cursor: reached, anchors: proved.anchors });
-        Ok(Ok(true))
+        Ok(Ok(!stopped))
     }
 
     /// True when the record is held, because its agent may still change it.
@@ -368,6 +359,25 @@ impl DatabaseReader {
     }
 }
 
+/// What a look has handed out of one query.
+#[derive(Debug)]
+struct Seen {
+    reached: Cursor,
+    handed: Handed,
+    touched: Touched,
+}
+
+impl Seen {
+    fn take(&mut self, record: &Record<'_>, is_anchored: bool) {
+        self.reached.rowid = self.reached.rowid.max(record.rowid);
+        self.reached.mark = self.reached.mark.max(record.mark);
+        if is_anchored {
+            self.handed.push(record.rowid);
+            self.touched.push(record.rowid);
+        }
+    }
+}
+
 /// How long records are waited for.
 #[derive(Debug, Clone, Copy)]
 struct Patience<'a> {
@@ -410,6 +420,7 @@ fn take(decoder: &mut dyn DatabaseDecoder, record: &Record<'_>, rows: &mut Rows)
             rows.counts().unknown_types += 1;
         }
         Taken::Ignored => rows.counts().ignored += 1,
+        Taken::Rejected if rows.is_again() => rows.counts().ignored += 1,
         Taken::Rejected => {}
     }
 }

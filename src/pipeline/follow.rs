@@ -273,7 +273,7 @@ impl Follower {
         let position = Arc::new(reader.position().clone());
         self.registry.put(&position, &job.path);
         self.positions.insert(position.id, position);
-        if reader.is_unfinished() {
+        if reader.is_unfinished() || reader.asks_again() {
             // Once it is silent all has been done that can be until it changes.
             let quiet_us = reader.position().fingerprint.modified_ns / 1000 + SILENCE_US;
             if quiet_us > now_us() {

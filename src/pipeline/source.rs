@@ -1,7 +1,7 @@
 //! One source, whatever it is: looks at it, reads what is new, says what came of it.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,21 +10,15 @@ use super::progress::Progress;
 use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
-use crate::discover::{Stat, matching_paths};
+use crate::discover::Stat;
 use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
 use crate::watch::Limits;
-
-#[cfg(test)]
-mod tests;
 
 /// An agent that has not written for this long has settled what it wrote.
 pub(super) const SILENCE_US: i64 = 30_000_000;
 
-/// Largest companion file that is read.
-const COMPANION_BYTES: u64 = 4 << 20;
-
-/// Largest companion that is a log of its own beside the source, as large as documents are read.
-const DOCUMENT_BYTES: u64 = 64 << 20;
+/// A busy or moving database is looked at again after this.
+pub(super) const AGAIN_US: i64 = 2_000_000;
 
 /// One file to look at.
 #[derive(Debug, Clone)]
@@ -121,6 +115,11 @@ impl SourceReader {
         }
     }
 
+    /// True when its companions are to be asked again once its agent has been silent.
+    pub(super) fn asks_again(&self) -> bool {
+        matches!(self, Self::Stream(reader) if reader.asks_again())
+    }
+
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
     ///
     /// Rows stay in the means' worker until it delivers them.
@@ -141,6 +140,9 @@ impl SourceReader {
         match done {
             Ok(done) => Ok(done),
             Err(Stop::Pipeline(error)) => Err(error),
+            Err(Stop::File(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None))
+            }
             Err(Stop::File(error)) => Ok((mark_failed(job, known, &refusal(&error), means), None)),
         }
     }
@@ -163,27 +165,6 @@ impl SourceReader {
 
 pub(super) fn is_silent(modified_us: i64) -> bool {
     now_us().saturating_sub(modified_us) >= SILENCE_US
-}
-
-/// Names and contents of those files that exist. Of folders and of files that are not small only the name
-/// is handed over: that they are there is all a decoder may ask. Documents are read whole; one that is too
-/// long to be read as a source is not told of, so that nobody counts on its rows.
-pub(super) fn read_companions(paths: &[PathBuf]) -> Vec<(String, String)> {
-    let read = |path: &Path| {
-        let mut bytes = Vec::new();
-        let metadata = fs::metadata(path).ok()?;
-        let is_document = path.extension().is_some_and(|extension| extension == "json");
-        let limit = if is_document { DOCUMENT_BYTES } else { COMPANION_BYTES };
-        if metadata.is_file() && metadata.len() <= limit {
-            let opened = fs::File::open(path).ok()?;
-            opened.take(limit).read_to_end(&mut bytes).ok()?;
-        } else if is_document {
-            return None;
-        }
-        let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        Some((path.file_name()?.to_string_lossy().into_owned(), text))
-    };
-    paths.iter().flat_map(|path| matching_paths(path)).filter_map(|path| read(&path)).collect()
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {

@@ -4,7 +4,8 @@ use std::io;
 
 use chrono_tz::Tz;
 
-use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, read_companions, vanished};
+use super::companions::{changed_ns, read_companions};
+use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, vanished};
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
 use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
@@ -28,6 +29,8 @@ pub struct StreamReader {
     before: SourcePosition,
     /// Where the decoder in hand reads on.
     next: u64,
+    /// When the newest of its companions was changed, if its format asks for that.
+    companions_ns: i64,
 }
 
 impl std::fmt::Debug for StreamReader {
@@ -56,6 +59,11 @@ impl StreamReader {
         self.is_open() || has_torn_end(&self.position)
     }
 
+    /// True when its companions are to be asked again once its agent has been silent.
+    pub(super) fn asks_again(&self) -> bool {
+        self.decoder.asks_again()
+    }
+
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
     pub(super) fn run(
         job: &Job,
@@ -82,9 +90,9 @@ impl StreamReader {
                 (Self::from_zero(job, known, &opened, means.worker.zone())?, opened)
             }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
-                (Some(kept), _) => (kept, opened),
-                (None, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
-                (None, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
+                (Some(kept), _) if !kept.decoder.asks_again() && !job.format.follows_companions() => (kept, opened),
+                (_, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
+                (_, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
             },
         };
         let outcome = reader.read(job, opened, means)?;
@@ -99,11 +107,24 @@ impl StreamReader {
         known: Option<&SourcePosition>,
         means: &mut Means<'_>,
     ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
+        if let Some(known) = known.filter(|known| companions_ns(job) != known.fingerprint.companions_ns) {
+            let opened = Opened::open(&job.path)?;
+            return Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)));
+        }
         let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000));
         let torn = silent && known.is_some_and(has_torn_end);
         if let Some(mut kept) = kept {
             if torn {
                 return Ok(Ok((kept, Opened::open(&job.path)?)));
+            }
+            if let Some(known) = known.filter(|_| silent && kept.decoder.asks_again()) {
+                let opened = Opened::open(&job.path)?;
+                let again = Self::resume(job, known, &opened, means.worker.zone())?;
+                return Ok(if again.next < kept.next {
+                    Ok((again, opened))
+                } else {
+                    Err((Outcome::Unchanged, Some(kept)))
+                });
             }
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
@@ -147,7 +168,8 @@ impl StreamReader {
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         position.last_error = None;
-        let read = read_companions(&job.companions);
+        let companions_ns = companions_ns(job);
+        let read = read_companions(&job.companions)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = opened.stat().modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
@@ -156,7 +178,7 @@ impl StreamReader {
             None => decoder(job.format, info, checkpoint).ok_or_else(|| unread(job.format))?,
         };
         let next = decoder.checkpoint().resume_at;
-        Ok(Self { format: job.format, decoder, before: position.clone(), position, next })
+        Ok(Self { format: job.format, decoder, before: position.clone(), position, next, companions_ns })
     }
 
     fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
@@ -174,7 +196,8 @@ impl StreamReader {
     /// Shows the decoder what stands in its companions now.
     fn refresh(&mut self, job: &Job, zone: Option<Tz>) {
         if !job.companions.is_empty() && self.decoder.is_open() {
-            let read = read_companions(&job.companions);
+            // What cannot be told now stays as it was told before.
+            let Ok(read) = read_companions(&job.companions) else { return };
             let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
             let modified_us = self.position.fingerprint.modified_ns / 1000;
             let info = SourceInfo { path: &self.position.path, companions: &companions, modified_us, zone };
@@ -318,7 +341,13 @@ impl StreamReader {
         self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, open, state: String::new() };
         let marks = fingerprint(opened, end)?.unwrap_or_default();
         self.position.fingerprint =
-            Fingerprint { changed_ns: stat.changed_ns, size: stat.size, modified_ns: stat.modified_ns, ..marks };
+            Fingerprint {
+                changed_ns: stat.changed_ns,
+                size: stat.size,
+                modified_ns: stat.modified_ns,
+                companions_ns: self.companions_ns,
+                ..marks
+            };
         self.finish(false, means);
         Ok(Outcome::Read)
     }
@@ -373,6 +402,11 @@ impl StreamReader {
             self.position.counts.duplicates += copies;
         }
     }
+}
+
+/// When the newest of the companions was changed; 0 when the format's rows do not depend on that.
+fn companions_ns(job: &Job) -> i64 {
+    if job.format.follows_companions() { changed_ns(&job.companions) } else { 0 }
 }
 
 /// Bytes after the last newline that was read.

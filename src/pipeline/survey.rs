@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::companions::changed_ns;
 use super::source::{Job, new_position};
 use crate::config::{Own, Places};
 use crate::discover::{
@@ -224,6 +225,7 @@ fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
         || position.checkpoint.open
         || (!position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size)
         || !is_untouched(&position.fingerprint, &file.stat)
+        || (file.format.follows_companions() && changed_ns(&file.companions) != position.fingerprint.companions_ns)
 }
 
 fn job(own: &Own, file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
@@ -341,7 +343,7 @@ pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
 }
 
 /// The known positions as the survey saw their files: sizes are those of now, files never read are
-/// there with position 0, files not found are missing.
+/// there with position 0, files that are neither found nor there are missing.
 #[must_use]
 pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Vec<SourcePosition> {
     let mut all: HashMap<SourceId, SourcePosition> =
@@ -355,7 +357,8 @@ pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition
                 position.fingerprint.size = stat.size;
                 position.fingerprint.modified_ns = stat.modified_ns;
             }
-            (Some(position), None) => position.missing = true,
+            // Nobody looked for it: it may be a file that was named with --path.
+            (Some(position), None) => position.missing = !Path::new(&position.path).exists(),
             (None, stat) => fresh.push(new_position(job, &stat.unwrap_or_default())),
         }
     }

@@ -61,6 +61,11 @@ impl Tables {
 /// - rows that carry the time of their last change: `WHERE updated >= :mark OR rowid > :rowid`, with
 ///   that time as mark
 ///
+/// A query with an anchor that also names `:until` is asked again for single rows that were handed out lately
+/// and whose anchor tells another value now: with `:rowid` just before the row, and `:until` at it. That is
+/// how a change is seen that leaves a row where it stands and carries no time. Otherwise `:until` is
+/// `i64::MAX`.
+///
 /// A record that comes back although it was handed out before does no harm: its ids are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
@@ -73,6 +78,14 @@ pub struct Query {
     /// starts over when none is (row ids were given anew: a restored copy, a vacuum, another file).
     /// `None` when row ids are never given anew: an `INTEGER PRIMARY KEY` of a file that nothing is copied over.
     pub anchor: Option<String>,
+}
+
+impl Query {
+    /// True when it can be asked for single rows that were changed where they stand.
+    #[must_use]
+    pub fn asks_for_single_rows(&self) -> bool {
+        self.anchor.is_some() && self.sql.contains(":until")
+    }
 }
 
 /// A value in a database.

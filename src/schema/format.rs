@@ -298,6 +298,12 @@ impl Format {
         matches!(self, Self::MappedLines | Self::MappedDocument)
     }
 
+    /// True when rows say what stands in files beside the source that change after it: its end, its title.
+    #[must_use]
+    pub const fn follows_companions(self) -> bool {
+        matches!(self, Self::ClineSession)
+    }
+
     /// How the bytes are cut.
     #[must_use]
     pub const fn framing(self) -> Framing {

@@ -127,6 +127,15 @@ pub struct Fingerprint {
     pub tail_len: u32,
     /// Hash of the `tail_len` bytes before the position.
     pub tail: u64,
+    /// When the newest of the files beside it that its rows depend on was changed, in nanoseconds since 1970;
+    /// 0 when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub companions_ns: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// All that is known of one source: the unit that a commit makes durable together with its rows.

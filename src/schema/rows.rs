@@ -54,6 +54,7 @@ pub struct Rows {
     place: Place,
     folders: Folders,
     visited: Vec<String>,
+    is_again: bool,
 }
 
 /// What the folder of the row before came to: most rows have the folder of the one before them.
@@ -135,6 +136,7 @@ impl Rows {
             place: Place::default(),
             folders: Folders::default(),
             visited: Vec::new(),
+            is_again: false,
         }
     }
 
@@ -181,8 +183,23 @@ impl Rows {
 
     /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.
     pub fn reject(&mut self, offset: u64, length: u64, reason: RejectReason, detail: &str, bytes: &[u8]) {
+        if self.is_again {
+            return;
+        }
         self.counts.rejects += 1;
         self.rejects.push(&self.context, offset, length, reason, detail, bytes);
+    }
+
+    /// Says whether what follows was handed out before, and is only looked at again: what was refused then
+    /// is not refused once more.
+    pub const fn again(&mut self, is_again: bool) {
+        self.is_again = is_again;
+    }
+
+    /// What [`Rows::again`] said.
+    #[must_use]
+    pub const fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// Counters of the lines since [`Rows::take_counts`]; decoders and the framer add to them.

@@ -26,6 +26,9 @@ const WAIT: Duration = Duration::from_millis(250);
 /// Most columns of a query's answer.
 const COLUMNS: usize = 48;
 
+/// A format that is a database: their files are the same.
+const ANY: Format = Format::CursorState;
+
 /// Why a database was not read. Nothing has moved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -132,6 +135,24 @@ impl Database {
         Ok(Self { connection, path: path.to_owned(), format, before, access })
     }
 
+    /// True when the database at `path` has a table `table` with a value under `key`. Of one that is damaged or
+    /// has no such table nothing is known, and it says no.
+    ///
+    /// # Errors
+    ///
+    /// When it is busy, or the system refuses.
+    pub fn has_key(path: &Path, table: &str, key: &str) -> Result<bool, DatabaseError> {
+        let asked = Self::open(path, ANY).and_then(|database| {
+            let sql = format!("SELECT 1 FROM \"{}\" WHERE key = ?1 AND value IS NOT NULL", table.replace('"', ""));
+            let found = database.connection.prepare(&sql)?.exists([key])?;
+            if database.stands()? { Ok(found) } else { Err(DatabaseError::Busy) }
+        });
+        match asked {
+            Err(DatabaseError::Damaged { .. } | DatabaseError::Tables { .. }) => Ok(false),
+            asked => asked,
+        }
+    }
+
     /// What the file system said of the database, with the changes beside it, when it was opened.
     #[must_use]
     pub const fn stat(&self) -> &Stat {
@@ -163,11 +184,27 @@ impl Database {
     ///
     /// When the anchor does not fit the tables, or the database cannot be read.
     pub fn anchor(&self, query: &Query, rowid: i64) -> Result<u64, DatabaseError> {
-        let Some(sql) = query.anchor.as_ref().filter(|_| rowid != i64::MIN) else { return Ok(0) };
+        if rowid == i64::MIN {
+            return Ok(0);
+        }
+        Ok(self.anchors(query, &[rowid])?.first().copied().unwrap_or(0))
+    }
+
+    /// The same of many rows, in the same order.
+    ///
+    /// # Errors
+    ///
+    /// As for one.
+    pub fn anchors(&self, query: &Query, rowids: &[i64]) -> Result<Vec<u64>, DatabaseError> {
+        let Some(sql) = query.anchor.as_ref().filter(|_| !rowids.is_empty()) else { return Ok(vec![0; rowids.len()]) };
         let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query(&[(":rowid", &rowid)])?;
-        let Some(row) = rows.next()? else { return Ok(1) };
-        Ok(value(row.get_ref(0)?).bytes().map_or(1, |bytes| hash(bytes).max(2)))
+        let mut hashes = Vec::with_capacity(rowids.len());
+        for rowid in rowids {
+            let mut rows = statement.query(&[(":rowid", rowid)])?;
+            let found = rows.next()?.map(|row| row.get_ref(0)).transpose()?;
+            hashes.push(found.and_then(|found| value(found).bytes().map(|bytes| hash(bytes).max(2))).unwrap_or(1));
+        }
+        Ok(hashes)
     }
 
     /// Calls `visit` with each record that the query answers after `cursor`, until it says `false`.
@@ -179,10 +216,25 @@ impl Database {
         &self,
         query: &Query,
         cursor: Cursor,
+        visit: impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<(), DatabaseError> {
+        self.each_until(query, cursor, i64::MAX, visit)
+    }
+
+    /// The same for a query that names `:until`: no record behind the row `until`.
+    ///
+    /// # Errors
+    ///
+    /// As for all records.
+    pub fn each_until(
+        &self,
+        query: &Query,
+        cursor: Cursor,
+        until: i64,
         mut visit: impl FnMut(&Record<'_>) -> bool,
     ) -> Result<(), DatabaseError> {
         let mut statement = self.connection.prepare(&query.sql)?;
-        for (name, number) in [(":rowid", cursor.rowid), (":mark", cursor.mark)] {
+        for (name, number) in [(":rowid", cursor.rowid), (":mark", cursor.mark), (":until", until)] {
             if let Some(index) = statement.parameter_index(name)? {
                 statement.raw_bind_parameter(index, number)?;
             }

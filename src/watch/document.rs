@@ -37,7 +37,7 @@ pub enum Document {
 pub enum Patience {
     /// This long, in microseconds: its agent is at work, and every state of it would be read whole.
     Wait(i64),
-    /// Not at all, when it is whole JSON; if not, this long.
+    /// Not at all, when it is whole; if not, this long.
     WaitUnlessWhole(i64),
 }
 
@@ -77,11 +77,26 @@ pub fn read_document(opened: &Opened, max_bytes: usize, patience: Patience, now_
     if after != before || (!opened.is_packed() && bytes.len() as u64 != before.size) {
         return Ok(Document::Moving);
     }
-    if settling && serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+    if settling && !is_whole(&bytes) {
         return Ok(Document::Settling { until_us: now_us + settle_us - age_us });
     }
     let changed_ns = if is_racy(&after, now_us) { UNTRUSTED } else { after.changed_ns };
     Ok(Document::Whole { bytes, stat: Stat { changed_ns, ..after } })
+}
+
+/// True when nothing is cut off: there are values, and the end of the bytes is not in the middle of one. What
+/// else may be wrong with it does not pass by waiting, and is the decoder's to say.
+fn is_whole(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let values = serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}'));
+    let mut some = false;
+    for value in values.into_iter::<serde::de::IgnoredAny>() {
+        match value {
+            Ok(_) => some = true,
+            Err(error) => return !error.is_eof(),
+        }
+    }
+    some
 }
 
 #[cfg(test)]
@@ -119,7 +134,17 @@ mod tests {
             read_document(&opened, 100, Patience::WaitUnlessWhole(2_000_000), now_us).unwrap()
         };
         assert!(matches!(read("{\"a\":1}"), Document::Whole { stat, .. } if stat.changed_ns == UNTRUSTED));
-        assert!(matches!(read("{\"a\":"), Document::Settling { .. }));
-        assert!(matches!(read(""), Document::Settling { .. }));
+        for cut in ["{\"a\":", "\u{feff}{\"a\":", "[1]\n{\"a\"", "\"a", "", " \n", "\u{feff}"] {
+            assert!(matches!(read(cut), Document::Settling { .. }), "{cut:?}");
+        }
+        for whole in ["\u{feff}{\"a\":1}", "\n[1]\n", "{}{}", "{\"a\":1} and more", "no JSON"] {
+            assert!(matches!(read(whole), Document::Whole { .. }), "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_do_not_keep_a_document_waiting() {
+        assert!(is_whole(b"{\"a\":\"\xff\"}"));
+        assert!(!is_whole(b"{\"a\":\"\xff"));
     }
 }

@@ -46,7 +46,11 @@ const USED: [&str; 21] = [
     "isFocused",
 ];
 
-/// Added to the completeness of what its agent no longer changes.
+/// Added to the completeness of what its agent no longer changes; below it the size decides, since no store
+/// tells an order of two states of a bubble: row ids are given anew by compactions and in copies, and the
+/// only time of change is the whole chat's, which a copy of the chat moves on too. So a bubble that was
+/// replaced by a shorter text keeps the longer one where that was read; where it was not, the shorter is all
+/// there is.
 const DONE: i64 = 1 << 32;
 
 /// Id of an event of a bubble. A bubble's id is a UUID and goes with it into copies of its chat; any

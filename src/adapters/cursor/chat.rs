@@ -209,6 +209,7 @@ impl ChatDecoder {
                     key: [chat.as_bytes(), spot_key.as_deref().unwrap_or(&key)],
                     base: EventRow { completeness, ..own },
                     is_copy: false,
+                    takes_back: false,
                 };
                 made = made.max(message::rows_of(json, spot, &mut talk, rows));
             });

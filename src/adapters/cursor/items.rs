@@ -52,8 +52,9 @@ impl Items {
         self.is_elsewhere = false;
         let keys = format!("'{CHAT_DATA}', '{COMPOSERS}', '{HEADERS}', '{GENERATIONS}', '{PROMPTS}'");
         let newest = format!("(SELECT max(rowid) FROM ItemTable WHERE key IN ({keys}))");
+        let oldest = format!("(SELECT min(rowid) FROM ItemTable WHERE key IN ({keys}))");
         let sql = format!(
-            "SELECT {newest}, 0, key, value FROM ItemTable WHERE key IN ({keys}) AND {newest} > :rowid
+            "SELECT rowid, 0, key, value FROM ItemTable WHERE key IN ({keys}) AND {newest} > :rowid AND {oldest} <= :until
              ORDER BY CASE key WHEN '{CHAT_DATA}' THEN 1 WHEN '{COMPOSERS}' THEN 2 WHEN '{HEADERS}' THEN 3
                                WHEN '{GENERATIONS}' THEN 4 ELSE 5 END"
         );

@@ -37,6 +37,8 @@ pub(super) struct Spot<'a> {
     pub(super) base: EventRow<'a>,
     /// Another store holds the conversation: only prompts are kept, as history.
     pub(super) is_copy: bool,
+    /// The message was handed out as if no other store held it: what it said is taken back.
+    pub(super) takes_back: bool,
 }
 
 /// What earlier messages tell about later ones.
@@ -138,6 +140,11 @@ pub(super) fn rows_of(outer: Json<'_, '_>, spot: Spot<'_>, talk: &mut Talk, rows
     writer.made
 }
 
+/// What is left of a row whose event another store tells: it counts nowhere.
+pub(super) fn taken_back<'a>(base: &EventRow<'a>) -> EventRow<'a> {
+    EventRow { event_type: "system", status: Some("copy"), completeness: base.completeness + 1, ..*base }
+}
+
 impl Writer<'_, '_, '_> {
     fn content(&mut self, role: &str, content: Json<'_, '_>) {
         if let Some(text) = content.as_str() {
@@ -163,9 +170,12 @@ impl Writer<'_, '_, '_> {
     }
 
     fn row(&mut self, kind: &str, row: &EventRow<'_>) {
-        if self.spot.is_copy && row.event_type != "prompt_history" {
+        let is_told = !self.spot.is_copy || row.event_type == "prompt_history";
+        if !is_told && !self.spot.takes_back {
             return;
         }
+        let told = EventRow { completeness: row.completeness + i64::from(self.spot.takes_back), ..*row };
+        let row = if is_told { &told } else { &taken_back(&self.spot.base) };
         let extra = row.extra.map(str::to_owned).or_else(|| self.extra.take());
         let part = self.part.to_le_bytes();
         let [conversation, message] = self.spot.key;
@@ -217,6 +227,7 @@ impl Writer<'_, '_, '_> {
             return;
         };
         if self.spot.is_copy && base.is_subagent == Some(true) {
+            self.row("prompt", &EventRow { event_type: "user_interaction", ..base });
             return;
         }
         self.talk.turn += 1;

@@ -3,6 +3,8 @@
 //! - both tables have `key TEXT UNIQUE ON CONFLICT REPLACE`: every write gives the key a new, largest
 //!   row id, so what changed is what lies above the last one; the queries walk row ids and compare keys
 //!   on the way (`NOT INDEXED`), and fetch values only of keys they want. The database may be of 5 GB
+//! - programs that update a row where it stands leave its row id: of the rows handed out lately the reader
+//!   watches the sizes, and asks for those again that changed (a change that keeps the size is not seen)
 //! - a chat comes before its changed bubbles, whether it changed itself or not: bubbles get their order
 //!   and number of turn from its list
 //! - a bubble that the list does not name was left over by an edit when the list is younger than the
@@ -204,18 +206,18 @@ fn chats(tables: &Tables) -> Query {
     let sql = format!(
         "WITH changed(chat, bubble, r) AS MATERIALIZED (
            SELECT substr(k.key, 14), NULL, k.rowid FROM cursorDiskKV k NOT INDEXED
-           WHERE k.rowid > :rowid AND k.key >= 'composerData:' AND k.key < 'composerData;'
+           WHERE k.rowid > :rowid AND k.rowid <= :until AND k.key >= 'composerData:' AND k.key < 'composerData;'
            UNION ALL
            SELECT substr(k.key, 10, instr(substr(k.key, 10), ':') - 1),
                   substr(k.key, 10 + instr(substr(k.key, 10), ':')), k.rowid FROM cursorDiskKV k NOT INDEXED
-           WHERE k.rowid > :rowid AND k.key >= 'bubbleId:' AND k.key < 'bubbleId;'
+           WHERE k.rowid > :rowid AND k.rowid <= :until AND k.key >= 'bubbleId:' AND k.key < 'bubbleId;'
              AND instr(substr(k.key, 10), ':') > 1
          ), todo(chat, bubble, r, own) AS MATERIALIZED (
            SELECT chat, NULL, max(r), max(bubble IS NULL) FROM changed GROUP BY chat
            UNION ALL SELECT chat, bubble, r, 1 FROM changed WHERE bubble IS NOT NULL
            ORDER BY 1, 2 LIMIT -1
          )
-         SELECT t.r, 0, t.chat, t.bubble, k.rowid, k.value, {columns}, t.own
+         SELECT ifnull(k.rowid, t.r), 0, t.chat, t.bubble, k.rowid, k.value, {columns}, t.own
          FROM todo t LEFT JOIN cursorDiskKV k
            ON k.key = CASE WHEN t.bubble IS NULL THEN 'composerData:' || t.chat
                            ELSE 'bubbleId:' || t.chat || ':' || t.bubble END {join}"

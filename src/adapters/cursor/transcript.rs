@@ -6,21 +6,29 @@
 //! - `<project>/agent-transcripts/<id>/subagents/<id>.jsonl` belongs to the conversation it lies in
 //! - the project's folder is named by its path with `-` for each separator: it cannot be told back, so
 //!   `cwd` is null unless the agent was told its folder
-//! - in a home with the editor's database or the CLI's chats it is a copy: see the head of the agent
+//! - when the editor's database or the CLI's chats have the conversation it is a copy: see the head of the
+//!   agent. The store may get it later than the transcript was read, and the rows of both have no ids in
+//!   common: so the store is asked again when the transcript has grown or fallen silent, and once it has
+//!   the conversation the transcript is read again from its beginning; its rows become `system` rows with
+//!   the status `copy`, under their ids, and its prompts history. Where the store gets it later still,
+//!   both count until the transcript grows
 
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use super::extra::rest;
-use super::message::{self, Made, Spot, Talk};
+use super::message::{self, Made, Spot, Talk, taken_back};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
-use crate::adapters::{Decoder, Line, SourceInfo};
+use crate::adapters::{Companion, Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 
-/// Names of the companions that hold the conversations of a home.
-const OWNERS: [&str; 2] = ["state.vscdb", "chats"];
+/// True for a companion that says that another store has the conversation: its row in the editor's database,
+/// or its chat of the CLI.
+fn is_owner(companion: &Companion<'_>) -> bool {
+    companion.name == "store.db" || companion.name.starts_with("composerData:")
+}
 
 /// What a transcript's path says.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +49,7 @@ impl Conversation {
         Self {
             id: id.to_owned(),
             parent: parent.filter(|p| !p.is_empty()).map(str::to_owned),
-            is_copy: info.companions.iter().any(|companion| OWNERS.contains(&companion.name)),
+            is_copy: info.companions.iter().any(is_owner),
             modified_us: info.modified_us,
         }
     }
@@ -66,8 +74,15 @@ impl Conversation {
 struct State {
     /// Lines so far, blank ones not counted.
     lines: u64,
+    /// Lines before this offset were handed out as those of a conversation that no other store has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    told_to: u64,
     #[serde(flatten)]
     talk: Talk,
+}
+
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Decodes transcripts of lines.
@@ -82,8 +97,12 @@ pub(super) struct TranscriptDecoder {
 impl TranscriptDecoder {
     pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let known = checkpoint.and_then(|c| Some((serde_json::from_str(&c.state).ok()?, c.high_water)));
-        let (state, read_to) = known.unwrap_or_default();
-        Self { parser: Parser::default(), conversation: Conversation::new(info), state, read_to }
+        let (mut state, mut read_to): (State, u64) = known.unwrap_or_default();
+        let conversation = Conversation::new(info);
+        if conversation.is_copy && state.told_to > 0 {
+            (state, read_to) = (State { told_to: state.told_to, ..State::default() }, 0);
+        }
+        Self { parser: Parser::default(), conversation, state, read_to }
     }
 
     fn value(&mut self, json: Json<'_, '_>, nth: u32, offset: u64, rows: &mut Rows) -> Option<Made> {
@@ -96,12 +115,17 @@ impl TranscriptDecoder {
         let conversation = &self.conversation;
         let base = conversation.row(self.state.lines, offset);
         let id = conversation.id.as_bytes();
-        let spot = Spot { key: [id, &key], base, is_copy: conversation.is_copy };
+        let takes_back = conversation.is_copy && offset < self.state.told_to;
+        let spot = Spot { key: [id, &key], base, is_copy: conversation.is_copy, takes_back };
         if is_message {
             return Some(message::rows_of(json, spot, &mut self.state.talk, rows));
         }
         if conversation.is_copy {
-            return Some(Made::Nothing);
+            if takes_back {
+                let row = EventRow { id: Some(EventId::of(AGENT, "line", &[id, &key])), ..taken_back(&base) };
+                rows.event(&row);
+            }
+            return Some(if takes_back { Made::Rows } else { Made::Nothing });
         }
         let kind = json.str_at("type").unwrap_or_default();
         let (event_type, made) = match kind {
@@ -146,6 +170,11 @@ impl Decoder for TranscriptDecoder {
         });
         self.parser = parser;
         self.state.lines += u64::from(seen.as_ref().map_or(1, |seen| seen.values) > 0);
+        if !self.conversation.is_copy {
+            self.state.told_to = line.end;
+        } else if line.end >= self.state.told_to {
+            self.state.told_to = 0;
+        }
         let outcome = match made {
             Made::Nothing if wrong => Outcome::Wrong,
             Made::Nothing => Outcome::Ignored,
@@ -162,5 +191,9 @@ impl Decoder for TranscriptDecoder {
 
     fn last_us(&self) -> Option<i64> {
         None
+    }
+
+    fn asks_again(&self) -> bool {
+        !self.conversation.is_copy
     }
 }

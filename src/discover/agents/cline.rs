@@ -208,11 +208,11 @@ mod tests {
         }
         let calls = at("cline", &format!("{storage}/saoudrizwan.claude-dev/tasks/1/api_conversation_history.json"));
         let names: Vec<String> = calls.unwrap().companions.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-        assert_eq!(names[0], "saoudrizwan.claude-dev/tasks/1/ui_messages.json");
-        assert_eq!(names[4], "saoudrizwan.claude-dev/state/taskHistory.json");
+        assert_eq!(names[0], format!("{storage}/saoudrizwan.claude-dev/tasks/1/ui_messages.json"));
+        assert_eq!(names[4], format!("{storage}/saoudrizwan.claude-dev/state/taskHistory.json"));
         let session = at("cline", "/h/.cline/data/sessions/s1/s1.messages.json").unwrap();
         assert_eq!(session.format, Format::ClineSession);
-        assert_eq!(session.companions, [Path::new("sessions/s1/s1.json")]);
+        assert_eq!(session.companions, [Path::new("/h/.cline/data/sessions/s1/s1.json")]);
         assert_eq!(at("cline", "/c/s1/s1.compaction.json").unwrap().format, Format::ClineSession);
         assert!(at("cline", "/h/.cline/data/sessions/s1/s1.json").is_none());
     }

@@ -69,7 +69,7 @@ mod tests {
             assert_eq!(at("sessions/sessions.json"), None);
             assert_eq!(at("config.json"), None);
             let session = classify(own[0], Path::new(&format!("sessions/{uuid}.json"))).unwrap();
-            assert_eq!(session.companions, [Path::new("sessions/sessions.json")]);
+            assert_eq!(session.companions, [Path::new("/c/sessions/sessions.json")]);
         }
     }
 

@@ -188,9 +188,9 @@ mod tests {
     #[test]
     fn workspace_stores_come_with_the_workspace() {
         for (below, companion) in [
-            ("chatSessions/s.json", "workspaceStorage/w/workspace.json"),
-            ("GitHub.copilot-chat/transcripts/s.jsonl", "workspaceStorage/w/workspace.json"),
-            ("chatEditingSessions/s/state.json", "workspaceStorage/w/workspace.json"),
+            ("chatSessions/s.json", "/h/.config/Code/User/workspaceStorage/w/workspace.json"),
+            ("GitHub.copilot-chat/transcripts/s.jsonl", "/h/.config/Code/User/workspaceStorage/w/workspace.json"),
+            ("chatEditingSessions/s/state.json", "/h/.config/Code/User/workspaceStorage/w/workspace.json"),
         ] {
             let found = format_at(Os::Linux, &[], &format!("/h/.config/Code/User/workspaceStorage/w/{below}"));
             assert_eq!(found.unwrap().1, [companion], "{below}");

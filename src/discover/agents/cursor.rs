@@ -2,7 +2,8 @@
 //!
 //! The editor keeps its databases where every editor of VS Code's kind does; agent and CLI keep theirs in
 //! `~/.cursor` on every system. A transcript names the stores that hold the same conversations as its
-//! companions: whether they are there decides what it is read for.
+//! companions: whether its conversation is there decides what it is read for. A transcript's name is the id of
+//! its conversation.
 
 use crate::discover::pattern::{Files, log, with};
 use crate::discover::places::{ANY, Layout, Row, Start, row};
@@ -19,28 +20,55 @@ const EDITOR: Files = Files {
     ],
 };
 
-/// Stores of the same conversations, seen from a folder of transcripts five levels below home.
+/// Where a conversation may be, seen from a folder of transcripts five levels below home: under its id in
+/// the database of the editor or of its server, or as a chat of the CLI.
 const OWNERS: &[&str] = &[
-    "../../../../../.config/Cursor/User/globalStorage/state.vscdb",
-    "../../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb",
-    "../../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb",
-    "../../../../chats",
+    "../../../../../.config/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../../.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../chats/*/{id}/store.db",
+    "../../../../chats/{id}/store.db",
+    "{root}/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "{root}/chats/*/{id}/store.db",
 ];
 
 /// The same from one level higher: `agent-transcripts/<id>.jsonl`, or a window without a project.
 const OWNERS_ABOVE: &[&str] = &[
-    "../../../../.config/Cursor/User/globalStorage/state.vscdb",
-    "../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb",
-    "../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb",
-    "../../../chats",
+    "../../../../.config/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../../.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../chats/*/{id}/store.db",
+    "../../../chats/{id}/store.db",
+    "{root}/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "{root}/chats/*/{id}/store.db",
 ];
 
-/// The same from a sub-agent's folder.
+/// The same from one level higher still: a window without a project, in plain text.
+const OWNERS_TOP: &[&str] = &[
+    "../../../.config/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../../.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "../../chats/*/{id}/store.db",
+    "../../chats/{id}/store.db",
+    "{root}/globalStorage/state.vscdb/cursorDiskKV/composerData:{id}",
+    "{root}/chats/*/{id}/store.db",
+];
+
+/// The same from a sub-agent's folder. The store that has the conversation has its sub-agents too, whether
+/// their ids there are the names here or not.
 const OWNERS_BELOW: &[&str] = &[
-    "../../../../../../.config/Cursor/User/globalStorage/state.vscdb",
-    "../../../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb",
-    "../../../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb",
-    "../../../../../chats",
+    "../../../../../../.config/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{above}",
+    "../../../../../../Library/Application Support/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{above}",
+    "../../../../../../AppData/Roaming/Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{above}",
+    "../../../../../../.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:{above}",
+    "../../../../../chats/*/{above}/store.db",
+    "../../../../../chats/{above}/store.db",
+    "../../../../../chats/*/{id}/store.db",
+    "{root}/globalStorage/state.vscdb/cursorDiskKV/composerData:{above}",
+    "{root}/chats/*/{above}/store.db",
 ];
 
 const HOME: Files = Files {
@@ -55,7 +83,7 @@ const HOME: Files = Files {
         with("projects/*/agent-transcripts/*.jsonl", Format::CursorTranscript, OWNERS_ABOVE),
         with("projects/*/agent-transcripts/*.txt", Format::CursorText, OWNERS_ABOVE),
         with("projects/agent-transcripts/*/*.jsonl", Format::CursorTranscript, OWNERS_ABOVE),
-        log("projects/agent-transcripts/*.txt", Format::CursorText),
+        with("projects/agent-transcripts/*.txt", Format::CursorText, OWNERS_TOP),
     ],
 };
 
@@ -135,8 +163,7 @@ mod tests {
             let path = Path::new(path);
             let root = found.iter().find(|r| r.agent == "cursor" && path.starts_with(&r.path)).unwrap();
             let found = classify(root, path.strip_prefix(&root.path).unwrap())?;
-            let companions: Vec<String> =
-                found.companions.iter().map(|c| root.path.join(c).to_string_lossy().into_owned()).collect();
+            let companions: Vec<String> = found.companions.iter().map(|c| c.to_string_lossy().into_owned()).collect();
             Some((found.format, companions))
         };
         let own = |path: &str| of(path).map(|(format, _)| format);
@@ -154,26 +181,57 @@ mod tests {
         assert_eq!(own("/h/.cursor/projects/w/agent-tools/x.txt"), None);
     }
 
+    /// What belongs to the log at `path`, as a walk of the agent's places names it.
+    fn beside(env: &[(&str, &str)], path: &str) -> Vec<String> {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let found = roots(&Places { os: Os::Linux, home: "/h".into(), env });
+        let path = Path::new(path);
+        let root = found.iter().find(|root| root.agent == "cursor" && path.starts_with(&root.path)).unwrap();
+        let companions = classify(root, path.strip_prefix(&root.path).unwrap()).unwrap().companions;
+        companions.iter().map(|companion| companion.to_string_lossy().into_owned()).collect()
+    }
+
+    const KEY: &str = "Cursor/User/globalStorage/state.vscdb/cursorDiskKV/composerData:c";
+
     #[test]
-    fn a_transcript_names_the_stores_of_its_home() {
-        let home = Path::new("/h/.cursor");
+    fn a_transcript_names_its_conversation_in_the_stores_of_its_home() {
         for path in [
             "w/agent-transcripts/c/c.jsonl",
             "w/agent-transcripts/c.jsonl",
             "w/agent-transcripts/c/subagents/s.jsonl",
             "agent-transcripts/c/c.jsonl",
             "w/agent-transcripts/c.txt",
+            "agent-transcripts/c.txt",
         ] {
-            let path = Path::new("projects").join(path);
-            let pattern = HOME.find(&path).unwrap();
-            let found = pattern.companions_of(&home.join(&path));
-            let has = |path: &str| found.iter().any(|companion| companion == Path::new(path));
-            let all = has("/h/.config/Cursor/User/globalStorage/state.vscdb")
-                && has("/h/Library/Application Support/Cursor/User/globalStorage/state.vscdb")
-                && has("/h/AppData/Roaming/Cursor/User/globalStorage/state.vscdb")
-                && has("/h/.cursor/chats");
-            assert!(all, "{} names {found:?}", path.display());
+            let found = beside(&[], &format!("/h/.cursor/projects/{path}"));
+            let server = "/h/.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:c";
+            for wanted in [
+                &format!("/h/.config/{KEY}"),
+                &format!("/h/Library/Application Support/{KEY}"),
+                &format!("/h/AppData/Roaming/{KEY}"),
+                server,
+                "/h/.cursor/chats/*/c/store.db",
+                "/h/.cursor/chats/c/store.db",
+            ] {
+                assert!(found.iter().any(|companion| companion == wanted), "{path}: no {wanted} in {found:#?}");
+            }
+            assert!(found.len() < 8, "a usual home needs no further places: {found:#?}");
         }
+    }
+
+    #[test]
+    fn a_transcript_names_the_stores_of_places_that_were_moved() {
+        let env = [("XDG_CONFIG_HOME", "/x"), ("CURSOR_CONFIG_DIR", "/y/c")];
+        for home in ["/h/.cursor", "/y/c", "/x/cursor"] {
+            let found = beside(&env, &format!("{home}/projects/w/agent-transcripts/c/c.jsonl"));
+            let server = "/h/.cursor-server/data/User/globalStorage/state.vscdb/cursorDiskKV/composerData:c";
+            let editor = format!("/x/{KEY}");
+            for wanted in [&editor, server, "/y/c/chats/*/c/store.db", "/h/.cursor/chats/*/c/store.db"] {
+                assert!(found.iter().any(|companion| companion == wanted), "{home}: no {wanted} in {found:#?}");
+            }
+        }
+        let found = beside(&[], "/h/.config/cursor/projects/w/agent-transcripts/c/c.jsonl");
+        assert!(found.contains(&format!("/h/.config/{KEY}")), "{found:#?}");
     }
 
     #[test]

@@ -123,7 +123,7 @@ mod tests {
         let root = roots(&Places { os: Os::Linux, home: "/h".into(), env: Default::default() });
         let root = root.into_iter().find(|root| root.agent == "gemini").unwrap();
         let companions = |path| classify(&root, Path::new(path)).unwrap().companions;
-        let beside = ["tmp/shop/.project_root", "projects.json"].map(std::path::PathBuf::from);
+        let beside = ["/h/.gemini/tmp/shop/.project_root", "/h/.gemini/projects.json"].map(std::path::PathBuf::from);
         assert_eq!(companions("tmp/shop/chats/session-a.json"), beside);
         assert_eq!(companions("tmp/shop/chats/parent/a.jsonl"), beside);
         assert_eq!(companions("tmp/shop/logs.json"), beside);

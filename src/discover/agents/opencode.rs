@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(format("project/x/storage/session/info/ses_1.json"), Some(Format::OpencodeSession));
         assert_eq!(ONE.find(Path::new("")).map(|pattern| pattern.format), Some(Format::OpencodeStore));
         let message = FILES.find(Path::new("storage/message/ses_1/msg_1.json")).unwrap();
-        let beside = message.companions_of(Path::new("/d/storage/message/ses_1/msg_1.json"));
+        let beside = message.companions_of(Path::new("/d/storage/message/ses_1/msg_1.json"), &[]);
         let beside: Vec<_> = beside.iter().map(|path| path.to_string_lossy().replace('\\', "/")).collect();
         assert_eq!(beside, ["/d/storage/session/*/ses_1.json", "/d/storage/part/msg_1/*.json"]);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::*;
 
 fn claude(path: &Path) -> Root {
-    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false }
+    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false, kin: [].into() }
 }
 
 fn write(path: &Path) {

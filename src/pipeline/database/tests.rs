@@ -281,3 +281,87 @@ fn an_unchanged_database_is_not_opened() {
     assert_eq!(world.look(), Outcome::Unchanged);
     assert_eq!(world.lines(), before);
 }
+
+/// Writes over a row where it stands.
+fn update(writer: &Connection, key: &str, value: &str) {
+    let changed = writer.execute("UPDATE cursorDiskKV SET value = ?2 WHERE key = ?1", [key, value]).unwrap();
+    assert_eq!(changed, 1);
+}
+
+#[test]
+fn a_row_that_is_updated_where_it_stands_is_seen_and_costs_itself() {
+    let mut world = World::new();
+    let writer = world.writer();
+    let ids: Vec<String> = (0..500).map(|n| format!("b{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    World::chat(&writer, &ids, "completed");
+    ids.iter().for_each(|id| World::bubble(&writer, id, id));
+    world.look();
+    for id in ["b499", "b300"] {
+        update(&writer, &format!("bubbleId:c:{id}"), &format!(r#"{{"type":2,"text":"{id} and more"}}"#));
+        let before = world.lines();
+        world.look();
+        assert!(world.texts().contains(&format!("{id} and more")));
+        assert_eq!(world.lines() - before, 2, "the row, and its chat");
+        world.restart();
+        world.look();
+        assert_eq!(world.lines() - before, 2, "it is not changed any more");
+    }
+    assert_eq!(world.texts().len(), 500);
+    World::bubble(&writer, "b499", "b499 and more than that");
+    world.look();
+    assert!(world.texts().contains(&"b499 and more than that".to_owned()));
+    assert_eq!(world.texts().len(), 500);
+}
+
+#[test]
+fn a_chat_whose_list_is_updated_where_it_stands_takes_in_its_new_bubbles() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &[], "generating");
+    world.look();
+    let ids: Vec<String> = (0..600).map(|n| format!("b{n}")).collect();
+    for (n, id) in ids.iter().enumerate() {
+        World::bubble(&writer, id, id);
+        let list: Vec<String> = ids[..=n].iter().map(|b| format!(r#"{{"bubbleId":"{b}","type":2}}"#)).collect();
+        let list = list.join(",");
+        let value = format!(r#"{{"composerId":"c","status":"completed","fullConversationHeadersOnly":[{list}]}}"#);
+        update(&writer, "composerData:c", &value);
+        if n % 40 == 0 {
+            world.look();
+        }
+    }
+    world.look();
+    assert_eq!(world.texts().len(), 600);
+    assert!(world.texts().iter().all(|text| !text.ends_with('?')));
+    let before = world.lines();
+    let named = r#"{"composerId":"c","name":"Named at last","status":"completed","fullConversationHeadersOnly":[]}"#;
+    update(&writer, "composerData:c", named);
+    world.look();
+    assert!(world.texts().contains(&"Named at last".to_owned()), "the chat is watched as long as it is at work");
+    assert!(world.lines() - before <= 2);
+}
+
+#[test]
+fn a_row_that_is_updated_while_its_agent_writes_it_is_held_until_it_is_done() {
+    let mut world = World::new();
+    let writer = world.writer();
+    World::chat(&writer, &["a", "b"], "completed");
+    World::bubble(&writer, "a", "a");
+    World::bubble(&writer, "b", "b");
+    world.look();
+    let tool = |status: &str, more: &str| {
+        format!(r#"{{"type":2,"text":"a {more}","toolFormerData":{{"name":"x","status":"{status}"}}}}"#)
+    };
+    for more in ["one", "one two"] {
+        update(&writer, "bubbleId:c:a", &tool("running", more));
+        world.look();
+        assert_eq!(world.texts(), ["a", "b"], "the last final state is shown while its agent is at work");
+        assert!(world.known.as_ref().unwrap().checkpoint.open);
+        world.restart();
+    }
+    update(&writer, "bubbleId:c:a", &tool("completed", "one two three"));
+    world.look();
+    assert_eq!(world.texts(), ["a one two three", "b"]);
+    assert!(!world.known.as_ref().unwrap().checkpoint.open);
+}

@@ -86,6 +86,30 @@ fn folders_of_the_configuration_are_looked_into() {
 }
 
 #[test]
+fn a_source_that_nobody_looked_for_is_missing_only_when_it_is_gone() {
+    let home = Home::with(&["export/chat.json"]);
+    let known = |below: &str| {
+        let job = Job {
+            path: home.path(below),
+            agent: "github-copilot".into(),
+            format: Format::CopilotSession,
+            companions: Vec::new(),
+            stat: None,
+            previous: None,
+            mapping: None,
+        };
+        let position = new_position(&job, &Stat::default());
+        (position.id, Arc::new(position))
+    };
+    let positions = HashMap::from([known("export/chat.json"), known("export/gone.json")]);
+    let found = survey(&home.places(), &Scope::default(), &positions);
+    let mut seen: Vec<_> = outlook(&found, &positions).into_iter().map(|p| (p.path, p.missing)).collect();
+    seen.sort();
+    let path = |below: &str| home.path(below).to_string_lossy().into_owned();
+    assert_eq!(seen, [(path("export/chat.json"), false), (path("export/gone.json"), true)]);
+}
+
+#[test]
 fn what_only_new_rows_name_is_found_by_a_further_look_and_once() {
     let home = Home::with(&[AIDER, "src/garden/.aider.chat.history.md"]);
     let scope = Scope::default();

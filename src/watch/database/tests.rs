@@ -140,3 +140,24 @@ fn a_database_whose_write_was_cut_off_is_busy_and_not_half_read() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_key_is_looked_up_in_the_log_too_and_no_file_appears() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let writer = Connection::open(&path).unwrap();
+    let table = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE kv(key TEXT UNIQUE, value BLOB)";
+    writer.execute_batch(table).unwrap();
+    let has = |key: &str| Database::has_key(&path, "kv", key).unwrap();
+    assert!(!has("a"));
+    writer.execute_batch("INSERT INTO kv VALUES ('a', '1'), ('gone', NULL)").unwrap();
+    assert!(has("a") && !has("gone") && !has("b"));
+    assert!(!Database::has_key(&path, "other", "a").unwrap());
+    drop(writer);
+    let before = contents(folder.path());
+    assert!(has("a"));
+    assert_eq!(contents(folder.path()), before);
+    std::fs::write(&path, vec![7; 8192]).unwrap();
+    assert!(!has("a"), "a damaged database has nothing");
+    assert!(Database::has_key(&folder.path().join("none"), "kv", "a").is_err());
+}

@@ -79,7 +79,7 @@ fn a_sub_agents_transcript_names_its_parent() {
         (&row["session_id"], &row["parent_session_id"], &row["is_subagent"]),
         (&json!("child"), &json!("parent"), &json!(true))
     );
-    let owner = Companion { name: "chats", text: "" };
+    let owner = Companion { name: "store.db", text: "" };
     assert!(decode_with(Format::CursorTranscript, path, &[owner], line).rows.is_empty(), "an agent typed nothing");
 }
 
@@ -102,7 +102,7 @@ fn a_transcript_of_text_becomes_the_same_kinds_of_rows() {
     assert_eq!((&result["tool_output"], &result["tool_call_id"]), (&json!("fn a"), &call["tool_call_id"]));
     assert_eq!(decoded.of("llm_response")[1]["text"], "Done.\nReally.");
     assert_eq!(provisional(Format::CursorText, TEXT_PATH, TEXT.as_bytes()).len(), 1);
-    let owner = Companion { name: "state.vscdb", text: "" };
+    let owner = Companion { name: "composerData:c0ffee", text: "" };
     assert_eq!(types(&decode_with(Format::CursorText, TEXT_PATH, &[owner], TEXT.as_bytes())), ["prompt_history"]);
 }
 

@@ -28,7 +28,7 @@ fn trap_1_of_a_chat_in_four_stores_no_prompt_counts_twice() {
 {"role":"assistant","message":{"content":[{"type":"text","text":"ok"},{"type":"tool_use","name":"Shell","input":{"command":"ls"}}]}}
 "#;
     let path = format!("/home/me/.cursor/projects/w/agent-transcripts/{CHAT}/{CHAT}.jsonl");
-    for owner in ["state.vscdb", "chats"] {
+    for owner in ["composerData:c", "store.db"] {
         let owner = Companion { name: owner, text: "" };
         let copy = decode_with(Format::CursorTranscript, &path, &[owner], line);
         assert_eq!(types(&copy), ["prompt_history"]);
@@ -230,7 +230,7 @@ fn trap_9_no_query_walks_the_index_or_reads_what_did_not_change() {
                 .any(|name| line.contains(&format!("SCAN {name}")));
             assert!(own, "{plan}");
         }
-        assert!(plan.contains("(rowid>?)") || sql.contains("ItemTable"), "{plan}");
+        assert!(plan.contains("(rowid>? AND rowid<?)") || sql.contains("ItemTable"), "{plan}");
         assert!(plan.contains("(key=?)"), "{plan}");
     }
 }
