@@ -21,7 +21,7 @@ use super::state::{Files, State};
 use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Checkpoints kept: the newest and the one before.
 const KEPT: usize = 2;
 
@@ -226,7 +226,8 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         folders,
     } = source;
     let Checkpoint { resume_at, high_water, open, state } = checkpoint;
-    let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail } = fingerprint;
+    let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail, companions_ns } =
+        fingerprint;
     let Counts { lines, line_rows, ignored, rejects, rows, duplicates, replaced_chars, unknown_types } = counts;
     out.text(agent);
     out.text(format);
@@ -236,7 +237,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.int(folders.len() as u64);
     folders.iter().for_each(|folder| out.text(folder));
     out.int(u64::from(*missing) | u64::from(*open) << 1);
-    for number in [born_us, modified_ns, changed_ns, read_at_us] {
+    for number in [born_us, modified_ns, changed_ns, read_at_us, companions_ns] {
         out.signed(*number);
     }
     out.int(u64::from(*generation));
@@ -258,8 +259,8 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
-    let (born_us, modified_ns, changed_ns, read_at_us) =
-        (input.signed()?, input.signed()?, input.signed()?, input.signed()?);
+    let (born_us, modified_ns, changed_ns) = (input.signed()?, input.signed()?, input.signed()?);
+    let (read_at_us, companions_ns) = (input.signed()?, input.signed()?);
     let mut small = || u32::try_from(input.int()?).ok();
     let (generation, head_len, tail_len) = (small()?, small()?, small()?);
     let (id, resume_at, high_water) = (SourceId(input.int()?), input.int()?, input.int()?);
@@ -275,7 +276,8 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         unknown_types: input.int()?,
     };
     let checkpoint = Checkpoint { resume_at, high_water, open, state };
-    let fingerprint = Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail };
+    let fingerprint =
+        Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail, companions_ns };
     Some(SourcePosition {
         id,
         agent,

@@ -17,9 +17,7 @@ use super::anchors::{Anchors, Handed};
 use super::companions::read_companions;
 use super::held::Held;
 use super::recent::{Recent, Touched};
-use super::source::{
-    AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, vanished,
-};
+use super::source::{AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, vanished};
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;

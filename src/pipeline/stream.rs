@@ -340,14 +340,13 @@ impl StreamReader {
         let open = self.decoder.is_open();
         self.position.checkpoint = Checkpoint { resume_at: end, high_water: end, open, state: String::new() };
         let marks = fingerprint(opened, end)?.unwrap_or_default();
-        self.position.fingerprint =
-            Fingerprint {
-                changed_ns: stat.changed_ns,
-                size: stat.size,
-                modified_ns: stat.modified_ns,
-                companions_ns: self.companions_ns,
-                ..marks
-            };
+        self.position.fingerprint = Fingerprint {
+            changed_ns: stat.changed_ns,
+            size: stat.size,
+            modified_ns: stat.modified_ns,
+            companions_ns: self.companions_ns,
+            ..marks
+        };
         self.finish(false, means);
         Ok(Outcome::Read)
     }

@@ -71,6 +71,7 @@ pub(super) fn of(stat: &Stat, position: u64, head: u64, tail: u64, changed_ns: i
         head,
         tail_len: u32::try_from(tail_len).unwrap_or(u32::MAX),
         tail,
+        companions_ns: 0,
     }
 }
 
