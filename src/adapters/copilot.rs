@@ -24,6 +24,7 @@ mod checkpoints;
 mod clean;
 mod document;
 mod edits;
+mod groups;
 mod ids;
 mod oplog;
 mod parts;

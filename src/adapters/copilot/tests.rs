@@ -1,6 +1,7 @@
 //! Promises of this agent's decoders.
 
 mod corpus;
+mod edits;
 mod logs;
 mod sessions;
 mod stores;
