@@ -57,8 +57,10 @@ struct Noted {
 pub(super) struct Session {
     pub(super) place: Place,
     head: Head,
-    /// Session that an export names only inside of its answers, or the first request's id.
-    exported: Option<String>,
+    /// The session as an export names it: only inside of answers.
+    named: Option<String>,
+    /// Id of the first request that has one: the name of a session that has none.
+    first_request: Option<String>,
     noted: Vec<Noted>,
     pub(super) last_us: Option<i64>,
     /// Parses JSON that stands inside strings.
@@ -109,15 +111,19 @@ impl Session {
         self.noted[index] = Noted { prompt: ids::prompt_hash(&prompt), ts_us };
         let completed = request.path(&["modelState", "completedAt"]).and_then(when);
         self.last_us = self.last_us.max(ts_us).max(completed);
-        if self.exported.is_none() {
+        if self.named.is_none() {
             let named = request.path(&["result", "metadata"]).and_then(|m| m.str_at("sessionId"));
-            self.exported = named.or_else(|| request_id(request)).map(str::to_owned);
+            self.named = named.map(str::to_owned);
+        }
+        if self.first_request.is_none() {
+            self.first_request = request_id(request).map(str::to_owned);
         }
     }
 
     /// The session's id; exports have none of their own.
     pub(super) fn id(&self) -> Option<&str> {
-        self.head.session.as_deref().or(self.place.session.as_deref()).or(self.exported.as_deref())
+        let Self { head, place, named, first_request, .. } = self;
+        [&head.session, &place.session, named, first_request].into_iter().find_map(Option::as_deref)
     }
 
     /// Time of the request at `index`, and true when it is a neighbour's.
