@@ -115,7 +115,7 @@ pub(super) fn edit(turn: &Turn<'_>, part: Json<'_, '_>, nth: usize, rows: &mut R
         tool_name: name,
         tool_call_id: Some(&call_id),
         file_path: path.as_deref(),
-        completeness: turn.base.completeness + lines.map_or(0, Lines::size),
+        completeness: turn.rank + lines.map_or(0, Lines::size),
         ..turn.base
     };
     let event_id = |kind: &str| Some(ids::nth_of_turn(kind, turn.name, nth));

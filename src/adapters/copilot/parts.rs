@@ -213,7 +213,7 @@ fn thinking<'i>(turn: &Turn<'_>, words: &str, part: Option<Json<'_, 'i>>, at: &m
         role: Some("assistant"),
         text: Some(words),
         extra: facts.as_deref(),
-        completeness: row.completeness + ids::length(words),
+        completeness: row.completeness + ids::size(words),
         ..row
     });
 }

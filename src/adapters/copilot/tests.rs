@@ -1,5 +1,6 @@
 //! Promises of this agent's decoders.
 
+mod attempts;
 mod corpus;
 mod edits;
 mod logs;
