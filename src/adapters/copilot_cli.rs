@@ -1,4 +1,4 @@
-//! GitHub Copilot CLI: event logs, sessions of its first weeks, the session store.
+//! GitHub Copilot CLI: event logs, sessions of its first weeks, the session store, titles.
 //!
 //! Facts (event schema of github/copilot-sdk, github/copilot-cli's changelog, real logs):
 //!
@@ -7,6 +7,7 @@
 //! - a tool call stands in `assistant.message.toolRequests` and again in `tool.execution_start`: one row,
 //!   with the id of the session and of the call
 //! - the folder, branch and model may change in a session; they are those of the event before
+//! - no event has the session's title: `workspace.yaml` gets it when the agent finds one
 //!
 //! Usage has three witnesses; no sum of two of them is right. All usage is on rows of type `llm_request`,
 //! apart from the texts, so that a better witness can replace a worse one in any order of reading:
@@ -31,6 +32,7 @@ mod record;
 mod store;
 mod tool;
 mod usage;
+mod workspace;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
     match format {
         Format::CopilotCliEvents => Some(Box::new(events::EventsDecoder::new(info, checkpoint))),
         Format::CopilotCliDocument => Some(Box::new(document::DocumentDecoder::new(info, checkpoint))),
+        Format::CopilotCliWorkspace => Some(Box::new(workspace::WorkspaceDecoder::new(info, checkpoint))),
         _ => None,
     }
 }

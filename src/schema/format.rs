@@ -76,6 +76,8 @@ pub enum Format {
     CopilotCliEvents,
     /// Copilot CLI session before October 2025: one JSON document.
     CopilotCliDocument,
+    /// Where a Copilot CLI session works, and its title: `workspace.yaml`.
+    CopilotCliWorkspace,
     /// The Copilot CLI's `session-store.db`: usage of each request.
     CopilotCliStore,
     /// Cursor's `state.vscdb`, of a workspace or of all.
@@ -211,6 +213,7 @@ const SPECS: &[Spec] = &[
     spec(Format::VisualStudioTraces, "visual-studio-traces", "github-copilot", Framing::Lines, Usage::Reported),
     spec(Format::CopilotCliEvents, "copilot-cli-events", "copilot-cli", Framing::Lines, Usage::Derived),
     spec(Format::CopilotCliDocument, "copilot-cli-document", "copilot-cli", Framing::Document, Usage::None),
+    spec(Format::CopilotCliWorkspace, "copilot-cli-workspace", "copilot-cli", Framing::Document, Usage::None),
     spec(Format::CopilotCliStore, "copilot-cli-store", "copilot-cli", Framing::Database, Usage::Reported),
     spec(Format::CursorState, "cursor-state", "cursor", Framing::Database, Usage::Reported),
     spec(Format::CursorChat, "cursor-chat", "cursor", Framing::Database, Usage::None),

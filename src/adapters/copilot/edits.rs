@@ -17,6 +17,11 @@ impl Lines {
         self.added = self.added.saturating_add(other.added);
         self.removed = self.removed.saturating_add(other.removed);
     }
+
+    /// How many there are, as part of a completeness.
+    pub(super) fn size(self) -> i64 {
+        i64::from(self.added.saturating_add(self.removed)).clamp(0, 1 << 20)
+    }
 }
 
 /// Lines of all edits of a group, however deep they are nested; `None` when there are none.
@@ -29,6 +34,11 @@ pub(super) fn lines_of(edits: Json<'_, '_>) -> Option<Lines> {
         }
     }
     sum
+}
+
+/// True when there is no edit in a group, however deep it is nested.
+pub(super) fn is_empty(edits: Json<'_, '_>) -> bool {
+    edits.items().all(|item| item.is_array() && is_empty(item))
 }
 
 /// `{text, range: {startLineNumber, startColumn, endLineNumber, endColumn}}`; columns start at 1.
@@ -107,6 +117,9 @@ mod tests {
             assert_eq!(found, Some(Lines { added, removed }), "{text:?} {range:?}");
         }
         assert_eq!(lines("[[],[]]"), None);
+        for (text, empty) in [("[[],[]]", true), ("[[],[{}]]", false), ("[{}]", false), ("[]", true)] {
+            Parser::default().each(text.as_bytes(), |json| assert_eq!(is_empty(json), empty, "{text}")).unwrap();
+        }
         assert_eq!(
             lines(&format!("[[{}],[{}]]", edit("a\n", [1, 1, 1, 1]), edit("b\n", [2, 1, 2, 1]))).unwrap().added,
             2

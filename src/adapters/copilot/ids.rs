@@ -11,8 +11,17 @@ pub(super) const TRANSCRIPT: i64 = 1;
 pub(super) const UNFINISHED: i64 = 1 << 40;
 /// Completeness of what a finished request of a session file says.
 pub(super) const FINISHED: i64 = 1 << 41;
+/// Completeness of what a session file says under the name of a turn, at least.
+const TURN: i64 = 1 << 49;
 /// Completeness of a call as its span or its exported record has it.
 pub(super) const MEASURED: i64 = 1 << 50;
+
+/// What of a completeness is left to the size of a text in a turn.
+const SIZE_BITS: u32 = 21;
+/// Seconds in the smallest difference of time that decides between two attempts.
+const TICK_S: i64 = 4;
+/// Beginning of the ticks: the year 2025, before there were turns that two attempts can share.
+const FIRST_TICK_S: i64 = 1_735_689_600;
 
 /// First version of the extension (0.37) that keeps transcripts beside the editor's sessions.
 const TRANSCRIPTS_SINCE: (u32, u32) = (0, 37);
@@ -69,6 +78,22 @@ pub(super) fn unique_call<'i>(turn: &str, bare: &'i str, nth: usize) -> Cow<'i, 
 /// Id of an event of a tool call.
 pub(super) fn call(kind: &str, unique: &str) -> EventId {
     EventId::of(AGENT, kind, &[unique.as_bytes()])
+}
+
+/// Completeness of what an attempt at a turn says, without the size of its text.
+///
+/// A document that was rewritten after a prompt was asked again holds the last attempt only, under the
+/// name of the first one: whatever the lengths, the later attempt counts, of one attempt the finished
+/// state.
+pub(super) fn attempt(asked_us: Option<i64>, is_finished: bool) -> i64 {
+    let seconds = asked_us.unwrap_or_default() / 1_000_000 - FIRST_TICK_S;
+    let ticks = (seconds / TICK_S).clamp(0, (1 << 27) - 1);
+    TURN + (((ticks << 1) + i64::from(is_finished)) << SIZE_BITS)
+}
+
+/// A text's size as part of the completeness of an attempt.
+pub(super) fn size(text: &str) -> i64 {
+    length(text).min((1 << SIZE_BITS) - 1)
 }
 
 /// A length as part of a completeness.

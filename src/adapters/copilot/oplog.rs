@@ -8,21 +8,21 @@
 //!
 //! Changes rewrite what was there: streaming text, states of tools. So the log is replayed into the
 //! document, and a request's rows are handed out when it is finished and the next line is about
-//! something else. After a restart the log is replayed from its beginning.
+//! something else, or takes it out: a prompt that is asked again replaces the attempt before. After a
+//! restart the log is replayed from its beginning.
 //!
 //! Drafts (`inputState`) and prompts that wait (`pendingRequests`) are never taken in.
 
 use serde::{Deserialize, Serialize};
 
-use super::clean;
 use super::request::{Spot, rows_of};
-use super::session::{Session, is_final};
+use super::session::{Session, is_final, request_id};
 use super::tree::{Misfit, Node, Step, path};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, Rows};
+use crate::schema::{Checkpoint, Rows};
 
 /// Members of a session that hold what has not been sent.
 const UNSENT: [&str; 2] = ["inputState", "pendingRequests"];
@@ -250,6 +250,17 @@ impl Core {
         unknown
     }
 
+    /// Hands out finished requests that a line takes out of the document, before it does.
+    fn part_with(&mut self, json: Json<'_, '_>, rows: Option<&mut Rows>) -> bool {
+        let Some((from, list)) = cut_of(json).filter(|(from, _)| *from < self.entries.len()) else { return false };
+        let stays = |index: usize| {
+            let id = self.session.request_at(index);
+            id.is_some() && list.into_iter().flat_map(Json::items).any(|item| request_id(item) == id)
+        };
+        let leaving: Vec<usize> = (from..self.entries.len()).filter(|index| !stays(*index)).collect();
+        self.flush(|index, entry| entry.is_final && leaving.contains(&index), rows)
+    }
+
     fn request(&self, index: usize, provisional: bool, rows: &mut Rows) -> bool {
         let Some(entry) = self.entries.get(index) else { return false };
         let mut text = String::new();
@@ -265,6 +276,21 @@ impl Core {
 
     fn has_dirty(&self) -> bool {
         self.entries.iter().any(|e| e.dirty)
+    }
+}
+
+/// The request from which on a line replaces all, and what by.
+fn cut_of<'t, 'i>(json: Json<'t, 'i>) -> Option<(usize, Option<Json<'t, 'i>>)> {
+    let value = json.get("v");
+    let kind = json.i64_at("kind")?;
+    if kind == 0 {
+        return Some((0, value?.get("requests")));
+    }
+    let path = json.get("k").filter(|k| k.len() == 1)?;
+    path.items().next().filter(|step| step.as_str() == Some("requests"))?;
+    match kind {
+        1 | 3 => Some((0, value)),
+        _ => Some((usize::try_from(json.i64_at("i")?).ok()?, value)),
     }
 }
 
@@ -296,15 +322,17 @@ impl Decoder for OpLogDecoder {
         }
         let mut outcome = Outcome::Ignored;
         let mut touched = Touch::Nothing;
+        let mut unknown = false;
         let core = &mut self.core;
         let seen = self.parser.each(line.bytes, |json| {
             if json.i64_at("kind").is_some_and(|kind| !(0..=3).contains(&kind)) {
                 outcome = outcome.max(Outcome::Unknown);
                 if !replaying {
-                    unknown_row(&core.session, json, line.offset, rows);
+                    core.session.unknown_row(json, line.offset, rows);
                 }
                 return;
             }
+            unknown |= core.part_with(json, (!replaying).then_some(&mut *rows));
             match core.take(json, line) {
                 Ok(Touch::Nothing) => {}
                 Ok(touch) => {
@@ -319,7 +347,7 @@ impl Decoder for OpLogDecoder {
             Touch::One(one) => index != one,
             Touch::Nothing | Touch::Head => true,
         };
-        let unknown = core.flush(|i, entry| entry.is_final && untouched(i), (!replaying).then_some(&mut *rows));
+        unknown |= core.flush(|i, entry| entry.is_final && untouched(i), (!replaying).then_some(&mut *rows));
         self.read_to = line.end;
         if !replaying {
             rows.counts().unknown_types += u64::from(unknown);
@@ -365,18 +393,4 @@ impl Decoder for OpLogDecoder {
     fn last_us(&self) -> Option<i64> {
         self.core.session.last_us
     }
-}
-
-/// A change of a kind that this version does not know.
-fn unknown_row(session: &Session, json: Json<'_, '_>, offset: u64, rows: &mut Rows) {
-    let facts = clean::extra(|writer| clean::rest(json, &[], writer));
-    let ts_us = session.last_us.unwrap_or(session.place.modified_us);
-    rows.event(&EventRow {
-        event_type: "unknown",
-        ts_us,
-        ts_inferred: true,
-        source_offset: offset,
-        extra: facts.as_deref(),
-        ..session.row()
-    });
 }

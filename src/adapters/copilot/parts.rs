@@ -7,10 +7,10 @@
 //! partner stands by itself.
 
 use super::clean::{extra, rest, write_clean};
-use super::edits::{self, Lines};
+use super::groups::{self, Groups};
 use super::request::Turn;
 use super::tool::{self, Rounds, Shown};
-use super::{ids, text, uri};
+use super::{ids, text};
 use crate::adapters::json::Json;
 use crate::schema::{EventRow, Rows};
 
@@ -96,7 +96,7 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
     let shown = Shown::list(response.items().filter(|part| kind_of(*part) == Kind::Tool));
     let mut rounds = Rounds::new(turn.metadata);
     rounds.pair(&shown);
-    let joined = join_edits(response, &shown, &rounds);
+    let groups = join(response, &shown, &rounds);
     let mut at = Counter::default();
     for part in response.items() {
         match kind_of(part) {
@@ -110,13 +110,14 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
             Kind::Tool => {
                 out.pause();
                 if let Some(call) = shown.get(at.tool) {
-                    tool::shown_rows(turn, call, rounds.partner(at.tool), joined.of_tool(at.tool), rows);
+                    tool::shown_rows(turn, call, rounds.partner(at.tool), groups.of_call(at.tool), rows);
                 }
                 at.tool += 1;
             }
             Kind::Edit => {
-                if joined.alone.contains(&at.edit) {
-                    edit(turn, part, &mut at, rows);
+                if groups.is_alone(at.edit) {
+                    groups::edit(turn, part, at.lone_edit, rows);
+                    at.lone_edit += 1;
                 }
                 at.edit += 1;
             }
@@ -137,6 +138,25 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
     }
     out.text.truncate(out.text.trim_end().len());
     out
+}
+
+/// Finds which call made each group of edits.
+fn join(response: Json<'_, '_>, shown: &[Shown<'_>], rounds: &Rounds<'_>) -> Groups {
+    let mut groups = Groups::default();
+    let mut calls = shown.iter().enumerate();
+    for part in response.items() {
+        match kind_of(part) {
+            Kind::Tool => {
+                let Some((at, call)) = calls.next() else { continue };
+                let partner = rounds.partner(at);
+                let edits = tool::edits_files(partner.map_or(call.tool_id, |p| p.name));
+                groups.call(edits, || partner.and_then(tool::RoundCall::file).or_else(|| call.file()));
+            }
+            Kind::Edit => groups.group(part),
+            _ => {}
+        }
+    }
+    groups
 }
 
 /// How many parts of each kind there were so far.
@@ -193,7 +213,7 @@ fn thinking<'i>(turn: &Turn<'_>, words: &str, part: Option<Json<'_, 'i>>, at: &m
         role: Some("assistant"),
         text: Some(words),
         extra: facts.as_deref(),
-        completeness: row.completeness + ids::length(words),
+        completeness: row.completeness + ids::size(words),
         ..row
     });
 }
@@ -212,92 +232,4 @@ fn other<'i>(turn: &Turn<'_>, part: Json<'_, 'i>, event_type: &str, at: &mut Cou
     let said = ["content", "message", "title"].iter().find_map(|key| part.get(key).and_then(text::markdown));
     let row = turn.nth(kind, nth, "");
     rows.event(&EventRow { event_type, text: said.filter(|t| !t.is_empty()), extra: facts.as_deref(), ..row });
-}
-
-/// Edits, by what made them.
-#[derive(Debug, Default)]
-struct Joined {
-    /// Of each tool call: lines of the groups that it made.
-    tools: Vec<Option<Lines>>,
-    /// Groups that no tool call made.
-    alone: Vec<usize>,
-}
-
-impl Joined {
-    fn of_tool(&self, at: usize) -> Option<Lines> {
-        self.tools.get(at).copied().flatten()
-    }
-}
-
-/// Gives each group of edits to the editing call before it that works on the same file, or on any.
-fn join_edits(response: Json<'_, '_>, shown: &[Shown<'_>], rounds: &Rounds<'_>) -> Joined {
-    let mut joined = Joined { tools: vec![None; shown.len()], alone: Vec::new() };
-    let (mut tool, mut group, mut last) = (0, 0, None);
-    for part in response.items() {
-        match kind_of(part) {
-            Kind::Tool => {
-                let name = rounds.partner(tool).map(|c| c.name).or(shown.get(tool).map(|s| s.tool_id));
-                if name.is_some_and(tool::edits_files) {
-                    last = Some(tool);
-                }
-                tool += 1;
-            }
-            Kind::Edit => {
-                let file = part.get("uri").and_then(uri::path_of);
-                let same = |at: &usize| match rounds.partner(*at).and_then(|c| c.file()) {
-                    Some(path) => file.as_deref().is_none_or(|f| f == path),
-                    None => true,
-                };
-                match last.filter(same) {
-                    Some(at) => {
-                        if let Some(lines) = part.get("edits").and_then(edits::lines_of) {
-                            joined.tools[at].get_or_insert_with(Lines::default).add(lines);
-                        }
-                    }
-                    None => joined.alone.push(group),
-                }
-                group += 1;
-            }
-            _ => {}
-        }
-    }
-    joined
-}
-
-/// A write that no tool call made: one group of edits is one write.
-fn edit<'i>(turn: &Turn<'_>, part: Json<'_, 'i>, at: &mut Counter<'i>, rows: &mut Rows) {
-    let path = part.get("uri").and_then(uri::path_of);
-    let lines = part.get("edits").and_then(edits::lines_of);
-    let facts = extra(|writer| rest(part, &["kind", "uri", "edits", "done"], writer));
-    let nth = at.lone_edit;
-    at.lone_edit += 1;
-    let name = part.str_at("kind");
-    let call_id = format!("edit_{}", ids::nth_of_turn("edit", turn.name, nth));
-    let row = EventRow {
-        tool_name: name,
-        tool_call_id: Some(&call_id),
-        file_path: path.as_deref(),
-        completeness: turn.base.completeness + i64::from(lines.map_or(0, |l| l.added.saturating_add(l.removed))),
-        ..turn.base
-    };
-    let event_id = |kind: &str| Some(ids::nth_of_turn(kind, turn.name, nth));
-    rows.event(&EventRow {
-        id: event_id("edit"),
-        event_type: "file_modify",
-        role: Some("assistant"),
-        extra: facts.as_deref(),
-        ..row
-    });
-    let done = part.get("done").and_then(Json::as_bool);
-    if done != Some(false) {
-        rows.event(&EventRow {
-            id: event_id("edited"),
-            event_type: "tool_result",
-            role: Some("tool"),
-            lines_added: lines.map(|l| l.added),
-            lines_removed: lines.map(|l| l.removed),
-            status: Some("completed"),
-            ..row
-        });
-    }
 }

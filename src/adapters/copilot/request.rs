@@ -56,8 +56,11 @@ pub(super) struct Turn<'a> {
     pub(super) metadata: Option<Json<'a, 'a>>,
     /// Name of the turn; ids are formed from it.
     pub(super) name: &'a str,
-    /// A row with what is the same for the whole request.
+    /// A row with what is the same for the whole request. Its completeness is that of calls, which
+    /// have names of their own.
     pub(super) base: EventRow<'a>,
+    /// Completeness of what the turn's name stands for.
+    pub(super) rank: i64,
 }
 
 /// What a request reports of the tokens it took.
@@ -87,7 +90,8 @@ pub(super) fn rows_of(session: &Session, request: Json<'_, '_>, spot: Spot, rows
         completeness: if is_final(request) { FINISHED } else { UNFINISHED },
         ..base
     };
-    let turn = Turn { session, request, metadata, name: &name, base };
+    let rank = ids::attempt(session.asked(spot.index), is_final(request));
+    let turn = Turn { session, request, metadata, name: &name, base, rank };
     turn.prompt(spot.index, rows);
     let response = parts::rows_of(&turn, rows);
     turn.summary(rows);
@@ -116,7 +120,8 @@ fn model_of<'i>(request: Json<'_, 'i>, metadata: Option<Json<'_, 'i>>) -> (Optio
 impl<'a> Turn<'a> {
     /// A row of this turn's `nth` event of a kind; its name stays when the request goes on.
     pub(super) fn nth(&self, kind: &str, nth: usize, event_type: &'a str) -> EventRow<'a> {
-        EventRow { id: Some(ids::nth_of_turn(kind, self.name, nth)), event_type, ..self.base }
+        let id = Some(ids::nth_of_turn(kind, self.name, nth));
+        EventRow { id, event_type, completeness: self.rank, ..self.base }
     }
 
     fn member(&self, key: &str) -> Option<Json<'a, 'a>> {
@@ -158,7 +163,7 @@ impl<'a> Turn<'a> {
             message_id: request_id(self.request),
             text: Some(&words),
             extra: facts.as_deref(),
-            completeness: FINISHED,
+            completeness: ids::attempt(self.session.asked(index), true),
             ..self.base
         });
     }
@@ -223,7 +228,7 @@ impl<'a> Turn<'a> {
         let answer = EventRow {
             nano_credits: credits.and_then(nano),
             extra: facts.as_deref(),
-            completeness: self.base.completeness + ids::length(words),
+            completeness: self.rank + ids::size(words),
             ..answer
         };
         match (usage, turn_id) {
@@ -316,6 +321,7 @@ impl<'a> Turn<'a> {
             status: code,
             request_id: self.metadata.and_then(|m| m.str_at("responseId")),
             extra: facts.as_deref(),
+            completeness: self.rank,
             ..self.base
         });
     }

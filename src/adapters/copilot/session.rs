@@ -46,9 +46,12 @@ struct Head {
 }
 
 /// What must be known of every request to name the turns after it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Noted {
+    id: Option<String>,
     prompt: u128,
+    /// How many requests before it had this prompt, those that are gone since included.
+    nth: usize,
     ts_us: Option<i64>,
 }
 
@@ -57,9 +60,13 @@ struct Noted {
 pub(super) struct Session {
     pub(super) place: Place,
     head: Head,
-    /// Session that an export names only inside of its answers, or the first request's id.
-    exported: Option<String>,
+    /// The session as an export names it: only inside of answers.
+    named: Option<String>,
+    /// Id of the first request that has one: the name of a session that has none.
+    first_request: Option<String>,
     noted: Vec<Noted>,
+    /// Requests that were taken out: undone, or asked again.
+    gone: Vec<Noted>,
     pub(super) last_us: Option<i64>,
     /// Parses JSON that stands inside strings.
     pub(super) inner: RefCell<Parser>,
@@ -94,36 +101,71 @@ impl Session {
         self.last_us = self.last_us.max(self.head.created_us);
     }
 
-    /// Forgets the requests from `index` on.
+    /// Forgets the requests from `index` on, but not that they were asked: what they said has been
+    /// handed out under their turns' names, and a transcript has it too.
     pub(super) fn forget_from(&mut self, index: usize) {
-        self.noted.truncate(index);
+        let removed = self.noted.drain(index.min(self.noted.len())..);
+        self.gone.extend(removed.filter(|n| n.id.is_some()));
     }
 
     /// Takes note of the request at `index`; those before it are known already.
     pub(super) fn note(&mut self, index: usize, request: Json<'_, '_>) {
         let prompt = request.get("message").map(text::prompt).unwrap_or_default();
+        let prompt = ids::prompt_hash(&prompt);
         let ts_us = request.get("timestamp").and_then(when);
+        let id = request_id(request).map(str::to_owned);
         if self.noted.len() <= index {
             self.noted.resize(index + 1, Noted::default());
         }
-        self.noted[index] = Noted { prompt: ids::prompt_hash(&prompt), ts_us };
+        let nth = self.nth(index, prompt, id.as_deref());
+        self.noted[index] = Noted { id, prompt, nth, ts_us };
         let completed = request.path(&["modelState", "completedAt"]).and_then(when);
         self.last_us = self.last_us.max(ts_us).max(completed);
-        if self.exported.is_none() {
+        if self.named.is_none() {
             let named = request.path(&["result", "metadata"]).and_then(|m| m.str_at("sessionId"));
-            self.exported = named.or_else(|| request_id(request)).map(str::to_owned);
+            self.named = named.map(str::to_owned);
         }
+        if self.first_request.is_none() {
+            self.first_request = request_id(request).map(str::to_owned);
+        }
+    }
+
+    /// How many requests had this prompt before the one that is at `index` now. It keeps its number
+    /// as long as its prompt stays, also when it was taken out and is put back.
+    fn nth(&mut self, index: usize, prompt: u128, id: Option<&str>) -> usize {
+        let before = std::mem::take(&mut self.noted[index]);
+        let same = before.id.is_none() || before.id.as_deref() == id;
+        if same && before.prompt == prompt {
+            return before.nth;
+        }
+        if !same {
+            self.gone.push(before);
+        }
+        let back = id.and_then(|id| self.gone.iter().position(|g| g.id.as_deref() == Some(id)));
+        let back = back.map(|at| self.gone.swap_remove(at)).filter(|g| g.prompt == prompt);
+        let others = self.noted.iter().chain(&self.gone).filter(|n| n.prompt == prompt);
+        back.map_or_else(|| others.map(|n| n.nth + 1).max().unwrap_or_default(), |g| g.nth)
     }
 
     /// The session's id; exports have none of their own.
     pub(super) fn id(&self) -> Option<&str> {
-        self.head.session.as_deref().or(self.place.session.as_deref()).or(self.exported.as_deref())
+        let Self { head, place, named, first_request, .. } = self;
+        [&head.session, &place.session, named, first_request].into_iter().find_map(Option::as_deref)
+    }
+
+    /// Id of the request at `index`.
+    pub(super) fn request_at(&self, index: usize) -> Option<&str> {
+        self.noted.get(index)?.id.as_deref()
+    }
+
+    /// When the request at `index` was asked, if it says so itself.
+    pub(super) fn asked(&self, index: usize) -> Option<i64> {
+        self.noted.get(index)?.ts_us
     }
 
     /// Time of the request at `index`, and true when it is a neighbour's.
     pub(super) fn time(&self, index: usize) -> (i64, bool) {
-        let own = self.noted.get(index).and_then(|n| n.ts_us);
-        if let Some(ts_us) = own {
+        if let Some(ts_us) = self.asked(index) {
             return (ts_us, false);
         }
         let before = self.noted.iter().take(index).rev().find_map(|n| n.ts_us);
@@ -138,9 +180,8 @@ impl Session {
             (false, Some(id)) => id.to_owned(),
             (false, None) => format!("{session}/{index}"),
             (true, _) => {
-                let own = self.noted.get(index).map(|n| n.prompt).unwrap_or_default();
-                let nth = self.noted.iter().take(index).filter(|n| n.prompt == own).count();
-                ids::shared_turn(session, own, nth)
+                let (prompt, nth) = self.noted.get(index).map(|n| (n.prompt, n.nth)).unwrap_or_default();
+                ids::shared_turn(session, prompt, nth)
             }
         }
     }
@@ -187,6 +228,19 @@ impl Session {
                 ..self.row()
             });
         }
+    }
+
+    /// A change of a kind that this version does not know.
+    pub(super) fn unknown_row(&self, json: Json<'_, '_>, offset: u64, rows: &mut Rows) {
+        let facts = extra(|writer| rest(json, &[], writer));
+        rows.event(&EventRow {
+            event_type: "unknown",
+            ts_us: self.last_us.unwrap_or(self.place.modified_us),
+            ts_inferred: true,
+            source_offset: offset,
+            extra: facts.as_deref(),
+            ..self.row()
+        });
     }
 }
 

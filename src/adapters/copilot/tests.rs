@@ -1,6 +1,8 @@
 //! Promises of this agent's decoders.
 
+mod attempts;
 mod corpus;
+mod edits;
 mod logs;
 mod sessions;
 mod stores;

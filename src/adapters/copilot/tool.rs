@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::clean::{extra, is_blank, rest, write_clean};
 use super::edits::{self, Lines};
+use super::groups::Written;
 use super::request::Turn;
 use super::{ids, session, text, uri};
 use crate::adapters::json::{Json, ObjectWriter, write_str};
@@ -78,6 +79,16 @@ impl<'i> Shown<'i> {
         }
         list
     }
+
+    /// The file that its messages link to, if they link to one only.
+    pub(super) fn file(&self) -> Option<String> {
+        let linked = |key: &str| {
+            let mut uris = self.part.path(&[key, "uris"])?.entries();
+            let (uri, _) = uris.next()?;
+            uris.next().is_none().then(|| uri::locate(uri)).flatten()
+        };
+        linked("invocationMessage").or_else(|| linked("pastTenseMessage")).map(|l| l.path)
+    }
 }
 
 /// A call as the model made it.
@@ -101,8 +112,13 @@ impl RoundCall<'_> {
         let arguments = self.arguments?;
         let text = arguments.as_str()?;
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
-        ["filePath", "path", "file_path"].iter().find_map(|key| value.get(key)?.as_str().map(str::to_owned))
+        ["filePath", "path", "file_path"].iter().find_map(|key| value.get(key)?.as_str()).map(located)
     }
+}
+
+/// A path as an argument has it, spelled as the editor's URIs are here.
+fn located(path: &str) -> String {
+    uri::locate(path).map_or_else(|| path.to_owned(), |l| l.path)
 }
 
 /// The rounds of a turn.
@@ -197,6 +213,8 @@ pub(super) struct Arguments {
     /// As JSON.
     pub(super) json: Option<String>,
     pub(super) path: Option<String>,
+    /// The path is the first one of a patch or list, which may be for more.
+    pub(super) is_first: bool,
     pub(super) command: Option<String>,
     pub(super) lines: Option<Lines>,
 }
@@ -238,12 +256,14 @@ impl Arguments {
         let patched = || {
             let patch = value.str_at("input").or_else(|| value.str_at("patch"))?;
             let marks = ["*** Update File: ", "*** Add File: ", "*** Delete File: "];
-            patch.lines().find_map(|l| marks.iter().find_map(|m| l.strip_prefix(m))).map(|p| p.trim().to_owned())
+            patch.lines().find_map(|l| marks.iter().find_map(|m| l.strip_prefix(m))).map(|p| located(p.trim()))
         };
         let replaced = || value.get("replacements").and_then(|l| l.items().next()).and_then(named);
+        let own = named(value);
         Self {
             json: Some(json),
-            path: named(value).or_else(patched).or_else(replaced),
+            is_first: own.is_none(),
+            path: own.or_else(patched).or_else(replaced),
             command: value.str_at("command").map(str::to_owned),
             lines: edits::lines_of_arguments(value),
         }
@@ -371,7 +391,7 @@ pub(super) fn shown_rows(
     turn: &Turn<'_>,
     shown: &Shown<'_>,
     partner: Option<&RoundCall<'_>>,
-    lines: Option<Lines>,
+    written: Option<&Written>,
     rows: &mut Rows,
 ) {
     let part = shown.part;
@@ -380,7 +400,8 @@ pub(super) fn shown_rows(
     let mut arguments = known.unwrap_or_default();
     let guessed = shown_arguments(part, data);
     arguments.json = arguments.json.or(guessed.json);
-    arguments.path = arguments.path.or(guessed.path);
+    let by_group = written.and_then(|w| w.file.clone()).filter(|_| arguments.is_first || arguments.path.is_none());
+    arguments.path = by_group.or(arguments.path).or(guessed.path);
     arguments.command = guessed.command.or(arguments.command);
     let name = partner.map_or(shown.tool_id, |call| call.name);
     let id = match shown.id {
@@ -394,7 +415,7 @@ pub(super) fn shown_rows(
         facts: extra(|writer| call_facts(shown, partner, name, writer)),
         subagent: data.and_then(|d| d.str_at("agentName")),
         is_subagent: shown.inner,
-        result: answer_of(turn, shown, partner, data, lines),
+        result: answer_of(turn, shown, partner, data, written.and_then(|w| w.lines)),
     };
     let base = EventRow {
         message_id: partner.and_then(|call| call.round_id),
@@ -459,7 +480,7 @@ fn shown_arguments(part: Json<'_, '_>, data: Option<Json<'_, '_>>) -> Arguments 
         json: (!json.is_empty()).then_some(json),
         path: linked("invocationMessage").or_else(|| linked("pastTenseMessage")),
         command,
-        lines: None,
+        ..Arguments::default()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::usage::Meters;
+use super::workspace::Workspace;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::{folder, stem};
@@ -81,31 +82,6 @@ pub(super) struct Core {
     pub(super) workspace: Workspace,
 }
 
-/// `workspace.yaml`: lines of `key: value`.
-#[derive(Debug, Default)]
-pub(super) struct Workspace {
-    pub(super) place: Place,
-    pub(super) summary: Option<String>,
-}
-
-impl Workspace {
-    fn of(text: &str) -> Self {
-        let value = |key: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?.trim();
-            let plain = match line.chars().next() {
-                Some(quote @ ('"' | '\'')) => line.trim_matches(quote),
-                _ => line,
-            };
-            // Block texts have their lines below.
-            let is_value = !matches!(plain, "" | "null" | "~" | "|" | "|-" | ">" | ">-");
-            is_value.then(|| plain.to_owned())
-        };
-        let place =
-            Place { cwd: value("cwd"), branch: value("branch"), repository: value("repository"), ..Place::default() };
-        Self { place, summary: value("summary").or_else(|| value("name")) }
-    }
-}
-
 impl Core {
     pub(super) fn new(info: SourceInfo<'_>) -> Self {
         let own_folder = (stem(info.path) == "events").then(|| folder(info.path, 0)).flatten();
@@ -160,20 +136,5 @@ impl Decoder for EventsDecoder {
 
     fn last_us(&self) -> Option<i64> {
         self.core.state.last_us
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_workspace_file_is_read_without_a_parser_for_yaml() {
-        let workspace =
-            Workspace::of("id: x\ncwd: \"/home/me/shop\"\nbranch: main\nsummary: 'Fix: it'\nsummary_count: 2\n");
-        assert_eq!(workspace.place.cwd.as_deref(), Some("/home/me/shop"));
-        assert_eq!(workspace.summary.as_deref(), Some("Fix: it"));
-        assert_eq!(Workspace::of("summary: |-\n  two\n  lines\nname: N").summary.as_deref(), Some("N"));
-        assert_eq!(Workspace::of("").place.branch, None);
     }
 }

@@ -14,6 +14,7 @@ const FILES: Files = Files {
     patterns: &[
         with("session-state/*/events.jsonl", Format::CopilotCliEvents, &["workspace.yaml"]),
         log("session-state/*.jsonl", Format::CopilotCliEvents),
+        log("session-state/*/workspace.yaml", Format::CopilotCliWorkspace),
         log("history-session-state/*.json", Format::CopilotCliDocument),
         log("session-store.db", Format::CopilotCliStore),
     ],
@@ -111,13 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn event_logs_old_sessions_and_the_store_are_found() {
+    fn event_logs_titles_old_sessions_and_the_store_are_found() {
         let table = [
             ("session-state/0a1b/events.jsonl", Some(Format::CopilotCliEvents)),
             ("session-state/0a1b.jsonl", Some(Format::CopilotCliEvents)),
             ("history-session-state/session_a_1.json", Some(Format::CopilotCliDocument)),
             ("session-store.db", Some(Format::CopilotCliStore)),
-            ("session-state/0a1b/workspace.yaml", None),
+            ("session-state/0a1b/workspace.yaml", Some(Format::CopilotCliWorkspace)),
+            ("session-state/0a1b/files/workspace.yaml", None),
             ("session-state/0a1b/files/x.jsonl", None),
             ("config.json", None),
             ("jb/0a/partition-1.jsonl", None),

@@ -240,3 +240,21 @@ fn sessions_of_the_first_editors_and_of_other_windows_are_sessions() {
         assert_eq!(out.events().iter().filter(|r| r["event_type"] == "user_interaction").count(), 1);
     }
 }
+
+#[test]
+fn an_export_beside_its_session_adds_nothing_when_the_first_request_names_no_session() {
+    let cancelled = json!({"errorDetails": {"code": "canceled", "message": "Canceled"}});
+    let first = with(request("r1", "one", "0.42.0", &json!([{"value": "half"}])), &["result"], cancelled);
+    let second = request("r2", "two", "0.42.0", &json!([{"value": "whole"}]));
+    let second = with(second, &["result", "metadata", "sessionId"], json!(ID));
+    let whole = session(&[first, with(second, &["copilotCredits"], json!(2))]);
+    let mut export = whole.clone();
+    for key in ["version", "sessionId", "creationDate", "customTitle"] {
+        export.as_object_mut().unwrap().remove(key);
+    }
+    let export = || decode(Format::CopilotSession, "/home/u/chat.json", export.to_string().as_bytes());
+    assert_eq!(export().of("user_interaction")[0]["session_id"], ID);
+    let alone = read(&whole).events().len();
+    assert_eq!(together(vec![read(&whole), export()]).events().len(), alone);
+    assert_eq!(together(vec![export(), read(&whole)]).events().len(), alone);
+}

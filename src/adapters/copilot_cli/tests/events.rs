@@ -209,6 +209,30 @@ fn the_workspace_file_names_folder_and_title() {
 }
 
 #[test]
+fn a_title_that_comes_after_the_events_is_the_same_title() {
+    let path = PATH.replace("events.jsonl", "workspace.yaml");
+    let read = |text: &str| decode(Format::CopilotCliWorkspace, &path, text.as_bytes());
+    let without = format!("id: {SESSION}\ncwd: /w/shop\ncreated_at: 2026-08-01T00:00:00.000Z\n");
+    let with = format!("{without}summary: My title\nupdated_at: 2026-08-01T00:05:00.000Z\n");
+    let none = read(&without);
+    assert_eq!((none.rows.len(), none.counts.ignored, none.rejects.len()), (0, 1, 0));
+    let late = read(&with);
+    let title = late.only("title");
+    assert_eq!((&title["text"], &title["session_id"]), (&json!("My title"), &json!(SESSION)));
+    assert_eq!((&title["cwd"], &title["ts"]), (&json!("/w/shop"), &json!(1_785_542_700_000_000_i64)));
+    // An event log that is read with it has the same title, and so has the folder by its name alone.
+    let companions = [Companion { name: "workspace.yaml", text: &with }];
+    let line = event("user.message", 1, &json!({"content": "hi"}));
+    let early = decode_with(Format::CopilotCliEvents, PATH, &companions, line.as_bytes());
+    assert_eq!(early.only("title")["event_id"], title["event_id"]);
+    assert_eq!(read("summary: My title").only("title")["event_id"], title["event_id"]);
+    // In whatever order the two are read, the file's own row is the one that stays.
+    assert!(title["completeness"].as_i64() > early.only("title")["completeness"].as_i64());
+    assert_eq!(read("no yaml at all").rejects, ["wrong_shape"]);
+    assert_eq!(read(" \n").counts.ignored, 1);
+}
+
+#[test]
 fn flat_records_of_other_writers_are_read() {
     let text = "{\"session_id\":\"s\",\"cwd\":\"/w\",\"type\":\"userpromptsubmitted\",\"prompt\":\"hi\",\"timestamp\":1700001000000}\n\
                 {\"session_id\":\"s\",\"type\":\"assistantresponse\",\"result\":\"ho\",\"timestamp\":1700001001000}\n";
@@ -283,6 +307,7 @@ proptest! {
         bytes.extend(tail);
         decode(Format::CopilotCliEvents, PATH, &bytes);
         decode(Format::CopilotCliDocument, "/h/session_x.json", &bytes);
+        decode(Format::CopilotCliWorkspace, "/h/x/workspace.yaml", &bytes);
     }
 
     #[test]
