@@ -9,6 +9,8 @@
 mod args;
 mod commands;
 mod error;
+#[cfg(any(feature = "query", test))]
+mod place;
 mod progress;
 mod table;
 mod units;

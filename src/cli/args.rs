@@ -196,8 +196,10 @@ pub enum OutputFormat {
     Markdown,
     /// A Parquet file.
     Parquet,
-    /// An Arrow IPC stream.
+    /// An Arrow IPC file (Feather 2).
     Arrow,
+    /// An Arrow IPC stream.
+    ArrowStream,
 }
 
 #[cfg(feature = "query")]

@@ -450,14 +450,15 @@ fn help_of_query() {
               How to print the rows [default: table; with -o by the file's ending]
 
               Possible values:
-              - table:    Aligned columns; long values are cut on a terminal
-              - json:     One JSON array of objects
-              - ndjson:   One JSON object per line
-              - csv:      Comma-separated values with a header
-              - tsv:      Tab-separated values with a header
-              - markdown: A Markdown table
-              - parquet:  A Parquet file
-              - arrow:    An Arrow IPC stream
+              - table:        Aligned columns; long values are cut on a terminal
+              - json:         One JSON array of objects
+              - ndjson:       One JSON object per line
+              - csv:          Comma-separated values with a header
+              - tsv:          Tab-separated values with a header
+              - markdown:     A Markdown table
+              - parquet:      A Parquet file
+              - arrow:        An Arrow IPC file (Feather 2)
+              - arrow-stream: An Arrow IPC stream
 
       -o, --output <FILE>
               Write the rows to a file
