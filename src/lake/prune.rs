@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::Part;
 use super::commit::live;
 use super::disk;
-use super::entry::{Change, Entry};
+use super::entry::{Change, Entry, Live};
 use super::error::{At, LakeError};
 use super::export::{MARKER, snapshots_dir};
 use super::open::{Lake, Writer, quarantine_dir};
 use super::reader::PartReader;
+use super::rewrite::check_bytes;
 use super::vacuum::{VacuumReport, remove_orphans};
 use super::writer::NewPart;
 use crate::schema::{Table, events, rejects};
@@ -149,7 +150,7 @@ impl Lake {
     ) -> Result<(Change, Vec<NewPart>), LakeError> {
         let (mut change, mut parts) = (Change::default(), Vec::new());
         for old in writer.state.events.values().filter(|live| filter.may_touch(&live.part)) {
-            let copy = self.pruned(events(), &old.part, |batch| {
+            let copy = self.pruned(events(), old, |batch| {
                 let mask = filter.keeps(batch)?;
                 let paths = batch.column_by_name("source_path")?.as_string_view();
                 for row in (0..mask.len()).filter(|row| !mask.value(*row)) {
@@ -179,7 +180,7 @@ impl Lake {
         let (mut change, mut parts) = (Change::default(), Vec::new());
         let by_source = filter.session.is_some() || filter.project.is_some();
         for old in writer.state.rejects.values() {
-            let copy = self.pruned(rejects(), &old.part, |batch| {
+            let copy = self.pruned(rejects(), old, |batch| {
                 let paths = batch.column_by_name("source_path")?.as_string_view();
                 let times = batch.column_by_name("ingested_at")?.as_primitive::<TimestampMicrosecondType>();
                 let goes = |row: usize| {
@@ -205,16 +206,19 @@ impl Lake {
     fn pruned(
         &self,
         table: &'static Table,
-        part: &Part,
+        live: &Live,
         mut keeps: impl FnMut(&RecordBatch) -> Option<BooleanArray>,
     ) -> Result<Option<Option<NewPart>>, LakeError> {
+        let part = &live.part;
         // Most files hold none of the rows: the columns of the conditions tell before anything is copied.
         let path = self.root.join(&table.name).join(&part.path);
-        let gone = count_gone(&self.root, table, part, &mut keeps)?;
+        let counted = count_gone(&self.root, table, part, &mut keeps);
+        // Of a file that cannot be read its checksum tells whether it is damaged.
+        let gone = counted.or_else(|error| check_bytes(&self.root, table, live).and(Err(error)))?;
         if gone == 0 {
             return Ok(None);
         }
-        let copy = self.rewrite(table, part, keeps)?;
+        let copy = self.rewrite(table, live, keeps)?;
         if gone + copy.as_ref().map_or(0, |copy| copy.part.rows) != part.rows {
             return Err(LakeError::RewriteDiffers { path });
         }

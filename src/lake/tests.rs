@@ -12,7 +12,9 @@ use super::log::Log;
 use super::open::follow_cost;
 use super::reader::PartReader;
 use super::*;
-use crate::schema::{EventId, EventRow, RejectReason, RowContext, Rows, SourceId, SourcePosition, events};
+use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, RowContext, Rows, SourceId, SourcePosition, events};
+
+mod damage;
 
 /// 2026-03-01T00:00:00Z.
 const MARCH: i64 = 1_772_323_200_000_000;
