@@ -442,7 +442,7 @@ Examples:
   devlog prune --project acme/secret --before 90d --yes
 
 Several conditions must all hold. What was pruned is not read again from the logs, also when a log is
-rewritten; --allow-again takes that back."
+rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew."
 )]
 pub(super) struct PruneArgs {
     /// Rows older than this: 2026-01-01, 2026-01, 90d

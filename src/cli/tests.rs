@@ -9,6 +9,7 @@ use crate::config::Os;
 
 mod help;
 mod render;
+mod upkeep;
 
 /// 2026-11-23T12:00:00Z.
 pub(super) const NOON_US: i64 = 1_795_435_200_000_000;

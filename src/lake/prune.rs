@@ -52,6 +52,15 @@ pub struct PruneReport {
     pub snapshots: u64,
 }
 
+/// What [`Lake::allow_again`] took back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AllowReport {
+    /// Filters that are forgotten.
+    pub filters: u64,
+    /// Sources that the next look reads from their beginning.
+    pub sources: u64,
+}
+
 /// Rows of a file that `keeps` does not keep; reads only the columns that conditions are about.
 fn count_gone(
     root: &Path,
@@ -103,23 +112,29 @@ impl Lake {
         Ok(report)
     }
 
-    /// Forgets what was pruned before: such rows are taken again from sources that still hold them, when
-    /// those are read from their beginning. Returns how many filters there were.
+    /// Forgets what was pruned before, and lets every source that is still there be read from its
+    /// beginning once more: the next look takes such rows again from those that hold them. Rows that are
+    /// durable are found to be known, as with any log that was rewritten.
     ///
     /// # Errors
     ///
     /// When the lake cannot be written; nothing has changed then.
-    pub fn allow_again(&self, now_us: i64) -> Result<usize, LakeError> {
+    pub fn allow_again(&self, now_us: i64) -> Result<AllowReport, LakeError> {
         let mut writer = self.writer();
-        let filters = writer.state.pruned.len();
-        if filters > 0 {
-            let mut entry = Entry::blank(0);
-            "allow again".clone_into(&mut entry.operation);
-            entry.now_us = now_us;
-            entry.pruned = Some(Vec::new());
-            self.put(&mut writer, entry, &[])?;
+        let filters = writer.state.pruned.len() as u64;
+        if filters == 0 {
+            return Ok(AllowReport::default());
         }
-        Ok(filters)
+        let mut entry = Entry::blank(0);
+        "allow again".clone_into(&mut entry.operation);
+        entry.now_us = now_us;
+        entry.pruned = Some(Vec::new());
+        let present = writer.state.sources.values().filter(|source| !source.missing);
+        entry.sources = present.map(|source| source.from_the_beginning()).collect();
+        entry.sources.sort_by_key(|source| source.id);
+        let sources = entry.sources.len() as u64;
+        self.put(&mut writer, entry, &[])?;
+        Ok(AllowReport { filters, sources })
     }
 
     /// Counts the events that [`Lake::prune`] would remove from the lake in `root`, and the files

@@ -292,6 +292,10 @@ fn what_is_pruned_is_in_no_file_and_does_not_come_back() {
     assert_eq!(home.number("SELECT count(*) FROM events"), all - 6);
     home.ok(&["backfill"]);
     assert_eq!(home.number("SELECT count(*) FROM events WHERE session_id = 's1'"), 0);
+    home.ok(&["prune", "--allow-again"]);
+    home.ok(&["backfill"]);
+    assert_eq!(home.durable_number("SELECT count(*) FROM events"), all);
+    assert_eq!(home.durable_number("SELECT count(DISTINCT event_id) FROM events"), all);
 }
 
 /// Reads with `python` when it has the modules; `None` says that the test was skipped.

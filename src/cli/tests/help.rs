@@ -350,7 +350,7 @@ fn help_of_prune() {
 
     Several conditions must all hold. What was pruned is not read again from the logs, also when a log
     is
-    rewritten; --allow-again takes that back.
+    rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew.
     ");
 }
 

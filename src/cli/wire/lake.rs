@@ -8,7 +8,7 @@ use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned};
 use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
-use crate::lake::{self, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
+use crate::lake::{self, AllowReport, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
 
@@ -124,8 +124,8 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
     Ok(done)
 }
 
-/// Forgets what was pruned before; returns how many filters there were.
-pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<usize, CliError> {
+/// Forgets what was pruned before, so that the next look takes it again.
+pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<AllowReport, CliError> {
     let core = writer(settings)?;
     let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
     Ok(forgotten.unwrap_or_default())
