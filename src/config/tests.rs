@@ -72,6 +72,14 @@ fn the_time_zone_falls_back_from_variable_to_system_to_utc() {
     let settings = resolved(&world);
     assert_eq!(settings.timezone, "Asia/Kolkata");
     assert!(settings.warnings[0].contains("CET-1CEST"));
+    for system in [":/etc/localtime", "/etc/localtime"] {
+        world.variables.insert("TZ".into(), system.into());
+        let settings = resolved(&world);
+        assert_eq!((settings.timezone.as_str(), settings.warnings.len()), ("Asia/Kolkata", 0), "{system}");
+        assert_eq!(settings.log_zone, parse_zone("Asia/Kolkata"));
+    }
+    world.variables.insert("TZ".into(), ":/usr/share/zoneinfo/America/New_York".into());
+    assert_eq!(resolved(&world).timezone, "America/New_York");
     world.variables.insert("TZ".into(), "".into());
     world.system_timezone = None;
     assert_eq!(resolved(&world).timezone, "UTC");

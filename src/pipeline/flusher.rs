@@ -155,7 +155,11 @@ pub fn retain(core: &Core, keep_us: i64) -> Result<(), PipelineError> {
     let before_us = (now_us() - keep_us).div_euclid(DAY_US) * DAY_US;
     if core.snapshot().events.iter().any(|part| part.min_ts_us < before_us) {
         let filter = PruneFilter { before_us: Some(before_us), ..PruneFilter::default() };
-        core.upkeep(|lake| lake.prune(&filter, now_us()))?;
+        let done = core.upkeep(|lake| spared(lake.prune(&filter, now_us()), "deleting what is old enough"))?;
+        let rows = done.flatten().map_or(0, |report| report.events + report.rejects);
+        if rows > 0 {
+            tracing::warn!("rows older than the `retention` of config.toml are deleted: {rows}");
+        }
     }
     Ok(())
 }
