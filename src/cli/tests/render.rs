@@ -158,6 +158,7 @@ fn status_sums_up_lake_daemon_and_agents() {
         pid: 4242,
         started_us: NOON_US - 3_600_000_000,
         watch_mode: "notify".into(),
+        watch_reason: None,
         ring_rows: 1200,
         ring_bytes: 900_000,
     };
@@ -175,6 +176,11 @@ fn status_sums_up_lake_daemon_and_agents() {
     claude      2  250 MB      0 B  500,000        2  1 with errors (devlog sources --state error)
     codex       1  1.5 MB  20.0 kB    3,000        0  1 pending
     "#);
+    let reason = "the system's limit of watches is reached; raise fs.inotify.max_user_watches".to_owned();
+    let daemon = Daemon { watch_mode: "scan".into(), watch_reason: Some(reason), ..daemon };
+    let (_, text) =
+        printed(|settings, streams| render_status(settings, false, &lake(), Some(&daemon), &rows(), streams));
+    assert!(text.contains("scanning: the system's limit of watches is reached; raise fs.inotify"), "{text}");
 }
 
 #[test]

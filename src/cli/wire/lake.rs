@@ -34,6 +34,7 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
         pid: status.pid,
         started_us: status.started_us,
         watch_mode: status.watch_mode,
+        watch_reason: status.watch_reason,
         ring_rows: status.ring_rows,
         ring_bytes: status.ring_bytes,
     }))
@@ -43,6 +44,11 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
 #[cfg(not(unix))]
 pub(in crate::cli) fn daemon(_: &Settings) -> Result<Option<Daemon>, CliError> {
     Ok(None)
+}
+
+/// The process that writes the lake at this moment, where the system tells.
+pub(in crate::cli) fn writer_of(settings: &Settings) -> Option<u32> {
+    Lake::writer_of(&settings.lake)
 }
 
 /// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
