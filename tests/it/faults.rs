@@ -260,4 +260,10 @@ fn a_home_that_may_not_be_written_is_named() {
         assert!(text.contains(disk.to_str().unwrap()), "{text}");
     }
     assert_eq!(home.number(EVENTS), 5);
+    // What is worth a commit is left out then, and said.
+    append(&home.claude("-home-u-shop", "s1"), &prompt("s1", 71, &noise(1, 5_000_000)));
+    let output = home.run(&["query", "--format", "csv", EVENTS]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("the answer shows what was committed before: not allowed to"), "{text}");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n4\n"), "{text}");
 }
