@@ -18,7 +18,6 @@ use crate::schema::Format;
 #[command(
     name = "devlog",
     version,
-    disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 100,
     after_help = FIRST_STEPS
@@ -548,6 +547,14 @@ impl TypedValueParser for AgentNames {
 }
 
 impl Command {
+    /// Name of the description that is tried.
+    pub(super) fn tried(&self) -> Option<&String> {
+        match self {
+            Self::Adapters(AdaptersArgs { command: Some(AdaptersCommand::Test(args)), .. }) => Some(&args.name),
+            _ => None,
+        }
+    }
+
     /// Agents that the arguments name.
     pub(super) fn agents(&self) -> &[String] {
         match self {

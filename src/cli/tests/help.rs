@@ -43,6 +43,7 @@ fn help_of_devlog() {
       demo         Make a home with synthetic logs, to try everything without logs of your own
       completions  Print a completion script for a shell
       version      Print version and build
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help
@@ -214,6 +215,7 @@ fn help_of_adapters() {
 
     Commands:
       test  Print the rows that a format of your own makes of a file, and keep nothing
+      help  Print this message or the help of the given subcommand(s)
 
     Options:
       -a, --agent <AGENT>

@@ -8,7 +8,7 @@ use super::super::commands::tests::{render_sources, render_status};
 use super::super::wire::Daemon;
 use super::super::{Outcome, Streams};
 use super::{NOON_US, ran};
-use crate::config::Settings;
+use crate::config::{Env, Os, Settings};
 use crate::lake::{Part, Snapshot};
 use crate::schema::sources_schema;
 
@@ -214,7 +214,7 @@ fn status_as_json_has_the_same_figures() {
 
 #[test]
 fn schema_prints_every_column_of_a_table() {
-    let shown = ran(&["schema", "rejects"], None);
+    let shown = ran(&["schema", "rejects"], Some(Env::empty(Os::Linux)));
     insta::assert_snapshot!(shown.out, @"
     rejects (version 1): One row per stretch of bytes that could not be decoded. Nothing is dropped without a row here.
 
@@ -231,7 +231,8 @@ fn schema_prints_every_column_of_a_table() {
     sample             text                no           The first 4 KiB of the bytes, invalid UTF-8 replaced.
     ingested_at        timestamp(us, UTC)  no    us     When devlog refused it, UTC.
     ");
-    let json: serde_json::Value = serde_json::from_str(&ran(&["schema", "events", "--json"], None).out).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&ran(&["schema", "events", "--json"], Some(Env::empty(Os::Linux))).out).unwrap();
     assert_eq!(json[0]["columns"].as_array().unwrap().len(), crate::schema::events().columns.len());
 }
 
