@@ -154,12 +154,13 @@ fn read(
 
 /// Reads what is new and returns a core that shows it together with the lake.
 ///
-/// Much is made durable; little stays in memory. While another process writes the lake, what fits
-/// into memory is read and nothing is written; `told` hears of what was left out.
+/// Much is made durable; little stays in memory. While another process writes the lake, and when it
+/// cannot be written, the answer shows what is committed; `told` hears why.
 ///
 /// # Errors
 ///
-/// When the lake cannot be read, or written for another reason than that somebody else does.
+/// When the lake cannot be read, or written for another reason than that somebody else does, that it may
+/// not, or that the disk is full.
 pub fn refresh(
     settings: &Settings,
     workers: usize,
@@ -176,21 +177,36 @@ pub fn refresh(
         read(settings, &reader, &scope, &mut found, how, progress)?;
         return Ok(Arc::new(reader));
     }
-    match open_writer(settings) {
-        Ok(core) => {
-            // Somebody may have committed between the two looks.
-            let mut found = look_around(settings, &scope, &core);
-            read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
-            put_away(settings, &core)?;
-            Ok(Arc::new(core))
+    let written = open_writer(settings).map_err(PipelineError::from).and_then(|core| {
+        // Somebody may have committed between the two looks.
+        let mut found = look_around(settings, &scope, &core);
+        read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
+        put_away(settings, &core)?;
+        Ok(Arc::new(core))
+    });
+    match written {
+        Err(PipelineError::Lake(error)) => {
+            let why = instead(&error).ok_or(error)?;
+            told(&why);
+            // Some of it may have been committed before the disk was full.
+            Ok(Arc::new(open_reader(settings)?))
         }
-        Err(LakeError::Locked { pid, .. }) => {
+        other => other,
+    }
+}
+
+/// Why a query is answered without what is new; `None` for errors that it must not hide.
+fn instead(error: &LakeError) -> Option<String> {
+    match error {
+        LakeError::Locked { pid, .. } => {
             let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            told(&format!(
+            Some(format!(
                 "another devlog{who} is reading the logs at this moment: the answer shows what it has committed"
-            ));
-            Ok(Arc::new(reader))
+            ))
         }
-        Err(error) => Err(error.into()),
+        LakeError::NotWritable { .. } | LakeError::DiskFull { .. } => {
+            Some(format!("the answer shows what was committed before: {error}"))
+        }
+        _ => None,
     }
 }

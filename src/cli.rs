@@ -4,11 +4,14 @@
 //! - answers go to stdout, everything else to stderr; both are handed in, so that tests see them
 //! - exit codes are decided here alone: 0 done, 1 nothing found, 2 failed or wrong usage; a reader
 //!   that closes the pipe has had enough, which is success
-//! - nothing is read or opened before the arguments are known: `--version` and `--help` cost a parse
+//! - nothing is read or opened before the arguments are known: `--version` and `--help` cost a parse;
+//!   `schema` asks for the terminal only
 
 mod args;
 mod commands;
 mod error;
+#[cfg(any(feature = "query", test))]
+mod place;
 mod progress;
 mod table;
 mod units;
@@ -114,7 +117,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     match &command {
         Command::Version(version) => return commands::version(version, streams),
         Command::Completions(completions) => return commands::completions(completions, streams),
-        Command::Schema(schema) => return commands::schema(schema, streams),
+        Command::Schema(schema) => return commands::schema(schema, env().terminal, streams),
         _ => {}
     }
     // For `demo`, --home is the made-up user's home, not devlog's.
@@ -122,8 +125,12 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     let env = env();
     let settings = Settings::resolve(&global.overrides(), &env)?;
     if global.quiet == 0 {
+        // The description that is tried is the subject of the answer: it says what is wrong with it.
+        let tried = settings.own.broken.iter().find(|(name, _)| command.tried() == Some(name));
         for warning in &settings.warnings {
-            commands::tell(streams, &format!("warning: {warning}"))?;
+            if tried.is_none_or(|(_, why)| !warning.starts_with(why)) {
+                commands::tell(streams, &format!("warning: {warning}"))?;
+            }
         }
     }
     log_to_stderr(&global, &settings);

@@ -22,7 +22,7 @@ mod zone;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,14 +252,39 @@ fn user_home(overrides: &Overrides, env: &Env) -> Result<PathBuf, ConfigError> {
         Os::Linux | Os::MacOs => env.path("HOME"),
     };
     if let Some(home) = named.or_else(|| env.account_home.clone()) {
-        return Ok(home);
+        return Ok(if goes_up(&home) { without_dots(&env.current_dir.join(home)) } else { home });
     }
     let devlog_home = overrides.home.clone().or_else(|| env.path("DEVLOG_HOME"));
-    let parent = devlog_home.map(|path| env.current_dir.join(path)).and_then(|path| path.parent().map(Path::to_owned));
+    let parent = devlog_home
+        .map(|path| without_dots(&env.current_dir.join(path)))
+        .and_then(|path| path.parent().map(Path::to_owned));
     parent.ok_or(ConfigError::NoHome { variable: if env.os == Os::Windows { "USERPROFILE" } else { "HOME" } })
 }
 
-/// `path` with a leading `~` replaced and made absolute.
+/// `path` with a leading `~` replaced, made absolute, and without `.` and `..`.
 fn absolute(path: &Path, user_home: &Path, current_dir: &Path) -> PathBuf {
-    path.strip_prefix("~").map_or_else(|_| current_dir.join(path), |rest| user_home.join(rest))
+    without_dots(&path.strip_prefix("~").map_or_else(|_| current_dir.join(path), |rest| user_home.join(rest)))
+}
+
+fn goes_up(path: &Path) -> bool {
+    path.components().any(|part| part == Component::ParentDir)
+}
+
+/// An absolute path without `.` and `..`, which URLs and stores of objects do not take.
+///
+/// `..` after a link leads to the parent of what the link leads to, so the system is asked for what is
+/// before a `..` and exists. All else stays as it was written, links included.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain = std::fs::canonicalize(&plain).unwrap_or(plain);
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }

@@ -65,7 +65,7 @@ pub use fsck::{Finding, FsckReport, fsck};
 pub use known::{Found, Known};
 pub use open::{Lake, LakeOptions};
 pub use part::Part;
-pub use prune::{PruneFilter, PruneReport, pruned_rows};
+pub use prune::{AllowReport, PruneFilter, PruneReport, pruned_rows};
 pub use rebuild::{RebuildReport, rebuild_from_footers};
 pub use snapshot::Snapshot;
 pub use vacuum::VacuumReport;

@@ -38,7 +38,7 @@ pub use error::{Place, QueryError};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions, WhenError, since, until};
 pub use sources::Sources;
-pub use views::View;
+pub use views::{View, view_names};
 pub use zone::Zone;
 
 /// What a query sees: the newest rows and the durable ones, each row once.

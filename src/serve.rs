@@ -53,8 +53,11 @@ pub struct Status {
     pub pid: u32,
     /// When it started, microseconds since 1970.
     pub started_us: i64,
-    /// `notify`, or `scan` when a place can only be watched by scanning.
+    /// `notify`, `scan` when a place can only be watched by scanning, or `starting`.
     pub watch_mode: String,
+    /// Why it scans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch_reason: Option<String>,
     /// Rows in memory that are not durable.
     pub ring_rows: u64,
     /// Memory they take.

@@ -36,4 +36,4 @@ pub use look::{Look, Rewrite, look};
 pub use opened::Opened;
 pub use reader::{Frame, Limits, Reader, Standing};
 pub use registry::{Decision, Disk, Eyes, Presence, Registry};
-pub use watcher::{RootStatus, WatchMode, Watcher, WatcherConfig};
+pub use watcher::{RootStatus, WatchMode, WatchStatus, Watcher, WatcherConfig};

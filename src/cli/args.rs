@@ -18,7 +18,6 @@ use crate::schema::Format;
 #[command(
     name = "devlog",
     version,
-    disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 100,
     after_help = FIRST_STEPS
@@ -196,8 +195,10 @@ pub enum OutputFormat {
     Markdown,
     /// A Parquet file.
     Parquet,
-    /// An Arrow IPC stream.
+    /// An Arrow IPC file (Feather 2).
     Arrow,
+    /// An Arrow IPC stream.
+    ArrowStream,
 }
 
 #[cfg(feature = "query")]
@@ -440,7 +441,7 @@ Examples:
   devlog prune --project acme/secret --before 90d --yes
 
 Several conditions must all hold. What was pruned is not read again from the logs, also when a log is
-rewritten; --allow-again takes that back."
+rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew."
 )]
 pub(super) struct PruneArgs {
     /// Rows older than this: 2026-01-01, 2026-01, 90d
@@ -546,6 +547,14 @@ impl TypedValueParser for AgentNames {
 }
 
 impl Command {
+    /// Name of the description that is tried.
+    pub(super) fn tried(&self) -> Option<&String> {
+        match self {
+            Self::Adapters(AdaptersArgs { command: Some(AdaptersCommand::Test(args)), .. }) => Some(&args.name),
+            _ => None,
+        }
+    }
+
     /// Agents that the arguments name.
     pub(super) fn agents(&self) -> &[String] {
         match self {

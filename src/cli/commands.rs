@@ -123,6 +123,7 @@ pub(super) mod tests {
         streams: &mut Streams<'_>,
     ) -> Outcome {
         let rows = sources::rows(batch).unwrap();
-        status::render(settings, &StatusArgs { json }, lake, daemon, &rows, streams).unwrap()
+        let state = status::State { lake, daemon, writer: None, sources: &rows };
+        status::render(settings, &StatusArgs { json }, &state, streams).unwrap()
     }
 }

@@ -106,8 +106,14 @@ pub enum CliError {
         /// What is wrong, with file and line.
         why: String,
     },
+    /// A view, where only tables are known.
+    #[error("{name} is a view: devlog query \"DESCRIBE {name}\" lists its columns, devlog schema those of the tables")]
+    IsView {
+        /// Its name.
+        name: String,
+    },
     /// The lake has faults.
-    #[error("{faults} faults found; see the list above")]
+    #[error("{} found; see the list above", super::units::counted(*.faults as u64, "fault"))]
     Faults {
         /// How many.
         faults: usize,

@@ -5,6 +5,9 @@
 
 use std::io::{self, Write};
 
+/// Text is broken into lines of at least this many columns.
+const NARROWEST: usize = 24;
+
 /// How a column is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
@@ -55,6 +58,24 @@ impl Table {
         Ok(())
     }
 
+    /// Writes it like [`Table::write`], but nothing is cut: the last column is broken between words.
+    pub(super) fn write_wrapped(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
+        let all = self.widths(None);
+        let Some((last, before)) = all.split_last() else { return Ok(()) };
+        let indent = before.iter().map(|width| width + 2).sum::<usize>();
+        let room = columns.map_or(*last, |columns| usize::from(columns).saturating_sub(indent));
+        let mut wrapped = Self { rows: Vec::new(), ..Self::new(&self.columns) };
+        for row in &self.rows {
+            let Some((text, cells)) = row.split_last() else { continue };
+            // A strip of single words would be worse than lines that the terminal breaks.
+            for (i, line) in words_in_lines(text, room.max(NARROWEST)).into_iter().enumerate() {
+                let cells = cells.iter().map(|cell| if i == 0 { cell.clone() } else { String::new() });
+                wrapped.row(cells.chain([line]));
+            }
+        }
+        wrapped.write(out, None)
+    }
+
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
         for row in &self.rows {
@@ -91,6 +112,19 @@ impl Table {
         }
         writeln!(out, "{}", line.trim_end())
     }
+}
+
+/// `text` as lines of at most `limit` terminal columns, but for words that are longer.
+fn words_in_lines(text: &str, limit: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if width(line) + 1 + width(word) <= limit => line.extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// `text` in at most `limit` terminal columns.
@@ -168,6 +202,25 @@ mod tests {
     claude  1,234  /home/ann/数据/a-long-name.jsonl
     codex       5  bad�[2Jname x
     ");
+    }
+
+    #[test]
+    fn what_is_wrapped_is_whole() {
+        let mut table = Table::new(&[("column", Align::Left), ("meaning", Align::Left)]);
+        table.row(["ts".into(), "When it happened, as the agent wrote it down, in UTC.".into()]);
+        let wrapped = |columns| {
+            let mut out = Vec::new();
+            table.write_wrapped(&mut out, columns).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        insta::assert_snapshot!(wrapped(Some(38)), @"
+    column  meaning
+    ──────  ──────────────────────────────
+    ts      When it happened, as the agent
+            wrote it down, in UTC.
+    ");
+        assert_eq!(wrapped(None), printed(&table, None));
+        assert!(wrapped(Some(5)).contains("UTC."), "nothing is lost in any width");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::config::Os;
 
 mod help;
 mod render;
+mod upkeep;
 
 /// 2026-11-23T12:00:00Z.
 pub(super) const NOON_US: i64 = 1_795_435_200_000_000;
@@ -132,12 +133,28 @@ fn wrong_usage_is_a_message_on_stderr_and_exit_code_2() {
     let wrong = ran(&["statsu"], None);
     assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
     assert!(wrong.err.contains("'status'"), "{}", wrong.err);
-    let wrong = ran(&["schema", "event"], None);
+    let wrong = ran(&["schema", "event"], Some(Env::empty(Os::Linux)));
     assert_eq!(wrong.code, 2);
     assert_eq!(
         wrong.err,
         "devlog: there is no table \"event\" (did you mean events?); tables are events, rejects, sources\n"
     );
+}
+
+#[test]
+fn help_can_be_asked_for_as_a_command() {
+    let asked = ran(&["help", "backfill"], None);
+    assert_eq!((asked.code, asked.err.as_str()), (0, ""));
+    assert!(asked.out.contains("devlog backfill --dry-run"), "{}", asked.out);
+    assert!(ran(&["help"], None).out.contains("Usage: devlog"));
+}
+
+#[cfg(feature = "query")]
+#[test]
+fn a_view_asked_for_as_a_table_is_named_as_one() {
+    let asked = ran(&["schema", "sessions"], Some(Env::empty(Os::Linux)));
+    assert_eq!(asked.code, 2);
+    assert!(asked.err.contains("sessions is a view: devlog query \"DESCRIBE sessions\""), "{}", asked.err);
 }
 
 #[test]
@@ -223,8 +240,12 @@ fn a_wrong_description_is_told_and_stops_nothing() {
         listed.err
     );
     assert!(listed.out.contains("not readable: ~/.devlog/adapters/mytool.toml: "), "{}", listed.out);
-    let tried = ran(&["adapters", "test", "mytool", "x", "-q"], Some(env(home.path())));
-    assert!(tried.code == 2 && tried.err.contains("did you mean `model`?"), "{}", tried.err);
+    for line in [&["adapters", "test", "mytool", "x"][..], &["adapters", "test", "mytool", "x", "-q"]] {
+        let tried = ran(line, Some(env(home.path())));
+        assert_eq!((tried.code, tried.err.matches("did you mean `model`?").count()), (2, 1), "{}", tried.err);
+    }
+    let other = ran(&["adapters", "test", "mytol", "x"], Some(env(home.path())));
+    assert!(other.err.starts_with("warning: "), "{}", other.err);
     let none = ran(&["adapters", "test", "mytol", "x", "-q"], Some(env(home.path())));
     assert!(none.code == 2 && none.err.contains("adapters/mytol.toml"), "{}", none.err);
 }
@@ -262,7 +283,7 @@ fn a_reader_that_has_seen_enough_is_success_and_a_full_disk_is_not() {
             let (mut out, mut err) = (Closed(kind), Vec::new());
             let mut streams = Streams { input: &mut io::empty(), out: &mut out, err: &mut err, now_us: NOON_US };
             let arguments = ["devlog"].iter().chain(line).map(OsString::from);
-            assert_eq!(run(arguments, || unreachable!("no settings needed"), &mut streams), expected, "{line:?}");
+            assert_eq!(run(arguments, || Env::empty(Os::Linux), &mut streams), expected, "{line:?}");
             let said = String::from_utf8(err).unwrap();
             assert_eq!(said.is_empty(), expected == 0, "{said}");
         }

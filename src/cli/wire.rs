@@ -29,8 +29,10 @@ pub struct Daemon {
     pub pid: u32,
     /// When it started, microseconds since 1970.
     pub started_us: i64,
-    /// How it learns of new bytes: `notify`, or `scan` where notifications do not work.
+    /// How it learns of new bytes: `notify`, `scan` where notifications do not work, or `starting`.
     pub watch_mode: String,
+    /// Why it scans.
+    pub watch_reason: Option<String>,
     /// Rows in memory that are not durable yet.
     pub ring_rows: u64,
     /// Memory they take.
@@ -255,4 +257,4 @@ pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
 pub(super) use answer::{export, query, rows};
 pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{allow_again, compact, daemon, fsck, lake, prune, snapshot, sources};
+pub(super) use lake::{allow_again, compact, daemon, fsck, lake, prune, snapshot, sources, writer_of};

@@ -52,8 +52,12 @@ fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<File, Co
                 file.memory_bytes = Some(parse_size(text).map_err(|source| place.quantity("memory", source))?);
             }
             "retention" => {
-                let text = place.text("retention", value, "a duration such as \"400d\"")?;
-                file.retention = Some(parse_duration(text).map_err(|source| place.quantity("retention", source))?);
+                let text = place.text("retention", value, RETENTION)?;
+                let keep = parse_duration(text).map_err(|source| place.quantity("retention", source))?;
+                if keep < SHORTEST_RETENTION {
+                    return Err(place.wrong("retention", RETENTION));
+                }
+                file.retention = Some(keep);
             }
             "keep_blobs" => match value.get_ref() {
                 DeValue::Boolean(keep) => file.keep_blobs = Some(*keep),
@@ -73,6 +77,11 @@ fn parse(path: &Path, text: &str, warnings: &mut Vec<String>) -> Result<File, Co
 }
 
 const PROJECTS: &str = "a list of folders such as [\"~/src/*\"]";
+
+const RETENTION: &str = "a duration of at least one day such as \"400d\"";
+
+/// Rows are deleted by whole days; less would empty the lake, which nobody means.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(86_400);
 
 const TIMEZONE: &str = "an IANA name such as \"Europe/Berlin\"";
 
@@ -186,6 +195,12 @@ mod tests {
             "\"/h/config.toml\" line 3: `retention`: \"soon\" is not a duration; write a number and a unit, such as \
              500ms, 30s, 5m, 2h, 7d or 4w"
         );
+        for short in ["0d", "23h"] {
+            assert_eq!(
+                message(&format!("retention = \"{short}\"")),
+                "\"/h/config.toml\" line 1: `retention` must be a duration of at least one day such as \"400d\""
+            );
+        }
         assert!(message("a = 1\nb = = 2\n").starts_with("\"/h/config.toml\" line 2 is not TOML: "));
         assert!(message("keep_blobs = \"yes\"").ends_with("line 1: `keep_blobs` must be true or false"));
         assert!(

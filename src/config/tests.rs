@@ -72,6 +72,14 @@ fn the_time_zone_falls_back_from_variable_to_system_to_utc() {
     let settings = resolved(&world);
     assert_eq!(settings.timezone, "Asia/Kolkata");
     assert!(settings.warnings[0].contains("CET-1CEST"));
+    for system in [":/etc/localtime", "/etc/localtime"] {
+        world.variables.insert("TZ".into(), system.into());
+        let settings = resolved(&world);
+        assert_eq!((settings.timezone.as_str(), settings.warnings.len()), ("Asia/Kolkata", 0), "{system}");
+        assert_eq!(settings.log_zone, parse_zone("Asia/Kolkata"));
+    }
+    world.variables.insert("TZ".into(), ":/usr/share/zoneinfo/America/New_York".into());
+    assert_eq!(resolved(&world).timezone, "America/New_York");
     world.variables.insert("TZ".into(), "".into());
     world.system_timezone = None;
     assert_eq!(resolved(&world).timezone, "UTC");
@@ -110,4 +118,38 @@ fn this_process_has_an_environment() {
     let env = Env::capture();
     assert!(!env.hostname.is_empty() && env.hostname.trim() == env.hostname);
     assert_eq!(env.os, Os::current());
+}
+
+#[cfg(unix)]
+#[test]
+fn two_dots_lead_where_the_system_says_and_stand_in_no_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    std::fs::create_dir_all(root.join("deep/er/home")).unwrap();
+    std::os::unix::fs::symlink("deep/er", root.join("link")).unwrap();
+    let named = |path: &str| root.join(path).to_str().unwrap().to_owned();
+    for (written, meant) in [
+        ("deep/../x", "x"),
+        ("deep/er/../../x", "x"),
+        ("missing/../x", "x"),
+        ("missing/./a/../../x", "x"),
+        // Not `x`: the parent of what the link leads to.
+        ("link/../x", "deep/x"),
+        // Links stay as they are written where no `..` follows.
+        ("link/home", "link/home"),
+        ("deep/../link/./x", "link/x"),
+    ] {
+        let overrides =
+            Overrides { home: Some(named(written).into()), lake: Some(named(written).into()), ..Overrides::default() };
+        let settings = Settings::resolve(&overrides, &env(Os::Linux, &[("HOME", &named(written))])).unwrap();
+        for found in [settings.home, settings.lake, settings.places.home] {
+            assert_eq!(found, root.join(meant), "{written}");
+        }
+    }
+    let mut world = env(Os::Linux, &[("HOME", "/h")]);
+    world.current_dir = root.join("deep");
+    let overrides = Overrides { home: Some("../dl".into()), ..Overrides::default() };
+    assert_eq!(Settings::resolve(&overrides, &world).unwrap().home, root.join("dl"));
+    let climbing = Overrides { home: Some("/../../h".into()), ..Overrides::default() };
+    assert_eq!(Settings::resolve(&climbing, &world).unwrap().home, Path::new("/h"));
 }

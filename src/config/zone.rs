@@ -12,8 +12,29 @@ pub fn parse_zone(name: &str) -> Option<Tz> {
 
 /// The zone that programs on this machine write local times in, whatever zone the user reads them in.
 pub(super) fn of_machine(env: &Env) -> Option<Tz> {
-    let named = env.text("TZ").and_then(|name| parse_zone(name.trim_start_matches(':')));
+    let named = env.text("TZ").and_then(|name| match meant(name) {
+        Meant::Zone(zone) => Some(zone),
+        Meant::System | Meant::Nothing => None,
+    });
     named.or_else(|| env.system_timezone.as_deref().and_then(parse_zone))
+}
+
+/// What `TZ` says.
+enum Meant {
+    Zone(Tz),
+    /// The file that holds this machine's zone.
+    System,
+    Nothing,
+}
+
+/// POSIX allows a colon before the name, and the C library a file in the place of one.
+fn meant(text: &str) -> Meant {
+    let name = text.trim_start_matches(':');
+    if name == "/etc/localtime" {
+        return Meant::System;
+    }
+    let name = name.split_once("/zoneinfo/").map_or(name, |(_, name)| name);
+    parse_zone(name).map_or(Meant::Nothing, Meant::Zone)
 }
 
 /// Chooses the zone. A wrong name that the user gave us is an error; a wrong `TZ`, which was set for
@@ -29,11 +50,13 @@ pub(super) fn resolve(
             return known(name, place);
         }
     }
-    // POSIX allows a colon before the name.
-    if let Some(name) = env.text("TZ").map(|name| name.trim_start_matches(':')) {
-        match parse_zone(name) {
-            Some(zone) => return Ok(zone.name().to_owned()),
-            None => warnings.push(format!("TZ={name:?} is no IANA time zone and is ignored; --timezone names one")),
+    if let Some(text) = env.text("TZ") {
+        match meant(text) {
+            Meant::Zone(zone) => return Ok(zone.name().to_owned()),
+            Meant::System => {}
+            Meant::Nothing => {
+                warnings.push(format!("TZ={text:?} is no IANA time zone and is ignored; --timezone names one"));
+            }
         }
     }
     let system = env.system_timezone.as_deref().and_then(parse_zone);

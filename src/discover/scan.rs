@@ -36,7 +36,7 @@ pub struct FoundFile {
 #[non_exhaustive]
 pub enum Note {
     /// The operating system refused; what is known of sources below `path` still holds.
-    #[error("cannot read {path:?}")]
+    #[error("cannot read {path:?}: {source}")]
     Unreadable {
         /// The folder or file.
         path: PathBuf,

@@ -84,7 +84,7 @@ impl Lake {
             let here: HashSet<u128> = perhaps.into_iter().filter(|id| ids.get(*id).is_some()).collect();
             if !here.is_empty() {
                 removed.push(live.part.path.clone());
-                rewritten.extend(self.rewrite_without(&live.part, &here)?);
+                rewritten.extend(self.rewrite_without(live, &here)?);
             }
         }
         Ok((removed, rewritten))

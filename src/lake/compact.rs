@@ -4,6 +4,7 @@
 //!   its life, not once per flush
 //! - inputs are sorted by time and merged as streams; a file is opened when its time has come, so
 //!   memory depends on how many overlap, at most [`FAN_IN`]
+//! - a file whose bytes are not those that were committed is left as it is, and named at the end
 //! - rows and ids of the outputs are read back and compared with the inputs before the commit
 //! - inputs stay on disk until [`Lake::vacuum`], for readers of older versions
 
@@ -23,7 +24,7 @@ use super::error::{At, LakeError};
 use super::ids::{PartIds, id_of};
 use super::open::Lake;
 use super::reader::{PartReader, read_ids};
-use super::rewrite::READ_ROWS;
+use super::rewrite::{READ_ROWS, check_bytes};
 use super::writer::{NewPart, PartWriter};
 use crate::schema::events;
 
@@ -78,18 +79,42 @@ impl Lake {
     ///
     /// # Errors
     ///
-    /// Merges committed before the error stay; the one that failed changed nothing.
+    /// Merges committed before the error stay; the one that failed changed nothing. After
+    /// [`LakeError::CorruptPart`] all merges were made but those of damaged files, of which it names the
+    /// first.
     pub fn compact(&self, options: CompactOptions) -> Result<CompactReport, LakeError> {
         let mut report = CompactReport::default();
         let mut conflicts = 0;
-        while let Some(inputs) = plan(&self.snapshot().events, options) {
+        let mut damaged: HashMap<String, LakeError> = HashMap::new();
+        while let Some(inputs) = plan(&self.snapshot().events, &damaged, options) {
+            let known = damaged.len();
+            self.set_aside(&inputs, &mut damaged)?;
+            if damaged.len() > known {
+                continue;
+            }
             match self.merge(&inputs, options, &mut report) {
                 // Another commit rewrote an input, and may have deleted it: the plan is made anew.
                 Err(_) if conflicts < CONFLICTS && !self.are_live(&inputs) => conflicts += 1,
                 other => other?,
             }
         }
-        Ok(report)
+        damaged.into_iter().min_by(|a, b| a.0.cmp(&b.0)).map_or(Ok(report), |(_, error)| Err(error))
+    }
+
+    /// Adds those inputs to `damaged` whose bytes are not those that were committed.
+    fn set_aside(&self, inputs: &[Arc<Part>], damaged: &mut HashMap<String, LakeError>) -> Result<(), LakeError> {
+        for part in inputs {
+            // One that is not live any more is found by the merge, or by the next plan.
+            let Some(live) = self.writer().state.events.get(&part.path).cloned() else { continue };
+            match check_bytes(&self.root, events(), &live) {
+                Err(error @ LakeError::CorruptPart { .. }) if self.are_live(std::slice::from_ref(part)) => {
+                    damaged.insert(part.path.clone(), error);
+                }
+                Err(LakeError::CorruptPart { .. }) => {}
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     fn are_live(&self, parts: &[Arc<Part>]) -> bool {
@@ -139,11 +164,12 @@ impl Lake {
     }
 }
 
-/// Files of one month to merge next, oldest rows first.
-fn plan(parts: &[Arc<Part>], options: CompactOptions) -> Option<Vec<Arc<Part>>> {
+/// Files of one month to merge next, oldest rows first; `damaged` ones are not merged.
+fn plan(parts: &[Arc<Part>], damaged: &HashMap<String, LakeError>, options: CompactOptions) -> Option<Vec<Arc<Part>>> {
     let min_parts = options.min_parts.max(2);
     let mut groups: BTreeMap<(&str, u32), Vec<&Arc<Part>>> = BTreeMap::new();
-    for part in parts.iter().filter(|part| part.bytes < options.target_bytes / 2) {
+    let small = |part: &&Arc<Part>| part.bytes < options.target_bytes / 2 && !damaged.contains_key(&part.path);
+    for part in parts.iter().filter(small) {
         // Classes of sizes by powers of four from 64 KiB; asked to merge everything, one class.
         let class = if min_parts == 2 { 0 } else { (part.bytes >> 16).max(1).ilog2() / 2 };
         groups.entry((&part.month, class)).or_default().push(part);

@@ -157,6 +157,12 @@ fn pid_text(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
 }
 
+/// Number of the system's error in the text that the standard library makes of it.
+fn os_error(text: &str) -> Option<i32> {
+    let (_, number) = text.rsplit_once("(os error ")?;
+    number.split_once(')')?.0.parse().ok()
+}
+
 impl LakeError {
     /// The error for a refused system call.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
@@ -179,6 +185,11 @@ impl LakeError {
                 Ok(error) => Self::io(action, path, *error),
                 Err(inner) => Self::Parquet { action, path: path.to_owned(), source: ParquetError::External(inner) },
             },
+            // At the end of a file the library keeps only the text of what the system said.
+            ParquetError::General(text) if os_error(&text).is_some() => {
+                let source = os_error(&text).map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error);
+                Self::io(action, path, source)
+            }
             source => Self::Parquet { action, path: path.to_owned(), source },
         }
     }
@@ -219,5 +230,25 @@ impl<T> At<T> for Result<T, ParquetError> {
 impl<T> At<T> for Result<T, arrow::error::ArrowError> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, LakeError> {
         self.map_err(|source| LakeError::parquet(action, path, ParquetError::from(source)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_known_in_the_words_of_the_parquet_library_too() {
+        let path = Path::new("/lake/part");
+        for (number, full) in [(28, true), (122, true), (5, false)] {
+            let said = io::Error::from_raw_os_error(number).to_string();
+            let error = ParquetError::General(format!("fail to get inner writer: {said:?}"));
+            let error = LakeError::parquet("write", path, error);
+            assert_eq!(matches!(&error, LakeError::DiskFull { .. }), full, "{error}");
+            assert!(full || matches!(&error, LakeError::Io { .. }), "{error}");
+        }
+        let other = LakeError::parquet("read", path, ParquetError::General("no magic".to_owned()));
+        assert!(matches!(other, LakeError::Parquet { .. }));
     }
 }

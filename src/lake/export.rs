@@ -16,11 +16,11 @@ const TRIES: u32 = 5;
 
 /// Where the snapshots of the lake in `root` are.
 pub(crate) fn snapshots_dir(root: &Path) -> PathBuf {
-    root.join("..").join("snapshots")
+    disk::parent_of(root).join("snapshots")
 }
 
 /// Links the live files of the newest version into `<dest>/<version>/<table>/...` and returns that
-/// path, resolved. `dest` is `<root>/../snapshots` when it is `None`.
+/// path, resolved. `dest` is `snapshots` beside `root` when it is `None`.
 ///
 /// The directory never changes afterwards and keeps its rows even when the lake rewrites or removes
 /// them; deleting it is up to the caller. Files are copied where the file system cannot link.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::file::metadata::ParquetMetaDataReader;
 
+use super::checkpoint;
 use super::disk;
 use super::entry::Live;
 use super::error::LakeError;
@@ -84,6 +85,10 @@ fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, Lake
     let log = Log::master(root);
     let mut state = State::default();
     let versions = log.versions()?;
+    if versions.is_empty() && !is_new(root)? {
+        report.find(true, &log.dir, "the whole log is missing", REBUILD);
+        return Ok(None);
+    }
     for version in &versions {
         let path = log.path(state.next());
         if *version != state.next() {
@@ -104,6 +109,12 @@ fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, Lake
         }
     }
     Ok(Some(state))
+}
+
+/// True for a lake that nothing was ever committed to.
+fn is_new(root: &Path) -> Result<bool, LakeError> {
+    let part = |name: &str| is_part(name.rsplit('/').next().unwrap_or(name));
+    Ok(checkpoint::list(&state_dir(root))?.is_empty() && !files(root)?.iter().any(|(_, _, name)| part(name)))
 }
 
 // With entries before the checkpoint lost, the lake still works; its files can still be checked.

@@ -30,6 +30,34 @@ impl WriterLock {
     }
 }
 
+/// The process that holds the lock of the lake in `root`. The system's list is asked: to try the lock
+/// would keep a writer out that starts at this moment. `None` also where there is no such list.
+pub(crate) fn writer_of(root: &Path) -> Option<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let mut file = disk::open_file(&root.join(".lock")).ok()?;
+        let inode = file.metadata().ok()?.ino();
+        let pid = read_pid(&mut file)?;
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        locks.lines().any(|line| is_lock_of(line, pid, inode)).then_some(pid)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _unused = root;
+        None
+    }
+}
+
+/// Whether a line such as `1: FLOCK  ADVISORY  WRITE 4242 08:02:131 0 EOF` is about this process and
+/// file. The device is not compared: some file systems give a file's status another one.
+#[cfg(target_os = "linux")]
+fn is_lock_of(line: &str, pid: u32, inode: u64) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "FLOCK", _, "WRITE", holder, file, ..] = words.as_slice() else { return false };
+    holder.parse() == Ok(pid) && file.rsplit(':').next().is_some_and(|text| text.parse() == Ok(inode))
+}
+
 fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
@@ -118,6 +146,23 @@ mod tests {
         assert!(matches!(error, LakeError::Locked { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
         drop(held);
         WriterLock::take(dir.path()).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_writes_is_known_while_the_lock_is_held_and_asking_takes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(writer_of(dir.path()), None);
+        let held = WriterLock::take(dir.path()).unwrap();
+        // Some sandboxes show no list of locks.
+        if !std::fs::read_to_string("/proc/locks").unwrap_or_default().is_empty() {
+            assert_eq!(writer_of(dir.path()), Some(std::process::id()));
+        }
+        drop(held);
+        assert_eq!(writer_of(dir.path()), None, "the number is still in the file");
+        let line = "12: FLOCK  ADVISORY  WRITE 4242 00:2e:131 0 EOF";
+        assert!(is_lock_of(line, 4242, 131) && !is_lock_of(line, 424, 131) && !is_lock_of(line, 4242, 13));
+        assert!(!is_lock_of("12: -> FLOCK  ADVISORY  WRITE 4242 00:2e:131 0 EOF", 4242, 131), "it only waits");
     }
 
     #[cfg(target_os = "linux")]

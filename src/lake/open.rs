@@ -8,7 +8,7 @@ use super::Snapshot;
 use super::checkpoint;
 use super::disk;
 use super::error::{At, LakeError};
-use super::guard::{WriterLock, refuse_network_fs};
+use super::guard::{self, WriterLock, refuse_network_fs};
 use super::known::Known;
 #[cfg(test)]
 use super::log::Cost;
@@ -131,6 +131,12 @@ impl Lake {
         refuse_lost_log(root, &log)?;
         let (state, _) = log.follow(&state_dir(root))?;
         Ok(Arc::new(state.snapshot(root)))
+    }
+
+    /// The process that writes the lake in `root` at this moment, where the system tells (Linux does).
+    #[must_use]
+    pub fn writer_of(root: &Path) -> Option<u32> {
+        guard::writer_of(root)
     }
 
     /// The newest version.

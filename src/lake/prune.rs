@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::Part;
 use super::commit::live;
 use super::disk;
-use super::entry::{Change, Entry};
+use super::entry::{Change, Entry, Live};
 use super::error::{At, LakeError};
 use super::export::{MARKER, snapshots_dir};
 use super::open::{Lake, Writer, quarantine_dir};
 use super::reader::PartReader;
+use super::rewrite::check_bytes;
 use super::vacuum::{VacuumReport, remove_orphans};
 use super::writer::NewPart;
 use crate::schema::{Table, events, rejects};
@@ -49,6 +50,15 @@ pub struct PruneReport {
     pub deleted: VacuumReport,
     /// Directories made by [`super::snapshot_dir`] that were deleted, since they held the rows too.
     pub snapshots: u64,
+}
+
+/// What [`Lake::allow_again`] took back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AllowReport {
+    /// Filters that are forgotten.
+    pub filters: u64,
+    /// Sources that the next look reads from their beginning.
+    pub sources: u64,
 }
 
 /// Rows of a file that `keeps` does not keep; reads only the columns that conditions are about.
@@ -102,23 +112,29 @@ impl Lake {
         Ok(report)
     }
 
-    /// Forgets what was pruned before: such rows are taken again from sources that still hold them, when
-    /// those are read from their beginning. Returns how many filters there were.
+    /// Forgets what was pruned before, and lets every source that is still there be read from its
+    /// beginning once more: the next look takes such rows again from those that hold them. Rows that are
+    /// durable are found to be known, as with any log that was rewritten.
     ///
     /// # Errors
     ///
     /// When the lake cannot be written; nothing has changed then.
-    pub fn allow_again(&self, now_us: i64) -> Result<usize, LakeError> {
+    pub fn allow_again(&self, now_us: i64) -> Result<AllowReport, LakeError> {
         let mut writer = self.writer();
-        let filters = writer.state.pruned.len();
-        if filters > 0 {
-            let mut entry = Entry::blank(0);
-            "allow again".clone_into(&mut entry.operation);
-            entry.now_us = now_us;
-            entry.pruned = Some(Vec::new());
-            self.put(&mut writer, entry, &[])?;
+        let filters = writer.state.pruned.len() as u64;
+        if filters == 0 {
+            return Ok(AllowReport::default());
         }
-        Ok(filters)
+        let mut entry = Entry::blank(0);
+        "allow again".clone_into(&mut entry.operation);
+        entry.now_us = now_us;
+        entry.pruned = Some(Vec::new());
+        let present = writer.state.sources.values().filter(|source| !source.missing);
+        entry.sources = present.map(|source| source.from_the_beginning()).collect();
+        entry.sources.sort_by_key(|source| source.id);
+        let sources = entry.sources.len() as u64;
+        self.put(&mut writer, entry, &[])?;
+        Ok(AllowReport { filters, sources })
     }
 
     /// Counts the events that [`Lake::prune`] would remove from the lake in `root`, and the files
@@ -149,7 +165,7 @@ impl Lake {
     ) -> Result<(Change, Vec<NewPart>), LakeError> {
         let (mut change, mut parts) = (Change::default(), Vec::new());
         for old in writer.state.events.values().filter(|live| filter.may_touch(&live.part)) {
-            let copy = self.pruned(events(), &old.part, |batch| {
+            let copy = self.pruned(events(), old, |batch| {
                 let mask = filter.keeps(batch)?;
                 let paths = batch.column_by_name("source_path")?.as_string_view();
                 for row in (0..mask.len()).filter(|row| !mask.value(*row)) {
@@ -179,7 +195,7 @@ impl Lake {
         let (mut change, mut parts) = (Change::default(), Vec::new());
         let by_source = filter.session.is_some() || filter.project.is_some();
         for old in writer.state.rejects.values() {
-            let copy = self.pruned(rejects(), &old.part, |batch| {
+            let copy = self.pruned(rejects(), old, |batch| {
                 let paths = batch.column_by_name("source_path")?.as_string_view();
                 let times = batch.column_by_name("ingested_at")?.as_primitive::<TimestampMicrosecondType>();
                 let goes = |row: usize| {
@@ -205,16 +221,19 @@ impl Lake {
     fn pruned(
         &self,
         table: &'static Table,
-        part: &Part,
+        live: &Live,
         mut keeps: impl FnMut(&RecordBatch) -> Option<BooleanArray>,
     ) -> Result<Option<Option<NewPart>>, LakeError> {
+        let part = &live.part;
         // Most files hold none of the rows: the columns of the conditions tell before anything is copied.
         let path = self.root.join(&table.name).join(&part.path);
-        let gone = count_gone(&self.root, table, part, &mut keeps)?;
+        let counted = count_gone(&self.root, table, part, &mut keeps);
+        // Of a file that cannot be read its checksum tells whether it is damaged.
+        let gone = counted.or_else(|error| check_bytes(&self.root, table, live).and(Err(error)))?;
         if gone == 0 {
             return Ok(None);
         }
-        let copy = self.rewrite(table, part, keeps)?;
+        let copy = self.rewrite(table, live, keeps)?;
         if gone + copy.as_ref().map_or(0, |copy| copy.part.rows) != part.rows {
             return Err(LakeError::RewriteDiffers { path });
         }

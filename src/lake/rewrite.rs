@@ -1,12 +1,14 @@
 //! Copying a live file without some of its rows.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
-use super::Part;
+use super::disk;
 use super::encode::Sizes;
+use super::entry::Live;
 use super::error::{At, LakeError};
 use super::ids::id_of;
 use super::open::Lake;
@@ -17,10 +19,25 @@ use crate::schema::{Table, events};
 /// Rows read at once: few, since their texts may be long.
 pub(crate) const READ_ROWS: usize = 1024;
 
+/// Refuses a live file whose bytes are not those that were committed: a copy would give its rows a
+/// checksum that is right, and nothing could tell any more that they are not.
+pub(crate) fn check_bytes(root: &Path, table: &Table, live: &Live) -> Result<(), LakeError> {
+    let path = root.join(&table.name).join(&live.part.path);
+    match disk::file_crc(&path) {
+        Ok(crc) if crc == live.crc32c => Ok(()),
+        Ok(_) => Err(LakeError::CorruptPart { path, reason: "its bytes have changed: the checksum does not match" }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(LakeError::CorruptPart { path, reason: "it is missing" })
+        }
+        Err(e) => Err(e).at("read", &path),
+    }
+}
+
 impl Lake {
-    /// A copy of `part` without the rows of `ids`; `None` when no row is left.
-    pub(crate) fn rewrite_without(&self, part: &Part, ids: &HashSet<u128>) -> Result<Option<NewPart>, LakeError> {
-        let copy = self.rewrite(events(), part, |batch| {
+    /// A copy of `live` without the rows of `ids`; `None` when no row is left.
+    pub(crate) fn rewrite_without(&self, live: &Live, ids: &HashSet<u128>) -> Result<Option<NewPart>, LakeError> {
+        let part = &live.part;
+        let copy = self.rewrite(events(), live, |batch| {
             let column = batch.column_by_name("event_id")?.as_string_view();
             Some((0..column.len()).map(|row| Some(!ids.contains(&id_of(column.value(row).as_bytes())))).collect())
         })?;
@@ -31,13 +48,15 @@ impl Lake {
         Ok(copy)
     }
 
-    /// A copy of `part` of `table` with the rows that `keep` says; `None` when no row is left.
+    /// A copy of `live` of `table` with the rows that `keep` says; `None` when no row is left.
     pub(crate) fn rewrite(
         &self,
         table: &'static Table,
-        part: &Part,
+        live: &Live,
         mut keep: impl FnMut(&RecordBatch) -> Option<BooleanArray>,
     ) -> Result<Option<NewPart>, LakeError> {
+        check_bytes(&self.root, table, live)?;
+        let part = &live.part;
         let path = self.root.join(&table.name).join(&part.path);
         let mut reader = PartReader::open(&path, table, None, READ_ROWS)?;
         let rows = usize::try_from(part.rows).unwrap_or_default();

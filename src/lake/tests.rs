@@ -12,7 +12,9 @@ use super::log::Log;
 use super::open::follow_cost;
 use super::reader::PartReader;
 use super::*;
-use crate::schema::{EventId, EventRow, RejectReason, RowContext, Rows, SourceId, SourcePosition, events};
+use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, RowContext, Rows, SourceId, SourcePosition, events};
+
+mod damage;
 
 /// 2026-03-01T00:00:00Z.
 const MARCH: i64 = 1_772_323_200_000_000;
@@ -771,7 +773,11 @@ fn pruned_rows_stay_away_until_they_are_allowed_again() {
     assert_eq!(lake.snapshot().pruned.len(), 2, "known after a restart");
     let again = pruned_rows(&lake.snapshot().pruned, &batch(&rows));
     assert_eq!(again, [0, 1, 2, 3, 4, 7, 10], "days 0 to 3, and every row of the session");
-    assert_eq!(lake.allow_again(MARCH).unwrap(), 2);
+    let gone = SourcePosition { missing: true, ..position(2, 50) };
+    lake.commit(Commit { sources: vec![position(1, 77), gone.clone()], ..Commit::default() }).unwrap();
+    assert_eq!(lake.allow_again(MARCH).unwrap(), AllowReport { filters: 2, sources: 1 });
     assert!(lake.snapshot().pruned.is_empty());
-    assert_eq!(lake.allow_again(MARCH).unwrap(), 0);
+    assert_eq!(lake.snapshot().sources[&SourceId(1)].checkpoint, Checkpoint::default(), "read from its beginning");
+    assert_eq!(*lake.snapshot().sources[&SourceId(2)], gone, "there is nothing to read");
+    assert_eq!(lake.allow_again(MARCH).unwrap(), AllowReport::default());
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::heap::give_back;
 use super::{Core, PipelineError, now_us};
-use crate::lake::{CompactOptions, PruneFilter, Snapshot};
+use crate::lake::{CompactOptions, LakeError, PruneFilter, Snapshot};
 
 /// Months with more small files than this are compacted.
 const SMALL_FILES: usize = 64;
@@ -117,7 +117,8 @@ fn wait(shared: &Shared, pause: Duration) -> bool {
     false
 }
 
-/// Compacts months that have collected many small files, and removes what compaction left long ago.
+/// Compacts months that have collected many small files, and removes what compaction left long ago. A
+/// damaged file is told and left as it is: nobody who reads logs is stopped by it.
 ///
 /// # Errors
 ///
@@ -127,13 +128,25 @@ pub fn tidy(core: &Core) -> Result<(), PipelineError> {
         return Ok(());
     }
     core.upkeep(|lake| {
-        lake.compact(CompactOptions::new(now_us()))?;
+        spared(lake.compact(CompactOptions::new(now_us())), "merging small files")?;
         lake.vacuum(GRACE_US, now_us())
     })?;
     Ok(())
 }
 
-/// Deletes rows older than `keep_us`, as the user wants it; whole days, so that it is done once a day.
+/// What was done, or `None` when a damaged file was in the way, which is told.
+fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
+    match done {
+        Err(error @ LakeError::CorruptPart { .. }) => {
+            tracing::warn!("{doing}: {error}; it is left as it is");
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// Deletes rows older than `keep_us`, as the user wants it, and says how many; whole days, so that it is
+/// done once a day.
 ///
 /// # Errors
 ///
@@ -142,7 +155,11 @@ pub fn retain(core: &Core, keep_us: i64) -> Result<(), PipelineError> {
     let before_us = (now_us() - keep_us).div_euclid(DAY_US) * DAY_US;
     if core.snapshot().events.iter().any(|part| part.min_ts_us < before_us) {
         let filter = PruneFilter { before_us: Some(before_us), ..PruneFilter::default() };
-        core.upkeep(|lake| lake.prune(&filter, now_us()))?;
+        let done = core.upkeep(|lake| spared(lake.prune(&filter, now_us()), "deleting what is old enough"))?;
+        let rows = done.flatten().map_or(0, |report| report.events + report.rejects);
+        if rows > 0 {
+            tracing::warn!("rows older than the `retention` of config.toml are deleted: {rows}");
+        }
     }
     Ok(())
 }

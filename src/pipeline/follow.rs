@@ -15,7 +15,7 @@ use super::{Core, PipelineError, now_us};
 use crate::config::Places;
 use crate::discover::{Root, Stat, agent_of, classify_change, expand};
 use crate::schema::{SourceId, SourcePosition};
-use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, RootStatus, Watcher, WatcherConfig};
+use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, WatchStatus, Watcher, WatcherConfig};
 
 /// Decoders of sources that were not written to for this long are put away; their checkpoint stays.
 const KEEP_US: i64 = 10 * 60 * 1_000_000;
@@ -91,9 +91,9 @@ impl Follower {
         })
     }
 
-    /// How each place is watched.
+    /// How each place is watched, whenever it is asked.
     #[must_use]
-    pub fn status(&self) -> Vec<RootStatus> {
+    pub fn status(&self) -> WatchStatus {
         self.watcher.status()
     }
 

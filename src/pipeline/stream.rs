@@ -155,7 +155,9 @@ impl StreamReader {
     }
 
     fn resume(job: &Job, known: &SourcePosition, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
-        Self::with_decoder(job, known.clone(), opened, Some(&known.checkpoint), zone)
+        // Where nothing was read a decoder begins, and does not go on.
+        let checkpoint = Some(&known.checkpoint).filter(|checkpoint| **checkpoint != Checkpoint::default());
+        Self::with_decoder(job, known.clone(), opened, checkpoint, zone)
     }
 
     fn with_decoder(

@@ -82,6 +82,11 @@ pub(super) fn under(sql: &str, given: &BTreeSet<&str>) -> String {
     out
 }
 
+/// Names of the built-in views.
+pub fn view_names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
 /// The built-in views.
 pub(super) fn built_in() -> BTreeMap<String, View> {
     let none = BTreeSet::new();

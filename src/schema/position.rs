@@ -176,3 +176,19 @@ pub struct SourcePosition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<String>,
 }
+
+impl SourcePosition {
+    /// The same source as a new generation of which nothing was read: the next look reads it from its
+    /// beginning. It is still known by its inode, and its counts go on.
+    #[must_use]
+    pub fn from_the_beginning(&self) -> Self {
+        let Fingerprint { device, inode, .. } = self.fingerprint;
+        Self {
+            generation: self.generation + 1,
+            checkpoint: Checkpoint::default(),
+            fingerprint: Fingerprint { device, inode, ..Fingerprint::default() },
+            read_at_us: 0,
+            ..self.clone()
+        }
+    }
+}

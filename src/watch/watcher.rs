@@ -25,6 +25,9 @@ use crate::watch::unwatchable::unwatchable;
 /// core.
 const SCAN_PAUSE: u32 = 300;
 
+/// The same where scanning is all there is: 5 % of one core.
+const ONLY_SCAN_PAUSE: u32 = 20;
+
 /// The pause is never longer than this, unless the configuration says so.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -35,7 +38,7 @@ pub struct WatcherConfig {
     pub roots: Vec<Root>,
     /// Time between backstop scans when every root is watched.
     pub backstop: Duration,
-    /// Time between scans while a root exists that cannot be watched.
+    /// Time between scans while a root exists that cannot be watched; longer when a scan takes long.
     pub unwatched: Duration,
 }
 
@@ -72,11 +75,23 @@ pub struct RootStatus {
     pub mode: WatchMode,
 }
 
+/// How each root is watched at the moment, for who asks while somebody else watches.
+#[derive(Debug, Clone, Default)]
+pub struct WatchStatus(Arc<Mutex<Vec<RootStatus>>>);
+
+impl WatchStatus {
+    /// One entry for each root; none until the first [`Hint::Rescan`].
+    #[must_use]
+    pub fn roots(&self) -> Vec<RootStatus> {
+        lock(&self.0).clone()
+    }
+}
+
 /// Watches roots until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
     hints: Hints,
-    status: Arc<Mutex<Vec<RootStatus>>>,
+    status: WatchStatus,
     orders: Sender<Order>,
     thread: Option<JoinHandle<()>>,
     /// Roots that were added after the start.
@@ -104,9 +119,9 @@ impl Watcher {
     /// Returns the system's error when no thread can be started.
     pub fn start(config: WatcherConfig) -> std::io::Result<Self> {
         let hints = Hints::default();
-        let status = Arc::new(Mutex::new(Vec::new()));
+        let status = WatchStatus::default();
         let (orders, received) = channel();
-        let mut keeper = Keeper::new(config, hints.clone(), Arc::clone(&status), orders.clone());
+        let mut keeper = Keeper::new(config, hints.clone(), status.clone(), orders.clone());
         let thread = std::thread::Builder::new().name("devlog-watch".into()).spawn(move || keeper.run(&received))?;
         Ok(Self { hints, status, orders, thread: Some(thread), further: HashSet::new() })
     }
@@ -127,10 +142,10 @@ impl Watcher {
         }
     }
 
-    /// How each root is watched at the moment; empty until the first [`Hint::Rescan`].
+    /// How each root is watched at the moment, whenever it is asked.
     #[must_use]
-    pub fn status(&self) -> Vec<RootStatus> {
-        lock(&self.status).clone()
+    pub fn status(&self) -> WatchStatus {
+        self.status.clone()
     }
 }
 
@@ -226,7 +241,9 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
 struct Keeper {
     config: WatcherConfig,
     hints: Hints,
-    status: Arc<Mutex<Vec<RootStatus>>>,
+    status: WatchStatus,
+    /// Reasons for scanning that were told.
+    told: HashSet<String>,
     names: Arc<Mutex<Names>>,
     watcher: Option<RecommendedWatcher>,
     /// Why `watcher` is missing.
@@ -238,7 +255,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(config: WatcherConfig, hints: Hints, status: Arc<Mutex<Vec<RootStatus>>>, orders: Sender<Order>) -> Self {
+    fn new(config: WatcherConfig, hints: Hints, status: WatchStatus, orders: Sender<Order>) -> Self {
         let names = Arc::new(Mutex::new(Names::default()));
         let (for_names, for_hints) = (Arc::clone(&names), hints.clone());
         let handler = move |event| on_event(event, &for_names, &for_hints, &orders);
@@ -246,8 +263,8 @@ impl Keeper {
             Ok(watcher) => (Some(watcher), String::new()),
             Err(error) => (None, format!("notifications cannot be had: {error}")),
         };
-        let (watched, existing) = (HashMap::new(), HashSet::new());
-        Self { config, hints, status, names, watcher, broken, watched, existing, full: false }
+        let (watched, existing, told) = (HashMap::new(), HashSet::new(), HashSet::new());
+        Self { config, hints, status, told, names, watcher, broken, watched, existing, full: false }
     }
 
     fn run(&mut self, orders: &Receiver<Order>) {
@@ -277,9 +294,10 @@ impl Keeper {
     }
 
     fn interval(&self) -> Duration {
-        let scans = lock(&self.status).iter().any(|root| matches!(root.mode, WatchMode::Scan { .. }));
+        let scans = lock(&self.status.0).iter().any(|root| matches!(root.mode, WatchMode::Scan { .. }));
         if scans {
-            return self.config.unwatched;
+            let pause = (self.hints.scan_time() * ONLY_SCAN_PAUSE).min(LONGEST_PAUSE);
+            return self.config.unwatched.max(pause);
         }
         (self.hints.scan_time() * SCAN_PAUSE).min(LONGEST_PAUSE).max(self.config.backstop)
     }
@@ -302,9 +320,21 @@ impl Keeper {
             }
         }
         lock(&self.names).absent = absent;
-        *lock(&self.status) = status;
+        self.tell(&status);
+        *lock(&self.status.0) = status;
         for path in appeared {
             self.hints.push(Hint::RootAppeared(path));
+        }
+    }
+
+    /// Warns once of each reason for which changes are found by scanning only.
+    fn tell(&mut self, status: &[RootStatus]) {
+        for RootStatus { path, mode, .. } in status {
+            if let WatchMode::Scan { reason } = mode
+                && self.told.insert(reason.clone())
+            {
+                tracing::warn!("changes in {path:?} are found by scanning, later than they could be: {reason}");
+            }
         }
     }
 

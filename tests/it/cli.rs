@@ -142,15 +142,12 @@ fn each_format_holds_the_same_rows() {
     assert_eq!(list[1], serde_json::json!({"s": "s2", "n": 4, "t": "2026-05-28T20:26:40Z"}));
     assert_eq!(told("markdown").lines().count(), 4);
     assert_eq!(told("table").lines().count(), 4);
-    let arrow = home.run(&["query", "--format", "arrow", sql]).stdout;
-    let rows: usize = arrow::ipc::reader::StreamReader::try_new(arrow.as_slice(), None)
-        .map(|reader| reader.map(|batch| batch.unwrap().num_rows()).sum())
-        .or_else(|_| {
-            arrow::ipc::reader::FileReader::try_new(std::io::Cursor::new(&arrow), None)
-                .map(|reader| reader.map(|batch| batch.unwrap().num_rows()).sum())
-        })
-        .unwrap();
-    assert_eq!(rows, 2);
+    let file = home.run(&["query", "--format", "arrow", sql]).stdout;
+    let rows = arrow::ipc::reader::FileReader::try_new(std::io::Cursor::new(&file), None).unwrap();
+    assert_eq!(rows.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
+    let stream = home.run(&["query", "--format", "arrow-stream", sql]).stdout;
+    let rows = arrow::ipc::reader::StreamReader::try_new(stream.as_slice(), None).unwrap();
+    assert_eq!(rows.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
 }
 
 #[test]
@@ -233,6 +230,56 @@ fn a_home_without_logs_answers_and_says_so() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn links_and_devices_named_as_output_stay_what_they_are() {
+    let home = small();
+    let here = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let sql = "SELECT count(*) AS n FROM events";
+    fs::write(here("real.csv"), "old").unwrap();
+    std::os::unix::fs::symlink("real.csv", here("link.csv")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", here("nowhere")).unwrap();
+    for (what, to) in [(&["query", sql][..], "link.csv"), (&["export", "--force", sql], "link.csv")] {
+        fs::write(here("real.csv"), "old").unwrap();
+        home.ok(&[what, &["-o", &here(to)]].concat());
+        assert_eq!(fs::read_to_string(here("real.csv")).unwrap(), "n\n10\n", "{what:?}");
+        assert!(fs::symlink_metadata(here(to)).unwrap().is_symlink(), "{what:?}");
+    }
+    home.ok(&["query", "-o", &here("nowhere"), sql]);
+    assert_eq!(fs::read_link(here("nowhere")).unwrap(), Path::new("/dev/null"));
+    if Path::new("/dev/full").exists() {
+        let told = refused(&home, &["query", "-o", "/dev/full", sql]);
+        assert!(told.contains("cannot write \"/dev/full\"") && told.contains("No space left"), "{told}");
+    }
+    let told = refused(&home, &["query", "-o", &here("x.xyz"), sql]);
+    assert!(told.contains("names no format") && !home.path().join("x.xyz").exists(), "{told}");
+}
+
+#[test]
+fn a_home_with_dots_in_its_path_is_the_same_home() {
+    let home = small();
+    home.ok(&["backfill"]);
+    fs::create_dir(home.path().join("elsewhere")).unwrap();
+    let sql = "SELECT count(*) AS n FROM events";
+    for args in [&["--home", "elsewhere/../.devlog"][..], &["--lake", "elsewhere/../.devlog/lake"]] {
+        let mut command = home.command(&[args, &["query", "--no-sync", "--format", "csv", sql]].concat());
+        let output = command.current_dir(home.path()).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "n\n10\n", "{args:?}: {}", err(&output));
+    }
+    let mut command = home.command(&["query", "--format", "csv", sql]);
+    let dotted = home.path().join("elsewhere/..");
+    let output = command.env_remove("DEVLOG_HOME").env("HOME", dotted).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "n\n10\n", "{}", err(&output));
+}
+
+#[test]
+fn a_view_is_described_by_a_query_and_schema_says_so() {
+    let home = Home::new();
+    let told = refused(&home, &["schema", "sessions"]);
+    assert!(told.contains("devlog query \"DESCRIBE sessions\""), "{told}");
+    assert!(home.ok(&["query", "DESCRIBE sessions"]).contains("session_id"));
+}
+
 #[test]
 fn what_is_pruned_is_in_no_file_and_does_not_come_back() {
     let home = small();
@@ -245,6 +292,10 @@ fn what_is_pruned_is_in_no_file_and_does_not_come_back() {
     assert_eq!(home.number("SELECT count(*) FROM events"), all - 6);
     home.ok(&["backfill"]);
     assert_eq!(home.number("SELECT count(*) FROM events WHERE session_id = 's1'"), 0);
+    home.ok(&["prune", "--allow-again"]);
+    home.ok(&["backfill"]);
+    assert_eq!(home.durable_number("SELECT count(*) FROM events"), all);
+    assert_eq!(home.durable_number("SELECT count(DISTINCT event_id) FROM events"), all);
 }
 
 /// Reads with `python` when it has the modules; `None` says that the test was skipped.

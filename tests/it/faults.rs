@@ -150,6 +150,11 @@ fn a_home_whose_path_is_too_long_for_a_socket_is_followed_without_one() {
     let text = || fs::read_to_string(home.path().join("errors")).unwrap();
     wait_for("the warning", || text().contains("shorter --home"));
     wait_for("a commit", || long.join("lake/events").exists());
+    if cfg!(target_os = "linux") {
+        let status = home.command(&["status"]).env("DEVLOG_HOME", &long).output().unwrap();
+        let text = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert!(text.contains(&format!("process {} writes the lake", child.id())), "{text}");
+    }
     assert_eq!(end_with(child, Signal::TERM).0, Some(0));
     let mut query = home.command(&["query", "--format", "csv", OUTPUT]);
     let output = query.env("DEVLOG_HOME", &long).output().unwrap();
@@ -255,4 +260,10 @@ fn a_home_that_may_not_be_written_is_named() {
         assert!(text.contains(disk.to_str().unwrap()), "{text}");
     }
     assert_eq!(home.number(EVENTS), 5);
+    // What is worth a commit is left out then, and said.
+    append(&home.claude("-home-u-shop", "s1"), &prompt("s1", 71, &noise(1, 5_000_000)));
+    let output = home.run(&["query", "--format", "csv", EVENTS]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("the answer shows what was committed before: not allowed to"), "{text}");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n4\n"), "{text}");
 }

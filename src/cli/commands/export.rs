@@ -37,11 +37,12 @@ pub(in super::super) fn run(
     Ok(if done.rows == 0 { Outcome::Nothing } else { Outcome::Done })
 }
 
-/// An empty directory is no obstacle.
+/// An empty directory is no obstacle, nor is a device or a pipe: nothing in it could be lost.
 fn taken(path: &Path) -> bool {
-    match path.symlink_metadata() {
+    match path.metadata() {
         Ok(found) if found.is_dir() => std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
-        found => found.is_ok(),
+        Ok(found) => found.is_file(),
+        Err(_) => path.symlink_metadata().is_ok(),
     }
 }
 

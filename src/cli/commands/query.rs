@@ -1,11 +1,11 @@
 //! `query`: SQL from the command line, a file or stdin; rows to stdout or a file.
 
-use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::args::{OutputFormat, QueryArgs};
+use super::super::place::Place;
 use super::super::progress::{self, View, say};
 use super::super::wire::{self, Layout, QueryPlan};
 use super::super::{CliError, Outcome, Streams, units};
@@ -30,15 +30,15 @@ pub(in super::super) fn run(
         sync: !args.no_sync,
         timeout: args.timeout,
     };
-    let format = args.format.or_else(|| by_ending(args.output.as_deref())).unwrap_or(OutputFormat::Table);
+    let format = format(args)?;
     if let Some(path) = &args.output {
         let rows =
-            to_file(path, |out| one(settings, &plan, Layout { format, columns: None }, quiet, out, streams.err))?;
+            to_place(path, |out| one(settings, &plan, Layout { format, columns: None }, quiet, out, streams.err))?;
         let _unheard = say(streams.err, quiet, &format!("{} in {}", units::counted(rows, "row"), path.display()));
         return Ok(outcome(rows));
     }
     let terminal = settings.terminal.stdout;
-    if terminal && matches!(format, OutputFormat::Parquet | OutputFormat::Arrow) {
+    if terminal && matches!(format, OutputFormat::Parquet | OutputFormat::Arrow | OutputFormat::ArrowStream) {
         let format = if format == OutputFormat::Parquet { "parquet" } else { "arrow" };
         return Err(CliError::BinaryToTerminal { format });
     }
@@ -92,35 +92,42 @@ fn sql(settings: &Settings, args: &QueryArgs, input: &mut dyn Read) -> Result<St
     if text.trim().is_empty() { Err(CliError::NoQuery) } else { Ok(text) }
 }
 
-fn by_ending(path: Option<&Path>) -> Option<OutputFormat> {
-    Some(match path?.extension()?.to_str()? {
+/// A table, unless the flag or the ending of the file says something else.
+fn format(args: &QueryArgs) -> Result<OutputFormat, CliError> {
+    let Some(path) = &args.output else { return Ok(args.format.unwrap_or(OutputFormat::Table)) };
+    // What is called `rows` or `/dev/stdout` has no ending that could be meant as a format.
+    let plain = path.extension().is_none().then_some(OutputFormat::Table);
+    args.format.or_else(|| by_ending(path)).or(plain).ok_or_else(|| CliError::UnknownEnding {
+        path: path.clone(),
+        endings: ".csv, .tsv, .json, .ndjson, .md, .txt, .parquet, .arrow or .arrows",
+    })
+}
+
+fn by_ending(path: &Path) -> Option<OutputFormat> {
+    Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "txt" => OutputFormat::Table,
         "json" => OutputFormat::Json,
         "ndjson" | "jsonl" => OutputFormat::Ndjson,
         "csv" => OutputFormat::Csv,
         "tsv" => OutputFormat::Tsv,
         "md" => OutputFormat::Markdown,
         "parquet" => OutputFormat::Parquet,
-        "arrow" | "arrows" => OutputFormat::Arrow,
+        "arrow" | "feather" => OutputFormat::Arrow,
+        "arrows" => OutputFormat::ArrowStream,
         _ => return None,
     })
 }
 
-/// Writes beside `path` and renames at the end: a query that fails leaves what was there.
-fn to_file(path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, CliError>) -> Result<u64, CliError> {
-    let failed = |source| CliError::Write { path: path.to_owned(), source };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let filled = File::create(&part).map_err(failed).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        let rows = fill(&mut out)?;
-        out.flush().map_err(failed)?;
+/// Fills the file, device or pipe that the user named.
+fn to_place(path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, CliError>) -> Result<u64, CliError> {
+    let (place, file) = Place::open(path)?;
+    let mut out = BufWriter::new(file);
+    let filled = fill(&mut out).and_then(|rows| {
+        out.flush().map_err(|source| CliError::Output { source })?;
         Ok(rows)
     });
-    let rows = filled.inspect_err(|_| {
-        let _gone = std::fs::remove_file(&part);
-    })?;
-    std::fs::rename(&part, path).map_err(failed)?;
+    let rows = filled.map_err(|error| place.blame(error))?;
+    place.settle()?;
     Ok(rows)
 }
 
@@ -132,20 +139,42 @@ mod tests {
     fn a_failed_query_leaves_the_old_file_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answer.csv");
-        assert_eq!(
-            to_file(&path, |out| out.write_all(b"a\n1\n").map(|()| 1).map_err(|source| CliError::Output { source }))
-                .unwrap(),
-            1
-        );
-        assert!(to_file(&path, |_| Err(CliError::NoQuery)).is_err());
+        let write = |out: &mut (dyn Write + Send)| {
+            out.write_all(b"a\n1\n").map(|()| 1).map_err(|source| CliError::Output { source })
+        };
+        assert_eq!(to_place(&path, write).unwrap(), 1);
+        assert!(to_place(&path, |_| Err(CliError::NoQuery)).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn the_ending_of_the_file_chooses_the_format() {
-        assert_eq!(by_ending(Some("a.b.csv".as_ref())), Some(OutputFormat::Csv));
-        assert_eq!(by_ending(Some("a.parquet".as_ref())), Some(OutputFormat::Parquet));
-        assert_eq!(by_ending(Some("a".as_ref())), None);
+        for (name, format) in [
+            ("a.b.csv", Some(OutputFormat::Csv)),
+            ("a.CSV", Some(OutputFormat::Csv)),
+            ("a.parquet", Some(OutputFormat::Parquet)),
+            ("a.arrows", Some(OutputFormat::ArrowStream)),
+            ("a.txt", Some(OutputFormat::Table)),
+            ("a.xyz", None),
+            ("a", None),
+        ] {
+            assert_eq!(by_ending(name.as_ref()), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_ending_that_names_no_format_is_refused_unless_the_flag_names_one() {
+        use clap::Parser as _;
+        let chosen = |line: &str| {
+            let arguments = crate::cli::args::Arguments::try_parse_from(line.split(' ')).unwrap();
+            let crate::cli::args::Command::Query(args) = arguments.command else { unreachable!("parsed as query") };
+            format(&args)
+        };
+        let refused = chosen("devlog query -o x.xyz SELECT").unwrap_err().to_string();
+        assert!(refused.contains("x.xyz") && refused.contains(".csv"), "{refused}");
+        assert_eq!(chosen("devlog query -o x.xyz --format csv SELECT").unwrap(), OutputFormat::Csv);
+        assert_eq!(chosen("devlog query -o x SELECT").unwrap(), OutputFormat::Table);
+        assert_eq!(chosen("devlog query SELECT").unwrap(), OutputFormat::Table);
     }
 }

@@ -10,15 +10,15 @@ use crate::config::{Terminal, nearest};
 use crate::schema::{self, tables};
 
 /// Prints the columns of one table or of all.
-pub(in super::super) fn run(args: &SchemaArgs, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+pub(in super::super) fn run(
+    args: &SchemaArgs,
+    terminal: Terminal,
+    streams: &mut Streams<'_>,
+) -> Result<Outcome, CliError> {
     let known = tables();
     let chosen: Vec<&schema::Table> = match &args.table {
         None => known.to_vec(),
-        Some(name) => vec![*known.iter().find(|table| table.name == *name).ok_or_else(|| CliError::UnknownTable {
-            name: name.clone(),
-            nearest: nearest(name, known.iter().map(|table| table.name.as_str())),
-            known: known.iter().map(|table| table.name.as_str()).collect(),
-        })?],
+        Some(name) => vec![*known.iter().find(|table| table.name == *name).ok_or_else(|| unknown(name))?],
     };
     if args.json {
         let tables: Vec<_> = chosen.iter().map(|table| as_json(table)).collect();
@@ -46,9 +46,19 @@ pub(in super::super) fn run(args: &SchemaArgs, streams: &mut Streams<'_>) -> Res
             ]);
         }
         // Documentation is read, not skimmed: nothing is cut.
-        printed.write(streams.out, Terminal::default().columns).map_err(|source| CliError::Output { source })?;
+        let columns = terminal.columns.filter(|_| terminal.stdout);
+        printed.write_wrapped(streams.out, columns).map_err(|source| CliError::Output { source })?;
     }
     Ok(Outcome::Done)
+}
+
+fn unknown(name: &str) -> CliError {
+    #[cfg(feature = "query")]
+    if crate::query::view_names().any(|view| view == name) {
+        return CliError::IsView { name: name.to_owned() };
+    }
+    let known: Vec<&'static str> = tables().iter().map(|table| table.name.as_str()).collect();
+    CliError::UnknownTable { name: name.to_owned(), nearest: nearest(name, known.iter().copied()), known }
 }
 
 fn as_json(table: &schema::Table) -> serde_json::Value {

@@ -46,25 +46,34 @@ impl AgentStatus {
     }
 }
 
+/// What is there to tell of.
+pub(super) struct State<'a> {
+    pub(super) lake: &'a Snapshot,
+    /// The `ingest` that answers.
+    pub(super) daemon: Option<&'a Daemon>,
+    /// The process that writes the lake, whether it answers or not.
+    pub(super) writer: Option<u32>,
+    pub(super) sources: &'a [Source],
+}
+
 /// Prints the state of everything.
 pub(in super::super) fn run(
     settings: &Settings,
     args: &StatusArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let (lake, daemon) = (wire::lake(settings)?, wire::daemon(settings)?);
+    let (lake, daemon, writer) = (wire::lake(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
     let sources = sources::rows(&wire::sources(settings)?)?;
-    render(settings, args, &lake, daemon.as_ref(), &sources, streams)
+    render(settings, args, &State { lake: &lake, daemon: daemon.as_ref(), writer, sources: &sources }, streams)
 }
 
 pub(super) fn render(
     settings: &Settings,
     args: &StatusArgs,
-    lake: &Snapshot,
-    daemon: Option<&Daemon>,
-    sources: &[Source],
+    state: &State<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    let State { lake, daemon, writer, sources } = *state;
     let mut agents: BTreeMap<&str, AgentStatus> = BTreeMap::new();
     for source in sources {
         agents.entry(&source.agent).or_default().add(source);
@@ -79,6 +88,7 @@ pub(super) fn render(
                 "pid": daemon.pid,
                 "started_us": daemon.started_us,
                 "watch_mode": daemon.watch_mode,
+                "watch_reason": daemon.watch_reason,
                 "ring_rows": daemon.ring_rows,
                 "ring_bytes": daemon.ring_bytes,
             })
@@ -88,6 +98,7 @@ pub(super) fn render(
             "machine_id": settings.machine_id,
             "timezone": settings.timezone,
             "daemon": daemon,
+            "writer_pid": writer,
             "agents": agents,
             "lake": {
                 "path": settings.lake,
@@ -102,7 +113,7 @@ pub(super) fn render(
         return answer_json(streams, &value).map(|()| Outcome::Done);
     }
     answer(streams, &format!("home    {}", short_path(settings, &settings.home)))?;
-    answer(streams, &format!("daemon  {}", daemon_line(daemon, streams.now_us)))?;
+    answer(streams, &format!("daemon  {}", daemon_line(daemon, writer, streams.now_us)))?;
     answer(streams, &format!("lake    {}", short_path(settings, &settings.lake)))?;
     let committed = match lake.version {
         Some(version) => format!("commit {version}, {}", units::ago(lake.committed_at_us, streams.now_us)),
@@ -124,12 +135,19 @@ pub(super) fn render(
     Ok(Outcome::Done)
 }
 
-fn daemon_line(daemon: Option<&Daemon>, now_us: i64) -> String {
-    let Some(daemon) = daemon else { return "not running; devlog ingest starts one".to_owned() };
-    let watching = match daemon.watch_mode.as_str() {
-        "notify" => "woken by changes".to_owned(),
-        "scan" => "scanning: this file system sends no notifications".to_owned(),
-        other => other.to_owned(),
+fn daemon_line(daemon: Option<&Daemon>, writer: Option<u32>, now_us: i64) -> String {
+    let Some(daemon) = daemon else {
+        // A backfill, or an ingest without a socket, whose home has too long a path for one.
+        return writer.map_or_else(
+            || "not running; devlog ingest starts one".to_owned(),
+            |pid| format!("process {pid} writes the lake and cannot be asked; queries see what it has committed"),
+        );
+    };
+    let watching = match (daemon.watch_mode.as_str(), &daemon.watch_reason) {
+        ("notify", _) => "woken by changes".to_owned(),
+        ("scan", Some(reason)) => format!("scanning: {reason}"),
+        ("scan", None) => "scanning: this file system sends no notifications".to_owned(),
+        (other, _) => other.to_owned(),
     };
     format!(
         "process {}, started {}, {watching}; {} ({}) in memory",

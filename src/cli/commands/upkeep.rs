@@ -75,6 +75,20 @@ pub(in super::super) fn snapshot(
     Ok(if linked.files == 0 { Outcome::Nothing } else { Outcome::Done })
 }
 
+/// Takes back what was pruned before.
+fn allow_again(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
+    let done = wire::allow_again(settings)?;
+    if as_json {
+        answer_json(streams, &serde_json::json!({"forgotten": done.filters, "sources": done.sources}))?;
+    } else if done.filters == 0 {
+        answer(streams, "nothing was pruned before")?;
+    } else {
+        let (prunes, logs) = (units::counted(done.filters, "prune"), units::counted(done.sources, "log"));
+        answer(streams, &format!("{prunes} forgotten; the next backfill or ingest reads {logs} anew"))?;
+    }
+    Ok(if done.filters == 0 { Outcome::Nothing } else { Outcome::Done })
+}
+
 /// Deletes rows, or says how many it would delete.
 pub(in super::super) fn prune(
     settings: &Settings,
@@ -82,9 +96,7 @@ pub(in super::super) fn prune(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     if args.allow_again {
-        let forgotten = wire::allow_again(settings)?;
-        answer(streams, &format!("{} forgotten", units::counted(forgotten as u64, "prune")))?;
-        return Ok(if forgotten == 0 { Outcome::Nothing } else { Outcome::Done });
+        return allow_again(settings, args.json, streams);
     }
     let plan = PrunePlan {
         before_us: when(settings, streams.now_us, "--before", Edge::Since, args.before.as_deref())?,

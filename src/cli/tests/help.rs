@@ -43,6 +43,7 @@ fn help_of_devlog() {
       demo         Make a home with synthetic logs, to try everything without logs of your own
       completions  Print a completion script for a shell
       version      Print version and build
+      help         Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help
@@ -214,6 +215,7 @@ fn help_of_adapters() {
 
     Commands:
       test  Print the rows that a format of your own makes of a file, and keep nothing
+      help  Print this message or the help of the given subcommand(s)
 
     Options:
       -a, --agent <AGENT>
@@ -350,7 +352,7 @@ fn help_of_prune() {
 
     Several conditions must all hold. What was pruned is not read again from the logs, also when a log
     is
-    rewritten; --allow-again takes that back.
+    rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew.
     ");
 }
 
@@ -450,14 +452,15 @@ fn help_of_query() {
               How to print the rows [default: table; with -o by the file's ending]
 
               Possible values:
-              - table:    Aligned columns; long values are cut on a terminal
-              - json:     One JSON array of objects
-              - ndjson:   One JSON object per line
-              - csv:      Comma-separated values with a header
-              - tsv:      Tab-separated values with a header
-              - markdown: A Markdown table
-              - parquet:  A Parquet file
-              - arrow:    An Arrow IPC stream
+              - table:        Aligned columns; long values are cut on a terminal
+              - json:         One JSON array of objects
+              - ndjson:       One JSON object per line
+              - csv:          Comma-separated values with a header
+              - tsv:          Tab-separated values with a header
+              - markdown:     A Markdown table
+              - parquet:      A Parquet file
+              - arrow:        An Arrow IPC file (Feather 2)
+              - arrow-stream: An Arrow IPC stream
 
       -o, --output <FILE>
               Write the rows to a file

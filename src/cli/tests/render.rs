@@ -8,7 +8,7 @@ use super::super::commands::tests::{render_sources, render_status};
 use super::super::wire::Daemon;
 use super::super::{Outcome, Streams};
 use super::{NOON_US, ran};
-use crate::config::Settings;
+use crate::config::{Env, Os, Settings};
 use crate::lake::{Part, Snapshot};
 use crate::schema::sources_schema;
 
@@ -158,6 +158,7 @@ fn status_sums_up_lake_daemon_and_agents() {
         pid: 4242,
         started_us: NOON_US - 3_600_000_000,
         watch_mode: "notify".into(),
+        watch_reason: None,
         ring_rows: 1200,
         ring_bytes: 900_000,
     };
@@ -175,6 +176,11 @@ fn status_sums_up_lake_daemon_and_agents() {
     claude      2  250 MB      0 B  500,000        2  1 with errors (devlog sources --state error)
     codex       1  1.5 MB  20.0 kB    3,000        0  1 pending
     "#);
+    let reason = "the system's limit of watches is reached; raise fs.inotify.max_user_watches".to_owned();
+    let daemon = Daemon { watch_mode: "scan".into(), watch_reason: Some(reason), ..daemon };
+    let (_, text) =
+        printed(|settings, streams| render_status(settings, false, &lake(), Some(&daemon), &rows(), streams));
+    assert!(text.contains("scanning: the system's limit of watches is reached; raise fs.inotify"), "{text}");
 }
 
 #[test]
@@ -208,7 +214,7 @@ fn status_as_json_has_the_same_figures() {
 
 #[test]
 fn schema_prints_every_column_of_a_table() {
-    let shown = ran(&["schema", "rejects"], None);
+    let shown = ran(&["schema", "rejects"], Some(Env::empty(Os::Linux)));
     insta::assert_snapshot!(shown.out, @"
     rejects (version 1): One row per stretch of bytes that could not be decoded. Nothing is dropped without a row here.
 
@@ -225,7 +231,8 @@ fn schema_prints_every_column_of_a_table() {
     sample             text                no           The first 4 KiB of the bytes, invalid UTF-8 replaced.
     ingested_at        timestamp(us, UTC)  no    us     When devlog refused it, UTC.
     ");
-    let json: serde_json::Value = serde_json::from_str(&ran(&["schema", "events", "--json"], None).out).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&ran(&["schema", "events", "--json"], Some(Env::empty(Os::Linux))).out).unwrap();
     assert_eq!(json[0]["columns"].as_array().unwrap().len(), crate::schema::events().columns.len());
 }
 

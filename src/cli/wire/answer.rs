@@ -17,6 +17,7 @@ use super::{ExportPlan, Exported, Layout, OnProgress, QueryPlan};
 use crate::backfill;
 use crate::cli::CliError;
 use crate::cli::args::{ExportFormat, OutputFormat as Wanted};
+use crate::cli::place::Place;
 use crate::config::Settings;
 use crate::pipeline::{self, Core};
 use crate::query::{
@@ -182,6 +183,7 @@ const fn format_of(wanted: Wanted) -> OutputFormat {
         Wanted::Markdown => OutputFormat::Markdown,
         Wanted::Parquet => OutputFormat::Parquet,
         Wanted::Arrow => OutputFormat::Arrow,
+        Wanted::ArrowStream => OutputFormat::ArrowStream,
     }
 }
 
@@ -206,7 +208,7 @@ const fn export_format(wanted: ExportFormat) -> (OutputFormat, &'static str) {
 struct Files<'a> {
     plan: &'a ExportPlan,
     schema: SchemaRef,
-    open: BTreeMap<PathBuf, Output<File>>,
+    open: BTreeMap<PathBuf, (Place, Output<File>)>,
 }
 
 impl Files<'_> {
@@ -216,21 +218,23 @@ impl Files<'_> {
                 let text = format!("more than {MAX_PARTITIONS} partitions; choose a column with fewer values");
                 return Err(CliError::failed("the export", text));
             }
-            let file = create(&path)?;
+            let (place, file) = create(&path)?;
             let (format, _) = export_format(self.plan.format);
-            let output = Output::new(format, &self.schema, file, &OutputOptions::default()).map_err(unwritten)?;
-            self.open.insert(path.clone(), output);
+            let output = Output::new(format, &self.schema, file, &OutputOptions::default());
+            let output = output.map_err(|error| place.blame(unwritten(error)))?;
+            self.open.insert(path.clone(), (place, output));
         }
         match self.open.get_mut(&path) {
-            Some(output) => output.write(batch).map(drop).map_err(unwritten),
+            Some((place, output)) => output.write(batch).map(drop).map_err(|error| place.blame(unwritten(error))),
             None => Ok(()),
         }
     }
 
     fn finish(self) -> Result<Exported, CliError> {
         let mut done = Exported::default();
-        for (path, output) in self.open {
-            done.rows += output.finish().map_err(unwritten)?.rows;
+        for (path, (place, output)) in self.open {
+            done.rows += output.finish().map_err(|error| place.blame(unwritten(error)))?.rows;
+            place.settle()?;
             done.files += 1;
             done.bytes += fs::metadata(&path).map_or(0, |m| m.len());
         }
@@ -238,12 +242,11 @@ impl Files<'_> {
     }
 }
 
-fn create(path: &Path) -> Result<File, CliError> {
-    let failed = |source| CliError::Write { path: path.to_owned(), source };
+fn create(path: &Path) -> Result<(Place, File), CliError> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
+        fs::create_dir_all(folder).map_err(|source| CliError::Write { path: path.to_owned(), source })?;
     }
-    File::create(path).map_err(failed)
+    Place::open(path)
 }
 
 /// Runs a query and writes its rows to files.

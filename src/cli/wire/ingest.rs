@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+#[cfg(unix)]
+use super::service::Watching;
 use super::{BackfillPlan, IngestPlan, OnProgress};
 use crate::backfill;
 use crate::cli::{CliError, Progress};
@@ -14,6 +16,7 @@ use crate::lake::LakeError;
 use crate::pipeline::{
     self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Survey, Tally, limits_for, now_us,
 };
+use crate::watch::WatchStatus;
 
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(100);
@@ -175,7 +178,7 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     let scope = backfill::scope(settings);
     let (core, found) = writer(settings, &scope)?;
     let core = Arc::new(core);
-    let watch = Arc::new(Mutex::new("starting".to_owned()));
+    let watch = Arc::new(OnceLock::new());
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
     let how = How { workers: workers(None), history: plan.once };
@@ -200,7 +203,7 @@ fn follow_until(
     settings: &Settings,
     core: &Arc<Core>,
     stop: &AtomicBool,
-    watch: &Mutex<String>,
+    watch: &OnceLock<WatchStatus>,
     progress: Arc<pipeline::Progress>,
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
@@ -212,8 +215,8 @@ fn follow_until(
     };
     let follower = Follower::start(Arc::clone(core), options, progress);
     let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
-    let scanning = follower.status().iter().any(|root| matches!(root.mode, crate::watch::WatchMode::Scan { .. }));
-    *watch.lock().unwrap_or_else(PoisonError::into_inner) = if scanning { "scan" } else { "notify" }.to_owned();
+    // Asked whenever somebody wants to know: at this moment not even the first root is watched.
+    let _first = watch.set(follower.status());
     follower.run(stop, tell).map_err(|source| CliError::failed("following the logs", source))
 }
 
@@ -226,7 +229,7 @@ fn tell(error: &PipelineError) {
 }
 
 #[cfg(unix)]
-fn start_server(settings: &Settings, core: &Arc<Core>, watch: &Arc<Mutex<String>>) -> Option<crate::serve::Server> {
+fn start_server(settings: &Settings, core: &Arc<Core>, watch: &Watching) -> Option<crate::serve::Server> {
     let service = super::service::Answering::new(settings.clone(), Arc::clone(core), Arc::clone(watch), now_us());
     match crate::serve::Server::start(&settings.home, Arc::new(service)) {
         Ok(server) => Some(server),

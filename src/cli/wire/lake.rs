@@ -8,7 +8,7 @@ use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned};
 use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
-use crate::lake::{self, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
+use crate::lake::{self, AllowReport, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
 
@@ -34,6 +34,7 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
         pid: status.pid,
         started_us: status.started_us,
         watch_mode: status.watch_mode,
+        watch_reason: status.watch_reason,
         ring_rows: status.ring_rows,
         ring_bytes: status.ring_bytes,
     }))
@@ -43,6 +44,11 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
 #[cfg(not(unix))]
 pub(in crate::cli) fn daemon(_: &Settings) -> Result<Option<Daemon>, CliError> {
     Ok(None)
+}
+
+/// The process that writes the lake at this moment, where the system tells.
+pub(in crate::cli) fn writer_of(settings: &Settings) -> Option<u32> {
+    Lake::writer_of(&settings.lake)
 }
 
 /// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
@@ -124,8 +130,8 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
     Ok(done)
 }
 
-/// Forgets what was pruned before; returns how many filters there were.
-pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<usize, CliError> {
+/// Forgets what was pruned before, so that the next look takes it again.
+pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<AllowReport, CliError> {
     let core = writer(settings)?;
     let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
     Ok(forgotten.unwrap_or_default())

@@ -1,24 +1,30 @@
 //! What a running `ingest` answers over its socket.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
+#[cfg(feature = "query")]
+use std::sync::{Mutex, PoisonError};
 
 use crate::config::Settings;
 use crate::pipeline::Core;
 use crate::serve::{Request, Service, Status};
+use crate::watch::{WatchMode, WatchStatus};
+
+/// How the logs are watched; unset until they are.
+pub(super) type Watching = Arc<OnceLock<WatchStatus>>;
 
 /// Answers from a core.
 pub(super) struct Answering {
     settings: Settings,
     core: Arc<Core>,
-    watch: Arc<Mutex<String>>,
+    watch: Watching,
     started_us: i64,
     #[cfg(feature = "query")]
     runtimes: Mutex<Vec<(String, Option<u64>, crate::query::Runtime)>>,
 }
 
 impl Answering {
-    pub(super) fn new(settings: Settings, core: Arc<Core>, watch: Arc<Mutex<String>>, started_us: i64) -> Self {
+    pub(super) fn new(settings: Settings, core: Arc<Core>, watch: Watching, started_us: i64) -> Self {
         Self {
             settings,
             core,
@@ -30,12 +36,27 @@ impl Answering {
     }
 }
 
+/// How changes are noticed now, and why not by notification.
+fn watch_mode(watch: &Watching) -> (&'static str, Option<String>) {
+    let roots = watch.get().map(WatchStatus::roots).unwrap_or_default();
+    if roots.is_empty() {
+        return ("starting", None);
+    }
+    let scanned = roots.into_iter().find_map(|root| match root.mode {
+        WatchMode::Scan { reason } => Some(reason),
+        WatchMode::Absent | WatchMode::Notify => None,
+    });
+    if scanned.is_some() { ("scan", scanned) } else { ("notify", None) }
+}
+
 impl Service for Answering {
     fn status(&self) -> Status {
+        let (watch_mode, watch_reason) = watch_mode(&self.watch);
         Status {
             pid: std::process::id(),
             started_us: self.started_us,
-            watch_mode: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            watch_mode: watch_mode.to_owned(),
+            watch_reason,
             ring_rows: self.core.ring_rows() as u64,
             ring_bytes: self.core.ring_bytes() as u64,
         }

@@ -43,7 +43,7 @@ fn what_happens_to_a_log_raises_a_hint_and_what_happens_beside_it_does_not() {
     let project = folder.path().join("projects/p");
     fs::create_dir_all(&project).unwrap();
     let (watcher, hints) = start(vec![claude(folder.path())]);
-    assert_eq!(watcher.status()[0].mode, WatchMode::Notify);
+    assert_eq!(watcher.status().roots()[0].mode, WatchMode::Notify);
     let log = project.join("a.jsonl");
     for _ in 0..2 {
         fs::write(folder.path().join("settings.json"), "{}").unwrap();
@@ -83,7 +83,7 @@ fn a_root_that_appears_later_is_watched_from_then_on() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().join("x/.claude");
     let (watcher, hints) = start(vec![claude(&base)]);
-    assert_eq!(watcher.status()[0].mode, WatchMode::Absent);
+    assert_eq!(watcher.status().roots()[0].mode, WatchMode::Absent);
     for _ in 0..2 {
         fs::create_dir_all(base.join("projects/p")).unwrap();
         loop {
@@ -93,7 +93,7 @@ fn a_root_that_appears_later_is_watched_from_then_on() {
                 None => panic!("the root was not noticed"),
             }
         }
-        while watcher.status()[0].mode != WatchMode::Notify {
+        while watcher.status().roots()[0].mode != WatchMode::Notify {
             std::thread::yield_now();
         }
         while hints.take(Duration::from_millis(50)).is_some() {}
@@ -102,8 +102,8 @@ fn a_root_that_appears_later_is_watched_from_then_on() {
         wait_for(&hints, &log);
         // Removed as a whole, it is absent again.
         fs::remove_dir_all(&base).unwrap();
-        while watcher.status()[0].mode != WatchMode::Absent {
-            assert!(hints.take(LONG).is_some() || watcher.status()[0].mode == WatchMode::Absent);
+        while watcher.status().roots()[0].mode != WatchMode::Absent {
+            assert!(hints.take(LONG).is_some() || watcher.status().roots()[0].mode == WatchMode::Absent);
         }
         while hints.take(Duration::from_millis(50)).is_some() {}
     }
@@ -163,7 +163,7 @@ fn a_full_watch_table_is_said_and_scanned_around() {
     for _ in 0..3 {
         assert_eq!(hints.take(LONG), Some(Hint::Rescan));
     }
-    let WatchMode::Scan { reason } = watcher.status()[0].mode.clone() else { panic!("{:?}", watcher.status()) };
+    let WatchMode::Scan { reason } = watcher.status().roots()[0].mode.clone() else { panic!("{:?}", watcher.status()) };
     assert!(reason.contains("max_user_watches"), "{reason}");
 }
 
@@ -232,11 +232,27 @@ fn a_root_that_is_added_later_is_watched_and_its_being_there_is_no_news() {
     let (mut watcher, hints) = start(vec![claude(&first)]);
     watcher.watch_also(&[claude(&second)]);
     watcher.watch_also(&[claude(&second)]);
-    while watcher.status().len() < 2 {
+    while watcher.status().roots().len() < 2 {
         std::thread::sleep(Duration::from_millis(5));
     }
     let log = second.join("projects/p/a.jsonl");
     append(&log);
     assert_eq!(hints.take(LONG), Some(Hint::Path(log)));
-    assert_eq!(watcher.status().len(), 2);
+    assert_eq!(watcher.status().roots().len(), 2);
+}
+
+#[test]
+fn where_scanning_is_all_there_is_a_dear_scan_is_a_rare_one() {
+    let (orders, _received) = channel();
+    let config = WatcherConfig::new(Vec::new());
+    let keeper = Keeper::new(config, Hints::default(), WatchStatus::default(), orders);
+    let status = |mode| vec![RootStatus { agent: "claude", path: "/r".into(), mode }];
+    *lock(&keeper.status.0) = status(WatchMode::Scan { reason: FULL.to_owned() });
+    for (took_ms, pause_ms) in [(0, 1000), (20, 1000), (300, 6000), (10_000, 30_000)] {
+        keeper.hints.scan_took(Duration::from_millis(took_ms));
+        assert_eq!(keeper.interval(), Duration::from_millis(pause_ms), "{took_ms} ms");
+    }
+    *lock(&keeper.status.0) = status(WatchMode::Notify);
+    keeper.hints.scan_took(Duration::from_millis(20));
+    assert_eq!(keeper.interval(), Duration::from_secs(6));
 }
