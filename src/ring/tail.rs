@@ -32,12 +32,12 @@ impl Tail {
         replaces: Vec<EventId>,
     ) -> Option<Self> {
         let mut tail = Self { events, ids, claims, replaces: replaces.into_iter().collect() };
-        tail.retain(|row, _| u32::try_from(row).is_ok_and(|row| stale.binary_search(&row).is_err()));
+        tail.retain(|row| u32::try_from(row).is_ok_and(|row| stale.binary_search(&row).is_err()));
         (!tail.ids.is_empty()).then_some(tail)
     }
 
-    fn retain(&mut self, mut keep: impl FnMut(usize, EventId) -> bool) {
-        let mask: Vec<bool> = self.ids.iter().enumerate().map(|(row, id)| keep(row, *id)).collect();
+    fn retain(&mut self, keep: impl Fn(usize) -> bool) {
+        let mask: Vec<bool> = (0..self.ids.len()).map(keep).collect();
         if mask.iter().all(|kept| *kept) {
             return;
         }
@@ -50,17 +50,20 @@ impl Tail {
 
     /// Settled rows became durable: of an event in `settled` the better record stays visible.
     pub(super) fn settle(&mut self, settled: impl Fn(EventId) -> Option<Claim>) {
-        let mut lost = IdSet::default();
-        for (id, claim) in self.ids.iter().zip(&self.claims) {
+        let (mut better, mut lost) = (IdSet::default(), Vec::new());
+        for (row, (id, claim)) in self.ids.iter().zip(&self.claims).enumerate() {
             match settled(*id) {
-                Some(durable) if claim.beats(durable) => drop(self.replaces.insert(*id)),
-                Some(_) => drop(lost.insert(*id)),
+                Some(durable) if claim.beats(durable) => drop(better.insert(*id)),
+                Some(_) => lost.push(row),
                 None => {}
             }
         }
+        for row in &lost {
+            self.replaces.remove(&self.ids[*row]);
+        }
+        self.replaces.extend(better);
         if !lost.is_empty() {
-            self.retain(|_, id| !lost.contains(&id));
-            self.replaces.retain(|id| !lost.contains(id));
+            self.retain(|row| lost.binary_search(&row).is_err());
         }
     }
 
