@@ -23,15 +23,15 @@ pub struct CoreOptions {
 }
 
 impl CoreOptions {
-    /// Sizes for a memory budget: a quarter of it may wait in the ring, an eighth is written at a
-    /// time; the rest is for reading, encoding and queries.
+    /// Sizes for a memory budget: a fifth of it may wait in the ring, a tenth is written at a time; the
+    /// rest is for reading, encoding, and what the allocator keeps.
     #[must_use]
     pub fn for_budget(memory_bytes: u64) -> Self {
         let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
         Self {
-            segment_bytes: (budget / 8).max(1 << 20),
-            ring_bytes: (budget / 4).max(2 << 20),
-            id_cache_bytes: budget / 8,
+            segment_bytes: (budget / 10).max(1 << 20),
+            ring_bytes: (budget / 5).max(2 << 20),
+            id_cache_bytes: budget / 10,
         }
     }
 }
