@@ -6,6 +6,7 @@
 //!   directory for spilling, and end at the time limit or when the reader goes away
 //! - a query that meets the memory limit before its first row runs once more, with plans that spill
 
+mod frugal;
 mod runtime;
 mod spill;
 
@@ -28,7 +29,7 @@ use super::error::{QueryError, Surroundings};
 use super::views::View;
 use super::zone::Zone;
 use super::{Cut, params};
-use runtime::frugal_state;
+use frugal::frugal_state;
 pub use runtime::{EngineOptions, Runtime};
 
 /// Batches that wait for a slow reader.

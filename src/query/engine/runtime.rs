@@ -8,7 +8,6 @@ use std::time::Duration;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList, TableProvider,
 };
-use datafusion::config::ConfigNonZeroUsize;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -28,10 +27,6 @@ use crate::schema;
 
 /// Stack of every thread that plans or runs a query.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-/// Rows of a batch when memory is short: a batch is the least that a sort can hold.
-const FRUGAL_ROWS: usize = 1024;
-/// Spilled files that are merged at once when memory is short.
-const MERGED_FILES: usize = 4;
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -173,7 +168,7 @@ impl Runtime {
     }
 }
 
-fn failed(error: &datafusion::error::DataFusionError) -> QueryError {
+pub(super) fn failed(error: &datafusion::error::DataFusionError) -> QueryError {
     QueryError::Failed { message: error.strip_backtrace() }
 }
 
@@ -225,21 +220,4 @@ fn tables(cut: Cut) -> BTreeMap<String, Arc<dyn TableProvider>> {
     tables.insert("rejects".to_owned(), Arc::new(rejects));
     tables.insert("sources".to_owned(), Arc::new(cut.sources));
     tables
-}
-
-/// The session with plans that need little memory at once and take longer.
-pub(super) fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
-    let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
-    let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
-        .with_memory_pool(Arc::new(Pool::frugal(bytes)))
-        .with_max_spill_merge_fan_in(MERGED_FILES)
-        .build_arc()
-        .map_err(|e| failed(&e))?;
-    let mut state = SessionStateBuilder::new_from_existing(session.clone()).with_runtime_env(env).build();
-    let options = state.config_mut().options_mut();
-    options.optimizer.prefer_hash_join = false;
-    // With one partition the planner knows hash joins only.
-    options.execution.target_partitions = 2;
-    options.execution.batch_size = ConfigNonZeroUsize::try_new(FRUGAL_ROWS).map_err(|e| failed(&e))?;
-    Ok(state)
 }
