@@ -20,8 +20,8 @@ const PLAIN: [&str; 4] = ["parent_event_id", "message_id", "request_id", "tool_c
 const DELTA: [&str; 4] = ["ts", "source_offset", "ingested_at", "completeness"];
 /// Ids that people look up.
 const BLOOM: [&str; 4] = ["event_id", "session_id", "tool_call_id", "message_id"];
-/// Page size of long texts: 1.3 % smaller than pages of 2 MB.
-const LONG_PAGE_BYTES: usize = 4 << 20;
+/// Page size of long texts: larger ones took more memory and no fewer bytes.
+const LONG_PAGE_BYTES: usize = 2 << 20;
 /// Rows that a page of short values holds, the writer's default. A file with no more has one page a
 /// column: an index of pages would repeat what the footer says.
 const PAGE_ROWS: usize = 20_000;

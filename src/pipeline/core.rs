@@ -23,14 +23,14 @@ pub struct CoreOptions {
 }
 
 impl CoreOptions {
-    /// Sizes for a memory budget: a fifth of it may wait in the ring, a tenth is written at a time; the
-    /// rest is for reading, encoding, and what the allocator keeps.
+    /// Sizes for a memory budget: a sixth of it may wait in the ring, half of that is written at a time by
+    /// each of two workers; the rest is for reading, encoding, and what the allocator keeps.
     #[must_use]
     pub fn for_budget(memory_bytes: u64) -> Self {
         let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
         Self {
-            segment_bytes: (budget / 10).max(1 << 20),
-            ring_bytes: (budget / 5).max(2 << 20),
+            segment_bytes: (budget / 12).max(1 << 20),
+            ring_bytes: (budget / 6).max(2 << 20),
             id_cache_bytes: budget / 10,
         }
     }
@@ -242,10 +242,13 @@ impl Core {
         }
         loop {
             let live = self.lock();
-            if live.ring.open_bytes() >= self.options.segment_bytes {
+            let is_full = live.ring.bytes() >= self.options.ring_bytes;
+            // Rather than wait for those who write, what is open is written too.
+            let enough = if is_full { self.options.segment_bytes / 2 } else { self.options.segment_bytes };
+            if live.ring.open_bytes() >= enough {
                 drop(live);
                 self.flush()?;
-            } else if live.ring.bytes() >= self.options.ring_bytes && live.ring.sealed_segments() > 0 {
+            } else if is_full && live.ring.sealed_segments() > 0 {
                 // Someone else is writing, or has failed to: then nobody would wake us, and the flush
                 // says why.
                 if live.unwritten.is_empty() {
