@@ -1,7 +1,9 @@
 -- What was done per day, session and model: the sums that the other views add up.
 --
 -- One row per day (in the configured time zone), agent, project, session, main thread or sub-agent,
--- and model. Everything but first_at, last_at and turns may be added up over any rows.
+-- and model. Everything but times and turns may be added up over any rows. first_logged_at,
+-- last_logged_at: of the rows whose log tells their time. lines_added, lines_removed: null where no log
+-- counts them.
 --
 -- prompts: what a person asked. calls: model calls, that is rows with usage. tool_calls: calls of
 -- tools, commands and file tools. errors: rows that report failure. Token columns: sums over calls
@@ -18,6 +20,8 @@ SELECT
   CASE WHEN total_tokens IS NOT NULL THEN model END AS model,
   min(ts) AS first_at,
   max(ts) AS last_at,
+  min(ts) FILTER (WHERE ts_source = 'log') AS first_logged_at,
+  max(ts) FILTER (WHERE ts_source = 'log') AS last_logged_at,
   max(turn) FILTER (WHERE is_subagent IS NOT TRUE) AS turns,
   count(*) AS events,
   count(*) FILTER (WHERE event_type = 'user_interaction' AND is_subagent IS NOT TRUE) AS prompts,
@@ -25,8 +29,8 @@ SELECT
   count(*) FILTER (
     WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')) AS tool_calls,
   count(*) FILTER (WHERE is_error OR event_type = 'error_encountered') AS errors,
-  coalesce(sum(lines_added), 0) AS lines_added,
-  coalesce(sum(lines_removed), 0) AS lines_removed,
+  sum(lines_added) AS lines_added,
+  sum(lines_removed) AS lines_removed,
   count(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS calls,
   sum(input_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS input_tokens,
   sum(cache_read_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_read_tokens,

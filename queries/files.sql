@@ -1,7 +1,8 @@
 -- Files that agents read and changed.
 --
 -- One row per project and path. reads, writes, edits: calls of tools that read, wrote or changed it; a
--- patch of several files is an edit of each. errors: results that report failure.
+-- patch of several files is an edit of each. errors: results that report failure. lines_added, lines_removed:
+-- null where no log counts them.
 WITH patches AS (
   SELECT
     project,
@@ -28,8 +29,8 @@ SELECT
   count(*) FILTER (WHERE event_type = 'file_write') AS writes,
   count(*) FILTER (WHERE event_type = 'file_modify') AS edits,
   count(*) FILTER (WHERE event_type = 'tool_result' AND is_error) AS errors,
-  coalesce(sum(coalesce(CAST(nullif(split_part(edit, chr(9), 2), '') AS BIGINT), lines_added)), 0) AS lines_added,
-  coalesce(sum(coalesce(CAST(nullif(split_part(edit, chr(9), 3), '') AS BIGINT), lines_removed)), 0) AS lines_removed,
+  sum(coalesce(CAST(nullif(split_part(edit, chr(9), 2), '') AS BIGINT), lines_added)) AS lines_added,
+  sum(coalesce(CAST(nullif(split_part(edit, chr(9), 3), '') AS BIGINT), lines_removed)) AS lines_removed,
   count(DISTINCT session_id) AS sessions,
   text_list(agent) AS agents,
   min(ts) AS first_at,

@@ -4,10 +4,10 @@
 SELECT
   tool_name,
   agent,
-  count(*) FILTER (WHERE event_type <> 'tool_result') AS calls,
-  count(*) FILTER (WHERE event_type = 'tool_result' AND is_error) AS errors,
+  count(*) FILTER (WHERE event_type NOT IN ('tool_result', 'progress')) AS calls,
+  count(*) FILTER (WHERE event_type IN ('tool_result', 'progress') AND is_error) AS errors,
   round(
-    100.0 * count(*) FILTER (WHERE event_type = 'tool_result' AND is_error)
+    100.0 * count(*) FILTER (WHERE event_type IN ('tool_result', 'progress') AND is_error)
       / nullif(count(*) FILTER (WHERE event_type = 'tool_result'), 0), 1) AS error_percent,
   count(DISTINCT session_id) AS sessions,
   CAST(median(duration_ms) AS BIGINT) AS median_ms,
@@ -15,7 +15,9 @@ SELECT
   max(ts) AS last_at,
   grouping(tool_name) = 1 AS is_total
 FROM events
-WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution', 'tool_result')
+WHERE (event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution', 'tool_result')
+  -- A command that ran on after its result.
+  OR (event_type = 'progress' AND is_error AND tool_call_id IS NOT NULL))
   AND ts >= $since        -- if since
   AND ts < $until         -- if until
   AND agent = $agent      -- if agent

@@ -1,7 +1,7 @@
 -- Every session, the latest first: when, where, what it was about, what it used.
 --
--- One row per agent and session. project: where it began. duration_ms: from the first event to the
--- last, pauses included. prompts: what a person asked; of sessions whose logs are gone, what the
+-- One row per agent and session. project: where it began. started_at, ended_at: of its events whose
+-- time the log tells, if there are any. duration_ms: between them, pauses included. prompts: what a person asked; of sessions whose logs are gone, what the
 -- prompt history remembers. turns: highest prompt number of the main thread. is_subagent: the whole
 -- session is a sub-agent's; parent_session_id names the one that started it. subagent_calls,
 -- subagent_total_tokens: the part of calls and total_tokens that sub-agents used. title: the last
@@ -21,8 +21,8 @@ WITH titles AS (
     agent,
     session_id,
     first_value(project ORDER BY first_at) FILTER (WHERE project IS NOT NULL) AS project,
-    min(first_at) AS started_at,
-    max(last_at) AS ended_at,
+    coalesce(min(first_logged_at), min(first_at)) AS started_at,
+    coalesce(max(last_logged_at), max(last_at)) AS ended_at,
     bool_and(is_subagent) AS is_subagent,
     CASE WHEN sum(events) > sum(history_prompts) THEN sum(prompts) ELSE sum(history_prompts) END AS prompts,
     max(turns) AS turns,

@@ -1,7 +1,8 @@
 -- Every call of a tool with its result.
 --
 -- One row per call. kind: what the call does (tool_use, file_read, file_write, file_modify or
--- command_execution). finished_at: when the result came; null while there is none. duration_ms: as the
+-- command_execution). finished_at: when the result came, or the end of a command that ran on after it;
+-- null while there is neither. duration_ms: as the
 -- log says, else the time between call and result. is_error: null while there is no result, or when the
 -- log does not say. A call's id is one of its session, but where its provider makes ids that are unique:
 -- then a result that only a fork of the session has is the call's, too.
@@ -11,10 +12,13 @@ WITH results AS (
     agent,
     CASE WHEN starts_with(tool_call_id, 'toolu_') THEN '' ELSE coalesce(session_id, '') END AS scope,
     tool_call_id,
-    max(ts) FILTER (WHERE event_type = 'tool_result') AS finished_at,
-    bool_or(is_error) FILTER (WHERE event_type = 'tool_result') AS is_error,
+    max(ts) AS finished_at,
+    coalesce(bool_or(is_error) FILTER (WHERE event_type = 'tool_result'), bool_or(is_error)) AS is_error,
     max(exit_code) AS exit_code,
-    max(status) FILTER (WHERE event_type = 'tool_result') AS status,
+    coalesce(
+      max(status) FILTER (WHERE event_type = 'tool_result' AND status <> 'running'),
+      max(status) FILTER (WHERE event_type = 'progress' AND is_error IS NOT NULL),
+      max(status) FILTER (WHERE event_type = 'tool_result')) AS status,
     max(duration_ms) AS duration_ms,
     max(lines_added) AS lines_added,
     max(lines_removed) AS lines_removed,

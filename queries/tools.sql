@@ -5,11 +5,11 @@
 SELECT
   agent,
   tool_name,
-  count(*) FILTER (WHERE event_type <> 'tool_result') AS calls,
+  count(*) FILTER (WHERE event_type NOT IN ('tool_result', 'progress')) AS calls,
   count(*) FILTER (WHERE event_type = 'tool_result') AS results,
-  count(*) FILTER (WHERE event_type = 'tool_result' AND is_error) AS errors,
+  count(*) FILTER (WHERE event_type IN ('tool_result', 'progress') AND is_error) AS errors,
   round(
-    100.0 * count(*) FILTER (WHERE event_type = 'tool_result' AND is_error)
+    100.0 * count(*) FILTER (WHERE event_type IN ('tool_result', 'progress') AND is_error)
       / nullif(count(*) FILTER (WHERE event_type = 'tool_result'), 0), 1) AS error_percent,
   count(DISTINCT session_id) AS sessions,
   CAST(median(duration_ms) AS BIGINT) AS median_ms,
@@ -17,6 +17,8 @@ SELECT
   min(ts) AS first_at,
   max(ts) AS last_at
 FROM events
-WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution', 'tool_result')
+WHERE (event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution', 'tool_result')
+  -- A command that ran on after its result.
+  OR (event_type = 'progress' AND is_error AND tool_call_id IS NOT NULL))
 GROUP BY 1, 2
 ORDER BY calls DESC, 1, 2

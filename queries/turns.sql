@@ -20,8 +20,8 @@ WITH prompts AS (
     count(*) FILTER (
       WHERE event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'command_execution')) AS tool_calls,
     count(*) FILTER (WHERE is_error OR event_type = 'error_encountered') AS errors,
-    coalesce(sum(lines_added), 0) AS lines_added,
-    coalesce(sum(lines_removed), 0) AS lines_removed,
+    sum(lines_added) AS lines_added,
+    sum(lines_removed) AS lines_removed,
     count(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS calls,
     sum(input_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS input_tokens,
     sum(cache_read_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_read_tokens,

@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use serde_json::{Map, Value, json};
 
-use super::{Companion, Line, SourceInfo, Taken, database_decoder, decoder};
+use super::{Companion, Decoder, Line, SourceInfo, Taken, database_decoder, decoder};
 use crate::schema::{Counts, Format, Framing, RowBatch, RowContext, Rows};
 use crate::watch::{Cursor, Database};
 
@@ -151,7 +151,7 @@ pub(crate) fn decode(format: Format, path: &str, bytes: &[u8]) -> Decoded {
 }
 
 /// Holds that a source of lines makes the same rows when decoding is interrupted after any line and
-/// goes on from the checkpoint.
+/// goes on from the checkpoint, and that what was open then is open, and shown, before another line comes.
 pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
     let info = SourceInfo { path, companions: &[], modified_us: MODIFIED_US, ..SourceInfo::default() };
     let all = lines(bytes);
@@ -164,12 +164,23 @@ pub(crate) fn resumes_anywhere(format: Format, path: &str, bytes: &[u8]) {
         assert!(checkpoint.resume_at <= checkpoint.high_water, "after line {stop}");
         let mut second = decoder(format, info, Some(&checkpoint)).expect("a decoder of lines");
         let from = second.checkpoint().resume_at;
-        all.iter().filter(|line| line.offset >= from).for_each(|line| second.line(*line, &mut rows));
+        let (known, new) = all.split_at(stop + 1);
+        known.iter().filter(|line| line.offset >= from).for_each(|line| second.line(*line, &mut rows));
+        assert_eq!(second.is_open(), first.is_open(), "open after a stop behind line {stop}");
+        let shown = [&first, &second].map(|decoder| tail(decoder.as_ref(), format, path));
+        assert_eq!(shown[1], shown[0], "provisional rows after a stop behind line {stop}");
+        new.iter().filter(|line| line.offset >= from).for_each(|line| second.line(*line, &mut rows));
         second.settle(&mut rows);
         let resumed = finish(&mut rows);
         assert_eq!(resumed.rows, whole.rows, "rows after a stop behind line {stop}");
         assert_eq!(resumed.counts, whole.counts, "counters after a stop behind line {stop}");
     }
+}
+
+fn tail(decoder: &dyn Decoder, format: Format, path: &str) -> Vec<Row> {
+    let mut rows = Rows::new(RowContext::new(format.agent(), path)).of_tail();
+    decoder.provisional(&mut rows);
+    finish(&mut rows).rows
 }
 
 /// What is open after the whole source, as provisional rows.
@@ -178,12 +189,10 @@ pub(crate) fn provisional(format: Format, path: &str, bytes: &[u8]) -> Vec<Row> 
     let mut rows = Rows::new(RowContext::new(format.agent(), path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     units(format, bytes).iter().for_each(|line| decoder.line(*line, &mut rows));
-    let mut tail = Rows::new(RowContext::new(format.agent(), path));
-    decoder.provisional(&mut tail);
-    let tail = finish(&mut tail);
-    assert!(tail.rows.iter().all(|r| r["provisional"] == true));
-    assert_eq!(decoder.is_open(), !tail.rows.is_empty());
-    tail.rows
+    let tail = tail(decoder.as_ref(), format, path);
+    assert!(tail.iter().all(|r| r["provisional"] == true));
+    assert_eq!(decoder.is_open(), !tail.is_empty());
+    tail
 }
 
 /// A database made by `sql`.

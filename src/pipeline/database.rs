@@ -22,7 +22,10 @@ use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
 use crate::schema::{Checkpoint, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
-use crate::watch::{Cursor, Database, DatabaseError, is_untouched};
+use crate::watch::{Cursor, Database, DatabaseError, UNTRUSTED, is_untouched};
+
+/// A database whose last change may not have been seen whole is looked at again after this.
+const SOON_US: i64 = 500_000;
 
 /// Records that are held take at most this much memory; what is beyond is handed out as it is.
 const HELD_BYTES: usize = 32 << 20;
@@ -181,6 +184,9 @@ impl DatabaseReader {
         means.progress.read(stat.size.saturating_sub(before.checkpoint.resume_at.min(stat.size)));
         self.mark(&cursors, &stat);
         self.finish(&before, means);
+        if means.live && stat.changed_ns == UNTRUSTED {
+            return Ok(Ok(Outcome::Later { at_us: now_us() + SOON_US }));
+        }
         Ok(Ok(Outcome::Read))
     }
 

@@ -261,6 +261,7 @@ impl Follower {
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
         let copies = self.worker.deliver(&self.core, &self.progress)?;
         if let Outcome::Later { at_us } = outcome {
+            self.later.retain(|(_, path)| *path != job.path);
             self.later.insert((at_us, job.path.clone()));
         }
         let Some(mut reader) = reader else {

@@ -95,7 +95,7 @@ impl Worker {
 
     /// Takes what the source at `position` still holds open, to be shown with its rows.
     pub(super) fn tail(&mut self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) {
-        let mut rows = Rows::new(self.context(position)).with_folders(self.stamp.folders.clone());
+        let mut rows = Rows::new(self.context(position)).with_folders(self.stamp.folders.clone()).of_tail();
         provisional(&mut rows);
         self.tails.retain(|(source, _)| *source != position.id);
         self.tails.push((position.id, rows.finish()));

@@ -12,7 +12,7 @@ mod spill;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -31,6 +31,9 @@ use super::zone::Zone;
 use super::{Cut, params};
 use frugal::frugal_state;
 pub use runtime::{EngineOptions, Runtime};
+
+/// How often it is asked whether somebody still waits for an answer.
+const ASKED_EVERY: Duration = Duration::from_millis(250);
 
 /// Batches that wait for a slow reader.
 const WAITING_BATCHES: usize = 2;
@@ -116,7 +119,7 @@ impl Engine {
         });
         let started = told.await.map_err(|_| stopped(deadline))?;
         let (schema, batches) = started?;
-        Ok(Answer { schema, batches, deadline, finished: false, _keep: keep })
+        Ok(Answer { schema, batches, deadline, finished: false, is_abandoned: false, _keep: keep })
     }
 
     /// [`Engine::run`] for threads that are not async.
@@ -259,7 +262,17 @@ pub struct Answer {
     batches: mpsc::Receiver<Message>,
     deadline: Deadline,
     finished: bool,
+    is_abandoned: bool,
     _keep: Runtime,
+}
+
+/// Wakes a thread that waits for rows.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 impl Answer {
@@ -271,11 +284,34 @@ impl Answer {
 
     /// Waits for the next batch; `None` after the last.
     pub fn next_blocking(&mut self) -> Option<Result<RecordBatch, QueryError>> {
+        self.next_while(&|| true)
+    }
+
+    /// Waits for the next batch while somebody `waits` for it, and not beyond the deadline: an operator that
+    /// compares every row with every other one may not listen for long.
+    pub fn next_while(&mut self, waits: &dyn Fn() -> bool) -> Option<Result<RecordBatch, QueryError>> {
         if self.finished {
             return None;
         }
-        let message = self.batches.blocking_recv();
-        self.receive(message)
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(message) = self.batches.poll_recv(&mut context) {
+                return self.receive(message);
+            }
+            let left = self.deadline.map_or(ASKED_EVERY, |(at, _)| at.duration_since(tokio::time::Instant::now()));
+            if left.is_zero() || !waits() {
+                self.is_abandoned = true;
+                return self.receive(None);
+            }
+            std::thread::park_timeout(left.min(ASKED_EVERY));
+        }
+    }
+
+    /// True when its reader left before its end: threads of its [`Runtime`] may still be busy with it.
+    #[must_use]
+    pub const fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     fn receive(&mut self, message: Option<Message>) -> Option<Result<RecordBatch, QueryError>> {

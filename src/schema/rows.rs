@@ -55,6 +55,7 @@ pub struct Rows {
     folders: Folders,
     visited: Vec<String>,
     is_again: bool,
+    is_tail: bool,
 }
 
 /// What the folder of the row before came to: most rows have the folder of the one before them.
@@ -137,6 +138,7 @@ impl Rows {
             folders: Folders::default(),
             visited: Vec::new(),
             is_again: false,
+            is_tail: false,
         }
     }
 
@@ -144,6 +146,12 @@ impl Rows {
     #[must_use]
     pub fn with_folders(self, folders: Folders) -> Self {
         Self { folders, ..self }
+    }
+
+    /// The same for what is open: every row is provisional, and nothing is refused yet.
+    #[must_use]
+    pub fn of_tail(self) -> Self {
+        Self { is_tail: true, ..self }
     }
 
     /// Says that the next rows belong to `context`; rows so far stay.
@@ -173,7 +181,8 @@ impl Rows {
         }
         let project = row.project.or(self.place.project.as_deref());
         let repo_url = self.place.repo_url.as_deref();
-        self.events.push(&self.context, id, &EventRow { project, repo_url, ..*row });
+        let provisional = row.provisional || self.is_tail;
+        self.events.push(&self.context, id, &EventRow { project, repo_url, provisional, ..*row });
     }
 
     /// Takes the folders that the rows since [`Rows::begin`] name, newest last.
@@ -183,7 +192,7 @@ impl Rows {
 
     /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.
     pub fn reject(&mut self, offset: u64, length: u64, reason: RejectReason, detail: &str, bytes: &[u8]) {
-        if self.is_again {
+        if self.is_again || self.is_tail {
             return;
         }
         self.counts.rejects += 1;

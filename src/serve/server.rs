@@ -24,12 +24,12 @@ pub trait Service: Send + Sync + 'static {
     /// How it is.
     fn status(&self) -> Status;
 
-    /// Writes the answer to a query as an Arrow IPC stream.
+    /// Writes the answer to a query as an Arrow IPC stream, while its client `waits`.
     ///
     /// # Errors
     ///
     /// The sentence that the client shows.
-    fn answer(&self, request: &Request, out: &mut dyn Write) -> Result<(), String>;
+    fn answer(&self, request: &Request, out: &mut dyn Write, waits: &dyn Fn() -> bool) -> Result<(), String>;
 }
 
 /// Listens until it is dropped.
@@ -125,7 +125,7 @@ fn converse(stream: &UnixStream, service: &dyn Service) -> io::Result<()> {
             let text = serde_json::to_vec(&service.status())?;
             write_frame(&mut out, Kind::Json, &text)?;
         }
-        Ok(request) => match service.answer(&request, &mut super::frame::BatchWriter(&mut out)) {
+        Ok(request) => match service.answer(&request, &mut super::frame::BatchWriter(&mut out), &|| waits(stream)) {
             Ok(()) => write_frame(&mut out, Kind::Done, &[])?,
             Err(message) => write_frame(&mut out, Kind::Error, message.as_bytes())?,
         },
@@ -135,6 +135,18 @@ fn converse(stream: &UnixStream, service: &dyn Service) -> io::Result<()> {
         }
     }
     out.flush()
+}
+
+/// True while the client has not closed its end; it says nothing after its request.
+fn waits(mut stream: &UnixStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return true;
+    }
+    let is_open = match stream.read(&mut [0]) {
+        Ok(bytes) => bytes > 0,
+        Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+    };
+    stream.set_nonblocking(false).is_ok() && is_open
 }
 
 #[cfg(test)]
@@ -149,7 +161,7 @@ mod tests {
             Status { pid: 7, ..Status::default() }
         }
 
-        fn answer(&self, _: &Request, _: &mut dyn Write) -> Result<(), String> {
+        fn answer(&self, _: &Request, _: &mut dyn Write, _: &dyn Fn() -> bool) -> Result<(), String> {
             Err("there is no table sessons; did you mean sessions?".to_owned())
         }
     }

@@ -20,6 +20,9 @@ use crate::schema::{Format, Query, Record, Tables, Value};
 use crate::watch::fingerprint::{UNTRUSTED, hash, is_racy};
 use crate::watch::opened::not_regular;
 
+/// A writer's log changes first, and the commit is seen only when the disk has it.
+const COMMIT_US: i64 = 2_000_000;
+
 /// Longest wait for a lock; after it the database is busy.
 const WAIT: Duration = Duration::from_millis(250);
 
@@ -270,7 +273,8 @@ impl Database {
     }
 
     /// The stat to remember: its times prove something only when nothing changed while it was read,
-    /// nor so shortly before that a further change may carry the same times.
+    /// nor so shortly before that a further change may carry the same times, or that what was written
+    /// may not have been seen yet.
     ///
     /// # Errors
     ///
@@ -278,7 +282,9 @@ impl Database {
     pub fn trusted_stat(&self, now_us: i64) -> std::io::Result<Stat> {
         let now = self.now()?;
         // For the superuser SQLite sets the owner of a log it opens, which moves the change time.
-        let trusted = same_content(&now, &self.before) && !is_racy(&Stat { changed_ns: 0, ..now }, now_us);
+        let unseen = self.access == Access::Shared && (now_us - now.modified_ns / 1000).abs() < COMMIT_US;
+        let settled = !unseen && !is_racy(&Stat { changed_ns: 0, ..now }, now_us);
+        let trusted = settled && same_content(&now, &self.before);
         Ok(Stat { changed_ns: if trusted { now.changed_ns } else { UNTRUSTED }, ..now })
     }
 }

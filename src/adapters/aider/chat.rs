@@ -265,7 +265,7 @@ impl ChatDecoder {
     }
 
     fn put(&self, row: &EventRow<'_>, rows: &mut Rows) {
-        if !self.progress.replays {
+        if row.provisional || !self.progress.replays {
             rows.event(row);
         }
     }

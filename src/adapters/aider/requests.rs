@@ -85,7 +85,7 @@ impl RequestsDecoder {
     }
 
     fn put(&self, section: &Section, provisional: bool, rows: &mut Rows) {
-        if self.progress.replays {
+        if self.progress.replays && !provisional {
             return;
         }
         let ts_us = local_us(&section.time, self.zone);
@@ -119,6 +119,7 @@ impl Decoder for RequestsDecoder {
     }
 
     fn settle(&mut self, rows: &mut Rows) {
+        self.progress.replays = false;
         if let Some(mut section) = self.section.take() {
             if !section.shown {
                 self.put(&section, false, rows);

@@ -66,6 +66,30 @@ pub struct SessionDecoder {
     scratch: Scratch,
     /// Lines before this offset only rebuild open calls.
     high_water: u64,
+    /// Lines before the first one with a time: they wait for it.
+    early: Early,
+}
+
+/// Lines without a time at the beginning of a file, such as `permission-mode` and `summary`.
+#[derive(Debug, Default)]
+struct Early {
+    /// Start, end and bytes of each.
+    lines: Vec<(u64, u64, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Early {
+    /// Most bytes that wait; a file that begins with more has no times.
+    const MOST_BYTES: usize = 256 * 1024;
+
+    fn keep(&mut self, line: Line<'_>) {
+        self.bytes += line.bytes.len();
+        self.lines.push((line.offset, line.end, line.bytes.to_vec()));
+    }
+
+    fn has_room(&self, line: Line<'_>) -> bool {
+        self.bytes + line.bytes.len() <= Self::MOST_BYTES
+    }
 }
 
 impl SessionDecoder {
@@ -92,6 +116,20 @@ impl SessionDecoder {
         rebuilt.unwrap_or_default();
     }
 
+    /// Time of the first record of a line that has one.
+    fn time_of(&mut self, line: Line<'_>) -> Option<i64> {
+        let mut first = None;
+        let parsed = self.parser.each(line.bytes, |json| first = first.or(Record::read(json, 0).own_us));
+        parsed.ok().and(first)
+    }
+
+    /// Decodes the lines that waited for a time.
+    fn decode_early(&mut self, rows: &mut Rows) {
+        for (offset, end, bytes) in std::mem::take(&mut self.early).lines {
+            self.decode(Line { bytes: &bytes, offset, end }, rows);
+        }
+    }
+
     fn decode(&mut self, line: Line<'_>, rows: &mut Rows) {
         self.state.lines += 1;
         self.calls.close_idle(self.state.lines, rows);
@@ -113,30 +151,48 @@ impl SessionDecoder {
 impl Decoder for SessionDecoder {
     fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
         if line.offset < self.high_water {
-            self.rebuild(line);
-        } else {
-            self.decode(line, rows);
+            return self.rebuild(line);
         }
+        if self.state.last_us.is_none() {
+            let time = self.time_of(line);
+            if time.is_none() && self.early.has_room(line) {
+                return self.early.keep(line);
+            }
+            self.state.last_us = time;
+            self.decode_early(rows);
+        }
+        self.decode(line, rows);
     }
 
     fn settle(&mut self, rows: &mut Rows) {
+        self.decode_early(rows);
         self.calls.settle(rows);
     }
 
     fn settle_finished(&mut self, rows: &mut Rows) {
+        self.decode_early(rows);
         self.calls.settle_finished(rows);
     }
 
     fn provisional(&self, rows: &mut Rows) {
+        if !self.early.lines.is_empty() {
+            let counts = *rows.counts();
+            let mut shown = Self { source: self.source.clone(), ..Self::default() };
+            for (offset, end, bytes) in &self.early.lines {
+                shown.decode(Line { bytes, offset: *offset, end: *end }, rows);
+            }
+            *rows.counts() = counts;
+        }
         self.calls.provisional(rows);
     }
 
     fn is_open(&self) -> bool {
-        self.calls.is_open()
+        self.calls.is_open() || !self.early.lines.is_empty()
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        state::save(&self.state, &self.calls)
+        let saved = state::save(&self.state, &self.calls);
+        Checkpoint { open: saved.open || !self.early.lines.is_empty(), ..saved }
     }
 
     fn last_us(&self) -> Option<i64> {

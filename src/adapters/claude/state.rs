@@ -19,7 +19,7 @@ const STATE_VERSION: u32 = 1;
 const MAX_TOOLS: usize = 512;
 
 /// What is known of the file from outside its records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Source {
     /// Session from the path: the file's stem, or the folder above `subagents`.
     pub(super) session: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Source {
     pub(super) agent_file: bool,
     /// Agent's type from its `meta.json`.
     pub(super) agent_type: Option<String>,
-    /// Last change of the file, the time of records before the first one that has any.
+    /// Last change of the file, the time of records of a file that has none.
     pub(super) modified_us: i64,
 }
 

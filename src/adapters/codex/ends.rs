@@ -1,7 +1,8 @@
 //! Events of finished calls: a `progress` row beside the call, or, where no call announced it, the
 //! only record of what was done and therefore the call's own row.
 //!
-//! Beside a call that waits for its result, such a row says nothing of failure: the result's does.
+//! Beside a call that waits for its result, such a row says nothing of failure: the result's does. Of a
+//! command whose result only said that it runs on it is the last word.
 
 use super::extra::write_scrubbed;
 use super::items::filled;
@@ -40,13 +41,14 @@ impl Core {
         }
         let call_id = event.str_at("call_id").unwrap_or_default();
         let known = self.state.calls.knows(call_id);
+        let ran_on = self.state.calls.runs_on(call_id);
         let mut output = std::mem::take(&mut self.text);
         output.clear();
         match event.str_at("aggregated_output") {
             Some(text) => output.push_str(text),
             None => ["stdout", "stderr"].iter().filter_map(|k| event.str_at(k)).for_each(|t| output.push_str(t)),
         }
-        if known && output.len() <= WHOLE_OUTPUT_BYTES {
+        if known && !ran_on && output.len() <= WHOLE_OUTPUT_BYTES {
             output.clear();
         }
         let exit_code = event.i64_at("exit_code").and_then(|c| i32::try_from(c).ok());
@@ -56,7 +58,10 @@ impl Core {
         let open = self.state.calls.find(call_id);
         let row = EventRow {
             tool_call_id: filled(call_id),
-            tool_name: open.map(|o| o.tool.as_str()).or_else(|| event.str_at("source")),
+            tool_name: open
+                .map(|o| o.tool.as_str())
+                .or(ran_on.then_some("exec_command"))
+                .or_else(|| event.str_at("source")),
             command: open.and_then(|o| o.command.as_deref()).or(filled(&self.command)),
             tool_output: filled(&output),
             exit_code,

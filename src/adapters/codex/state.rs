@@ -179,8 +179,11 @@ impl Calls {
             call.exit_code = exit_code.or(call.exit_code);
             return None;
         }
-        if self.knows(id) {
+        if self.runs_on(id) {
             self.running.remove(id);
+            return self.tell(id, failed);
+        }
+        if self.knows(id) {
             return self.tell(id, failed.filter(|failed| *failed));
         }
         if id.is_empty() {
@@ -198,6 +201,11 @@ impl Calls {
     /// True when the call with this id is answered, or has its own row.
     pub(super) fn is_answered(&self, id: &str) -> bool {
         self.answered.contains(id)
+    }
+
+    /// True when the result of the call with this id said that its command runs on, and no end has come.
+    pub(super) fn runs_on(&self, id: &str) -> bool {
+        self.running.contains(id)
     }
 
     /// True when the call with this id has, or had, a row of its own.

@@ -352,6 +352,8 @@ impl Decoder for OpLogDecoder {
         if !replaying {
             rows.counts().unknown_types += u64::from(unknown);
             count(line, seen, outcome, rows);
+        } else if line.end >= self.high_water {
+            self.caught_up();
         }
     }
 
@@ -368,13 +370,15 @@ impl Decoder for OpLogDecoder {
     }
 
     fn provisional(&self, rows: &mut Rows) {
-        for (index, _) in self.core.entries.iter().enumerate().filter(|(_, e)| e.dirty) {
-            self.core.request(index, true, rows);
+        for (index, entry) in self.core.entries.iter().enumerate() {
+            if self.held.as_ref().map_or(entry.dirty, |held| held.requests.contains(&index)) {
+                self.core.request(index, true, rows);
+            }
         }
     }
 
     fn is_open(&self) -> bool {
-        self.held.is_none() && self.core.has_dirty()
+        self.held.as_ref().map_or_else(|| self.core.has_dirty(), |held| !held.requests.is_empty())
     }
 
     fn checkpoint(&self) -> Checkpoint {

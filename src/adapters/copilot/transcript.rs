@@ -337,6 +337,8 @@ impl Decoder for TranscriptDecoder {
         self.read_to = line.end;
         if !core.silent {
             count(line, seen, outcome, rows);
+        } else if line.end >= self.high_water {
+            self.caught_up();
         }
     }
 
@@ -354,7 +356,7 @@ impl Decoder for TranscriptDecoder {
     }
 
     fn is_open(&self) -> bool {
-        self.was_open.is_none() && self.core.current.dirty
+        self.was_open.unwrap_or(self.core.current.dirty)
     }
 
     fn checkpoint(&self) -> Checkpoint {

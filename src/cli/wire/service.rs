@@ -63,13 +63,13 @@ impl Service for Answering {
     }
 
     #[cfg(not(feature = "query"))]
-    fn answer(&self, _: &Request, _: &mut dyn Write) -> Result<(), String> {
+    fn answer(&self, _: &Request, _: &mut dyn Write, _: &dyn Fn() -> bool) -> Result<(), String> {
         let _ = &self.settings;
         Err("the running devlog was built without SQL; stop it, or query with --no-sync".to_owned())
     }
 
     #[cfg(feature = "query")]
-    fn answer(&self, request: &Request, out: &mut dyn Write) -> Result<(), String> {
+    fn answer(&self, request: &Request, out: &mut dyn Write, waits: &dyn Fn() -> bool) -> Result<(), String> {
         let Request::Query { sql, params, timezone, timeout_ms } = request else {
             return Err("this is no query".to_owned());
         };
@@ -79,7 +79,10 @@ impl Service for Answering {
         let failed = |e: arrow::error::ArrowError| e.to_string();
         let buffered = std::io::BufWriter::with_capacity(64 << 10, out);
         let mut stream = arrow::ipc::writer::StreamWriter::try_new(buffered, &answer.schema()).map_err(failed)?;
-        while let Some(batch) = answer.next_blocking() {
+        while let Some(batch) = answer.next_while(waits) {
+            if answer.is_abandoned() {
+                self.forget(&runtime);
+            }
             stream.write(&batch.map_err(|e| e.to_string())?).map_err(failed)?;
             stream.flush().map_err(failed)?;
         }
@@ -102,5 +105,11 @@ impl Answering {
         known.truncate(3);
         known.insert(0, (timezone.to_owned(), timeout_ms, runtime.clone()));
         Ok(runtime)
+    }
+
+    /// The next query gets other threads: those of `runtime` may be busy for long with what nobody waits for.
+    fn forget(&self, runtime: &crate::query::Runtime) {
+        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(_, _, other)| !other.is(runtime));
     }
 }

@@ -81,7 +81,7 @@ impl World {
             buffer: &mut buffer,
             limits: Limits::default(),
             history: false,
-            live: true,
+            live: false,
         };
         let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);
         let Ok((outcome, kept)) = done else { panic!("a look at a database stops nothing") };

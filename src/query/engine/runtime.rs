@@ -138,6 +138,12 @@ impl Runtime {
         Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions, _spill: spill }) })
     }
 
+    /// True when both are one: the same threads.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// An engine that sees `cut`.
     ///
     /// # Errors

@@ -207,6 +207,27 @@ fn the_time_limit_ends_a_query() {
     assert_eq!(bench.value("SELECT 1"), "1");
 }
 
+/// Compares each of 40,000 rows with each other one, without listening to anybody for seconds.
+const DEAF: &str = "SELECT count(*) FROM generate_series(1, 40000) a(x) JOIN generate_series(1, 40000) b(y) \
+                    ON repeat(CAST(x AS VARCHAR), 5) LIKE '%' || CAST(y AS VARCHAR) || '%7%'";
+
+#[test]
+fn the_reader_of_a_query_that_does_not_listen_leaves_at_the_time_limit() {
+    let bench = Bench::with(Vec::new(), &[], |_, o| o.timeout = Some(Duration::from_millis(200)));
+    let mut answer = bench.engine.run_blocking(DEAF, &[]).unwrap();
+    assert!(matches!(answer.next_blocking(), Some(Err(QueryError::Timeout { .. }))));
+    assert!(answer.is_abandoned());
+    assert!(answer.next_blocking().is_none());
+}
+
+#[test]
+fn a_query_whose_reader_has_gone_is_left() {
+    let bench = Bench::new(Vec::new(), &[]);
+    let mut answer = bench.engine.run_blocking(DEAF, &[]).unwrap();
+    assert!(matches!(answer.next_while(&|| false), Some(Err(_))));
+    assert!(answer.is_abandoned());
+}
+
 #[test]
 fn giant_values_and_deep_expressions_are_errors_not_crashes() {
     let bench = three_months();

@@ -135,10 +135,10 @@ fn daily_adds_up_calls_in_the_zone_and_leaves_estimates_out() {
     assert_eq!(
         bench.rows(&format!("SELECT {columns} FROM daily")),
         [
-            "2026-01-02|claude|1|0|0|0|0|0|0|-|-|-|-|-|-|0|0|0|-",
+            "2026-01-02|claude|1|0|0|0|0|-|-|-|-|-|-|-|-|0|0|0|-",
             "2026-03-28|claude|1|1|1|2|0|3|1|10|100|5|1|20|136|0|0|0|opus",
-            "2026-03-29|claude|1|1|2|0|2|0|0|8|2|0|0|7|17|1|4|1|haiku, opus",
-            "2026-03-30|codex|1|1|1|1|0|0|0|50|50|0|0|5|105|0|0|0|gpt",
+            "2026-03-29|claude|1|1|2|0|2|-|-|8|2|0|0|7|17|1|4|1|haiku, opus",
+            "2026-03-30|codex|1|1|1|1|0|-|-|50|50|0|0|5|105|0|0|0|gpt",
         ]
     );
     assert_eq!(
@@ -209,10 +209,10 @@ fn sessions_say_what_they_were_about() {
     assert_eq!(
         bench.rows(&format!("SELECT {columns} FROM sessions")),
         [
-            "s2|codex|me/other|-|2026-03-30T08:00:00Z|2026-03-30T08:02:00Z|120000|false|1|1|1|1|0|0|0|gpt|105|0|0|0|0",
+            "s2|codex|me/other|-|2026-03-30T08:00:00Z|2026-03-30T08:02:00Z|120000|false|1|1|1|1|0|-|-|gpt|105|0|0|0|0",
             "s1|claude|me/app|Fix the build|2026-03-28T22:00:00Z|2026-03-29T01:02:00Z|10920000|false|2|2|3|2|2|3|1|\
              haiku, opus|153|1|10|1|1",
-            "gone|claude|me/app|-|2026-01-02T10:00:00Z|2026-01-02T10:00:00Z|0|false|1|-|0|0|0|0|0|-|-|0|0|0|0",
+            "gone|claude|me/app|-|2026-01-02T10:00:00Z|2026-01-02T10:00:00Z|0|false|1|-|0|0|0|-|-|-|-|0|0|0|0",
         ]
     );
 }
@@ -264,7 +264,7 @@ fn tool_calls_find_their_results_within_agent_and_session() {
         bench.rows(
             "SELECT project, file_path, reads, writes, edits, lines_added, lines_removed, sessions, agents FROM files"
         ),
-        ["me/app|a.rs|0|0|1|3|1|1|claude", "me/other|b.rs|1|0|0|0|0|1|codex"]
+        ["me/app|a.rs|0|0|1|3|1|1|claude", "me/other|b.rs|1|0|0|-|-|1|codex"]
     );
     assert_eq!(
         bench.rows("SELECT agent, tool_name, calls, results, errors, error_percent, median_ms FROM tools"),
@@ -314,7 +314,7 @@ fn a_call_has_the_result_of_its_own_session_or_of_a_fork_that_copied_it() {
     let bench = Bench::new(vec![events("x", &rows)], &[]);
     assert_eq!(
         bench.rows("SELECT tool_call_id, finished_at IS NOT NULL, is_error, exit_code FROM tool_calls ORDER BY 1"),
-        ["call_0|false|-|-", "toolu_1|true|true|-", "x|true|-|-", "y|false|-|143"]
+        ["call_0|false|-|-", "toolu_1|true|true|-", "x|true|-|-", "y|true|-|143"]
     );
 }
 

@@ -48,7 +48,8 @@ fn piecewise(bytes: &[u8], cuts: &[usize], provisional: bool, settle: bool) -> (
     for cut in cuts {
         let resumed = (done > 0).then_some(&checkpoint);
         let mut decoder = SessionDecoder::new(info(MAIN), resumed);
-        assert_eq!(decoder.checkpoint(), checkpoint_or_start(resumed), "a restored decoder says what it was told");
+        let told = Checkpoint { open: checkpoint.open && checkpoint.high_water > 0, ..checkpoint_or_start(resumed) };
+        assert_eq!(decoder.checkpoint(), told, "a restored decoder says what it was told");
         for line in all.iter().filter(|l| l.offset >= checkpoint.resume_at).take_while(|l| l.offset < at(&all, cut)) {
             decoder.line(*line, &mut rows);
             if provisional {
@@ -62,7 +63,9 @@ fn piecewise(bytes: &[u8], cuts: &[usize], provisional: bool, settle: bool) -> (
             decoder.settle(&mut rows);
         }
         checkpoint = decoder.checkpoint();
-        assert_eq!(checkpoint.high_water, if cut == 0 { 0 } else { all[cut - 1].end });
+        // Lines before the first time are read again with it.
+        let waits = checkpoint.open && checkpoint.high_water == 0;
+        assert!(waits || checkpoint.high_water == if cut == 0 { 0 } else { all[cut - 1].end });
         assert!(checkpoint.resume_at <= checkpoint.high_water);
         done = cut;
     }
@@ -114,6 +117,26 @@ proptest! {
         prop_assert_eq!(whole.len(), parts.len());
         prop_assert_eq!(counts.line_rows, parts_counts.line_rows);
     }
+}
+
+#[test]
+fn lines_before_the_first_time_take_it_and_are_shown_while_they_wait() {
+    let mode = json!({"type": "permission-mode", "permissionMode": "plan", "sessionId": "s"});
+    let bytes = format!("{mode}\n{}\n", prompt("p1", json!("x"))).into_bytes();
+    let all = lines(&bytes);
+    let mut rows = context(MAIN);
+    let mut decoder = SessionDecoder::new(info(MAIN), None);
+    decoder.line(all[0], &mut rows);
+    assert!(rows.is_empty() && decoder.is_open(), "its time is not known");
+    let mut shown = context(MAIN).of_tail();
+    decoder.provisional(&mut shown);
+    let shown = finish(&mut shown);
+    assert_eq!((shown.rows.len(), &shown.rows[0]["provisional"]), (1, &json!(true)));
+    decoder.line(all[1], &mut rows);
+    let done = finish(&mut rows);
+    assert_eq!(done.rows[0]["ts"], done.rows[1]["ts"]);
+    assert_eq!((&done.rows[0]["ts_source"], &done.rows[1]["ts_source"]), (&json!("inferred"), &json!("log")));
+    assert_eq!(done.rows[0]["event_id"], shown.rows[0]["event_id"]);
 }
 
 #[test]
