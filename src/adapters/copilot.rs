@@ -30,6 +30,7 @@ mod edits;
 mod groups;
 mod ids;
 mod oplog;
+mod pairs;
 mod parts;
 mod place;
 mod replay;
