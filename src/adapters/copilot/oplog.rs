@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::Store;
 use super::request::{Spot, rows_of};
 use super::session::{Session, is_final, request_id};
 use super::tree::{Misfit, Node, Step, path};
@@ -87,7 +88,7 @@ impl OpLogDecoder {
     #[must_use]
     pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let core = Core {
-            session: Session::new(info),
+            session: Session::new(info, Store::Log),
             root: Node::object(),
             entries: Vec::new(),
             sealed: 0,

@@ -87,10 +87,10 @@ pub(super) fn rows_of(session: &Session, request: Json<'_, '_>, spot: Spot, rows
         cwd: base.cwd.or(cached.as_deref().filter(|path| !path.contains("://"))),
         source_offset: spot.offset,
         provisional: spot.provisional,
-        completeness: if is_final(request) { FINISHED } else { UNFINISHED },
+        completeness: session.store.rank(if is_final(request) { FINISHED } else { UNFINISHED }),
         ..base
     };
-    let rank = ids::attempt(session.asked(spot.index), is_final(request));
+    let rank = ids::attempt(session.asked(spot.index), is_final(request), session.store);
     let turn = Turn { session, request, metadata, name: &name, base, rank };
     turn.prompt(spot.index, rows);
     let response = parts::rows_of(&turn, rows);
@@ -163,7 +163,7 @@ impl<'a> Turn<'a> {
             message_id: request_id(self.request),
             text: Some(&words),
             extra: facts.as_deref(),
-            completeness: ids::attempt(self.session.asked(index), true),
+            completeness: ids::attempt(self.session.asked(index), true, self.session.store),
             ..self.base
         });
     }

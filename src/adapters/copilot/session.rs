@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::clean::{extra, is_blank, rest};
-use super::ids::{self, FINISHED};
+use super::ids::{self, FINISHED, Store};
 use super::place::Place;
 use super::{AGENT, text, uri};
 use crate::adapters::json::Json;
@@ -59,6 +59,7 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) place: Place,
+    pub(super) store: Store,
     head: Head,
     /// The session as an export names it: only inside of answers.
     named: Option<String>,
@@ -73,8 +74,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(info: SourceInfo<'_>) -> Self {
-        Self { place: Place::new(info), ..Self::default() }
+    pub(super) fn new(info: SourceInfo<'_>, store: Store) -> Self {
+        Self { place: Place::new(info), store, ..Self::default() }
     }
 
     /// Takes in what stands beside the requests.
@@ -193,7 +194,7 @@ impl Session {
             workspace_id: self.place.workspace_id.as_deref(),
             cwd: self.head.cwd.as_deref().or(self.place.cwd.as_deref()),
             repo_url: self.head.repo_url.as_deref().or(self.place.repo_url.as_deref()),
-            completeness: FINISHED,
+            completeness: self.store.rank(FINISHED),
             ..EventRow::default()
         }
     }

@@ -175,6 +175,26 @@ fn trap_7_a_stale_document_beside_the_log_of_changes_adds_nothing() {
 }
 
 #[test]
+fn trap_7_what_a_log_of_changes_says_counts_before_what_a_stale_document_says() {
+    for version in ["0.30.0", "0.42.0"] {
+        let turn = |answer: &str, tool: &str| {
+            let response = json!([{"value": answer}, shown(UUID, tool)]);
+            with(request("r1", "x", version, &response), &["completionTokens"], json!(answer.len()))
+        };
+        let stale = || read(&session(&[turn("A stale answer, and the longer one.", "run_in_terminal")]));
+        let fresh = || read_log(&[json!({"kind": 0, "v": session(&[turn("fresh", "copilot_readFile")])})]);
+        for all in [vec![stale(), fresh()], vec![fresh(), stale()]] {
+            let out = together(all);
+            assert_eq!(out.sum("output_tokens"), 5, "{version}");
+            let events = out.events();
+            let answer = events.iter().find(|r| r["event_type"] == "llm_response" && r.contains_key("text")).unwrap();
+            assert_eq!(answer["text"], "fresh", "{version}");
+            assert!(events.iter().any(|r| r["event_type"] == "file_read"), "{version}");
+        }
+    }
+}
+
+#[test]
 fn trap_8_an_export_without_ids_is_the_session_it_came_from() {
     let mut export = session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))]);
     for key in ["version", "sessionId", "creationDate"] {
