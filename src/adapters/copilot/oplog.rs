@@ -166,9 +166,18 @@ impl Core {
         self.sealed = self.sealed.min(self.entries.len());
         for item in list.into_iter().flat_map(Json::items) {
             let index = self.entries.len();
+            self.pass_last();
             let node = if item.is_object() { Node::of(item) } else { Node::object() };
             self.session.note(index, item);
             self.entries.push(Entry { node, dirty: item.is_object(), is_final: is_final(item), sealed: false, offset });
+        }
+    }
+
+    /// Another request follows: one that has no end until now gets none, and what of it waited for its
+    /// end is to be handed out.
+    fn pass_last(&mut self) {
+        if let Some(last) = self.entries.last_mut().filter(|e| !e.is_final && !e.sealed) {
+            last.dirty = true;
         }
     }
 
@@ -191,6 +200,7 @@ impl Core {
             return Err(Misfit);
         }
         if index == length {
+            self.pass_last();
             let node = Node::object();
             self.entries.push(Entry { node, dirty: false, is_final: false, sealed: false, offset });
         }

@@ -69,6 +69,12 @@ impl<'i> Shown<'i> {
         self.is_half
     }
 
+    /// True when its id is the editor's own, a UUID, and the rounds will have the provider's.
+    pub(super) fn is_named_by_editor(&self) -> bool {
+        let dashes = self.id.match_indices('-').map(|(at, _)| at);
+        !self.inner && self.id.len() == 36 && dashes.eq([8, 13, 18, 23])
+    }
+
     /// The file that its messages link to, if they link to one only.
     pub(super) fn file(&self) -> Option<String> {
         let linked = |part: Json<'_, '_>, key: &str| {

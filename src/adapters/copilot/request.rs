@@ -61,6 +61,10 @@ pub(super) struct Turn<'a> {
     pub(super) base: EventRow<'a>,
     /// Completeness of what the turn's name stands for.
     pub(super) rank: i64,
+    /// The extension keeps transcripts, which name calls as the provider does.
+    pub(super) has_transcript: bool,
+    /// A later request tells that this one is over, whatever it says itself.
+    is_passed: bool,
 }
 
 /// What a request reports of the tokens it took.
@@ -91,7 +95,9 @@ pub(super) fn rows_of(session: &Session, request: Json<'_, '_>, spot: Spot, rows
         ..base
     };
     let rank = ids::attempt(session.asked(spot.index), is_final(request), session.store);
-    let turn = Turn { session, request, metadata, name: &name, base, rank };
+    let has_transcript = ids::keeps_transcripts(base.agent_version);
+    let is_passed = session.is_passed(spot.index);
+    let turn = Turn { session, request, metadata, name: &name, base, rank, has_transcript, is_passed };
     turn.prompt(spot.index, rows);
     let response = parts::rows_of(&turn, rows);
     turn.summary(rows);
@@ -255,6 +261,12 @@ impl<'a> Turn<'a> {
             _ if self.is_cancelled() => Some("cancelled"),
             _ => self.member("result").map(|_| "completed"),
         }
+    }
+
+    /// True while rounds may still come that name the calls: what is handed out before, under other
+    /// names than a transcript has, would stand twice.
+    pub(super) fn waits_for_rounds(&self) -> bool {
+        self.has_transcript && !self.base.provisional && !self.is_passed && !is_final(self.request)
     }
 
     /// True when the user stopped it.

@@ -159,6 +159,11 @@ impl Session {
         self.noted.get(index)?.id.as_deref()
     }
 
+    /// True when another request was made after the one at `index`.
+    pub(super) fn is_passed(&self, index: usize) -> bool {
+        index + 1 < self.noted.len()
+    }
+
     /// When the request at `index` was asked, if it says so itself.
     pub(super) fn asked(&self, index: usize) -> Option<i64> {
         self.noted.get(index)?.ts_us

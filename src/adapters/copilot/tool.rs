@@ -1,5 +1,6 @@
 //! Tool calls: what was shown of them, what the model asked for and got back.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::clean::{extra, is_blank, rest, write_clean};
@@ -222,6 +223,9 @@ pub(super) fn shown_rows(
     written: Option<&Written>,
     rows: &mut Rows,
 ) {
+    if partner.is_none() && shown.is_named_by_editor() && turn.waits_for_rounds() {
+        return;
+    }
     let part = shown.part;
     let data = part.get("toolSpecificData").filter(|d| d.is_object());
     let known = partner.map(|call| Arguments::read(call.arguments, &turn.session.inner));
@@ -232,15 +236,12 @@ pub(super) fn shown_rows(
     arguments.path = by_group.or(arguments.path).or(guessed.path);
     arguments.command = guessed.command.or(arguments.command);
     let name = partner.map_or(shown.tool_id, |call| call.name);
-    let id = match shown.id {
-        "" => format!("{}/shown/{}", turn.name, shown.index).into(),
-        bare => ids::unique_call(turn.name, bare, shown.nth),
-    };
+    let id = shown_id(turn, shown, partner);
     let call = Call {
         id: &id,
         name,
         arguments,
-        facts: extra(|writer| call_facts(shown, partner, name, writer)),
+        facts: extra(|writer| call_facts(turn, shown, partner, name, writer)),
         subagent: data.and_then(|d| d.str_at("agentName")),
         is_subagent: shown.inner,
         result: answer_of(turn, shown, partner, data, written.and_then(|w| w.lines)),
@@ -254,13 +255,30 @@ pub(super) fn shown_rows(
     call.rows(base, rows);
 }
 
-fn call_facts(shown: &Shown<'_>, partner: Option<&RoundCall<'_>>, name: &str, writer: &mut ObjectWriter<'_>) {
+/// Id of a call that was shown. Where there may be a transcript it is the provider's, which both have;
+/// before there were any it stays the one that is known before the rounds are.
+fn shown_id<'i>(turn: &Turn<'_>, shown: &Shown<'i>, partner: Option<&RoundCall<'i>>) -> Cow<'i, str> {
+    let made = partner.filter(|call| turn.has_transcript && !call.id.is_empty());
+    match made.map_or((shown.id, shown.nth), |call| (call.id, call.nth)) {
+        ("", _) => format!("{}/shown/{}", turn.name, shown.index).into(),
+        (bare, nth) => ids::unique_call(turn.name, bare, nth),
+    }
+}
+
+fn call_facts(
+    turn: &Turn<'_>,
+    shown: &Shown<'_>,
+    partner: Option<&RoundCall<'_>>,
+    name: &str,
+    writer: &mut ObjectWriter<'_>,
+) {
     let part = shown.part;
     if !shown.tool_id.is_empty() && shown.tool_id != name {
         writer.text("tool_id", shown.tool_id);
     }
-    if let Some(call) = partner.filter(|call| call.id != shown.id) {
-        writer.text("provider_call_id", call.id);
+    if let Some(call) = partner.filter(|call| call.id != shown.id && !call.id.is_empty()) {
+        let other = if turn.has_transcript { ("shown_call_id", shown.id) } else { ("provider_call_id", call.id) };
+        writer.text(other.0, other.1);
     }
     if let Some(said) = part.get("invocationMessage").and_then(text::markdown).filter(|t| !t.is_empty()) {
         writer.text("invocation", said);
