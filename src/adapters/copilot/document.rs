@@ -73,6 +73,7 @@ impl DocumentDecoder {
         session.set_head(json);
         let each = || requests.items().filter(|r| r.is_object()).enumerate();
         each().for_each(|(index, request)| session.note(index, request));
+        session.note_title();
         session.head_rows(offset, rows);
         let mut outcome = Outcome::Ignored;
         for (index, request) in each() {

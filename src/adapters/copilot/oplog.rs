@@ -236,6 +236,7 @@ impl Core {
         let mut unknown = false;
         if self.head_dirty && !self.entries.is_empty() {
             self.head_dirty = false;
+            self.session.note_title();
             if let Some(rows) = rows.as_deref_mut() {
                 self.session.head_rows(self.head_offset, rows);
             }

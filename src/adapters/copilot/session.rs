@@ -45,6 +45,16 @@ struct Head {
     extra: Option<String>,
 }
 
+/// The title that was told last.
+#[derive(Debug, Default)]
+struct Titled {
+    text: Option<String>,
+    /// When it was given, at the earliest, and after the title before.
+    ts_us: i64,
+    /// How many titles there were.
+    count: i64,
+}
+
 /// What must be known of every request to name the turns after it.
 #[derive(Debug, Clone, Default)]
 struct Noted {
@@ -61,6 +71,7 @@ pub(super) struct Session {
     pub(super) place: Place,
     pub(super) store: Store,
     head: Head,
+    titled: Titled,
     /// The session as an export names it: only inside of answers.
     named: Option<String>,
     /// Id of the first request that has one: the name of a session that has none.
@@ -204,12 +215,20 @@ impl Session {
         }
     }
 
-    /// The session's beginning and its title; a session without a request has neither.
+    /// Takes note of a title that is new. Logs do not say when it was given: after the newest request
+    /// that is known, and after the title before.
+    pub(super) fn note_title(&mut self) {
+        let Some(title) = self.head.title.as_ref().filter(|t| self.titled.text.as_ref() != Some(t)) else { return };
+        let known = self.last_us.unwrap_or(self.place.modified_us);
+        let ts_us = known.max(self.titled.ts_us + 1);
+        self.titled = Titled { text: Some(title.clone()), ts_us, count: self.titled.count + 1 };
+    }
+
+    /// The session's beginning and its title, which has been noted; a session without a request has neither.
     pub(super) fn head_rows(&self, offset: u64, rows: &mut Rows) {
         let (Some(id), false) = (self.id(), self.noted.is_empty()) else { return };
         let started = self.head.created_us.or_else(|| self.noted.iter().find_map(|n| n.ts_us));
         let ts_us = started.unwrap_or(self.place.modified_us);
-        let ts_inferred = self.head.created_us.is_none();
         if self.head.session.is_some() || self.place.session.is_some() {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "session", &[id.as_bytes()])),
@@ -227,10 +246,12 @@ impl Session {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "title", &[id.as_bytes(), title.as_bytes()])),
                 event_type: "title",
-                ts_us,
-                ts_inferred,
+                ts_us: self.titled.ts_us,
+                ts_inferred: true,
                 text: Some(title),
                 source_offset: offset,
+                // Of two titles at one time, and of a title that was given twice, the later look counts.
+                completeness: self.place.modified_us + self.titled.count,
                 ..self.row()
             });
         }
