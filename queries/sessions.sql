@@ -7,7 +7,7 @@
 -- subagent_total_tokens: the part of calls and total_tokens that sub-agents used. title: the last
 -- title the agent gave it. Token columns as in the view activity.
 WITH titles AS (
-  SELECT agent, session_id, last_value(text ORDER BY ts, event_id) AS title
+  SELECT agent, session_id, last_value(text ORDER BY ts, completeness, event_id) AS title
   FROM events
   WHERE event_type = 'title' AND text IS NOT NULL AND session_id IS NOT NULL
   GROUP BY 1, 2

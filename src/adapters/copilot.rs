@@ -10,9 +10,11 @@
 //! - **Transcripts** of the extension (since 0.37) know no request ids. From that version on the *turn*
 //!   of a session's prompt is named by session, prompt text and occurrence, which both can form, and
 //!   tool calls by the provider's own id; a transcript's rows stand back behind the session's.
+//!   Where the editor shows a call under a UUID (0.37), its round says which id the provider gave it.
 //!   A prompt that is asked again is taken out of the session and put in anew: a log of changes knows
 //!   both attempts, as the transcript does. A document, or a log that was compacted since, holds the
-//!   last one only, which then takes the first one's place.
+//!   last one only, which then takes the first one's place. A limit: of a log that was read before it was
+//!   compacted, the last attempt stands in both places, with its usage once if the result names the turn.
 //! - **Spans** (`agent-traces.db`) are the only store with the usage of each call. A chat span's
 //!   conversation id is the extension's id of the turn, which sessions keep as
 //!   `result.metadata.responseId`: the first call of a turn takes the place of the session's own,
@@ -30,6 +32,7 @@ mod edits;
 mod groups;
 mod ids;
 mod oplog;
+mod pairs;
 mod parts;
 mod place;
 mod replay;

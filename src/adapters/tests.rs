@@ -129,8 +129,12 @@ fn units(format: Format, bytes: &[u8]) -> Vec<Line<'_>> {
 
 /// Decodes a whole source and settles it; a line is counted exactly once.
 pub(crate) fn decode_with(format: Format, path: &str, companions: &[Companion<'_>], bytes: &[u8]) -> Decoded {
-    let info = SourceInfo { path, companions, modified_us: MODIFIED_US, ..SourceInfo::default() };
-    let mut rows = Rows::new(RowContext::new(format.agent(), path));
+    decode_of(format, SourceInfo { path, companions, modified_us: MODIFIED_US, ..SourceInfo::default() }, bytes)
+}
+
+/// The same of a source of which this is known.
+pub(crate) fn decode_of(format: Format, info: SourceInfo<'_>, bytes: &[u8]) -> Decoded {
+    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
     let mut decoder = decoder(format, info, None).expect("a decoder of lines or documents");
     let units = units(format, bytes);
     for line in &units {

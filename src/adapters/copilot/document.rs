@@ -4,6 +4,7 @@
 //! version, session id and date. The oldest hold texts where later ones hold objects. The document is
 //! rewritten as a whole; requests that are still answered are kept back.
 
+use super::ids::Store;
 use super::request::{Spot, rows_of};
 use super::session::{Session, is_final};
 use crate::adapters::json::Json;
@@ -53,7 +54,8 @@ impl DocumentDecoder {
         let companion = self.workspace.as_deref();
         let companion = companion.map(|text| crate::adapters::Companion { name: "workspace.json", text });
         let companions = companion.as_slice();
-        Session::new(SourceInfo { path: &self.path, companions, modified_us: self.modified_us, zone: None })
+        let info = SourceInfo { path: &self.path, companions, modified_us: self.modified_us, zone: None };
+        Session::new(info, Store::Document)
     }
 
     /// Takes a session, or a list of them as they stood in the editor's database at first.
@@ -71,6 +73,7 @@ impl DocumentDecoder {
         session.set_head(json);
         let each = || requests.items().filter(|r| r.is_object()).enumerate();
         each().for_each(|(index, request)| session.note(index, request));
+        session.note_title();
         session.head_rows(offset, rows);
         let mut outcome = Outcome::Ignored;
         for (index, request) in each() {

@@ -12,9 +12,29 @@ pub(super) const UNFINISHED: i64 = 1 << 40;
 /// Completeness of what a finished request of a session file says.
 pub(super) const FINISHED: i64 = 1 << 41;
 /// Completeness of what a session file says under the name of a turn, at least.
-const TURN: i64 = 1 << 49;
+const TURN: i64 = 1 << 50;
 /// Completeness of a call as its span or its exported record has it.
-pub(super) const MEASURED: i64 = 1 << 50;
+pub(super) const MEASURED: i64 = 1 << 51;
+/// Bonus in completeness of what is no attempt and stands in a log of changes.
+const LOGGED: i64 = 1 << 38;
+
+/// Which of a session's files says it. Where both are, the editor reads the log of changes: the
+/// document is what there was before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Store {
+    /// The document.
+    #[default]
+    Document,
+    /// The log of changes.
+    Log,
+}
+
+impl Store {
+    /// Completeness of what is no attempt, in this store.
+    pub(super) fn rank(self, completeness: i64) -> i64 {
+        completeness + if self == Self::Log { LOGGED } else { 0 }
+    }
+}
 
 /// What of a completeness is left to the size of a text in a turn.
 const SIZE_BITS: u32 = 21;
@@ -84,11 +104,12 @@ pub(super) fn call(kind: &str, unique: &str) -> EventId {
 ///
 /// A document that was rewritten after a prompt was asked again holds the last attempt only, under the
 /// name of the first one: whatever the lengths, the later attempt counts, of one attempt the finished
-/// state.
-pub(super) fn attempt(asked_us: Option<i64>, is_finished: bool) -> i64 {
+/// state, of one state the log's.
+pub(super) fn attempt(asked_us: Option<i64>, is_finished: bool, store: Store) -> i64 {
     let seconds = asked_us.unwrap_or_default() / 1_000_000 - FIRST_TICK_S;
     let ticks = (seconds / TICK_S).clamp(0, (1 << 27) - 1);
-    TURN + (((ticks << 1) + i64::from(is_finished)) << SIZE_BITS)
+    let state = (i64::from(is_finished) << 1) + i64::from(store == Store::Log);
+    TURN + (((ticks << 2) + state) << SIZE_BITS)
 }
 
 /// A text's size as part of the completeness of an attempt.

@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::Store;
 use super::request::{Spot, rows_of};
 use super::session::{Session, is_final, request_id};
 use super::tree::{Misfit, Node, Step, path};
@@ -87,7 +88,7 @@ impl OpLogDecoder {
     #[must_use]
     pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let core = Core {
-            session: Session::new(info),
+            session: Session::new(info, Store::Log),
             root: Node::object(),
             entries: Vec::new(),
             sealed: 0,
@@ -165,9 +166,18 @@ impl Core {
         self.sealed = self.sealed.min(self.entries.len());
         for item in list.into_iter().flat_map(Json::items) {
             let index = self.entries.len();
+            self.pass_last();
             let node = if item.is_object() { Node::of(item) } else { Node::object() };
             self.session.note(index, item);
             self.entries.push(Entry { node, dirty: item.is_object(), is_final: is_final(item), sealed: false, offset });
+        }
+    }
+
+    /// Another request follows: one that has no end until now gets none, and what of it waited for its
+    /// end is to be handed out.
+    fn pass_last(&mut self) {
+        if let Some(last) = self.entries.last_mut().filter(|e| !e.is_final && !e.sealed) {
+            last.dirty = true;
         }
     }
 
@@ -190,6 +200,7 @@ impl Core {
             return Err(Misfit);
         }
         if index == length {
+            self.pass_last();
             let node = Node::object();
             self.entries.push(Entry { node, dirty: false, is_final: false, sealed: false, offset });
         }
@@ -225,6 +236,7 @@ impl Core {
         let mut unknown = false;
         if self.head_dirty && !self.entries.is_empty() {
             self.head_dirty = false;
+            self.session.note_title();
             if let Some(rows) = rows.as_deref_mut() {
                 self.session.head_rows(self.head_offset, rows);
             }

@@ -8,9 +8,9 @@
 
 use super::clean::{extra, rest, write_clean};
 use super::groups::{self, Groups};
+use super::pairs::{RoundCall, Rounds, Shown};
 use super::request::Turn;
-use super::tool::{self, Rounds, Shown};
-use super::{ids, text};
+use super::{ids, text, tool};
 use crate::adapters::json::Json;
 use crate::schema::{EventRow, Rows};
 
@@ -109,7 +109,7 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
             }
             Kind::Tool => {
                 out.pause();
-                if let Some(call) = shown.get(at.tool) {
+                if let Some(call) = shown.get(at.tool).filter(|call| !call.is_half()) {
                     tool::shown_rows(turn, call, rounds.partner(at.tool), groups.of_call(at.tool), rows);
                 }
                 at.tool += 1;
@@ -149,8 +149,8 @@ fn join(response: Json<'_, '_>, shown: &[Shown<'_>], rounds: &Rounds<'_>) -> Gro
             Kind::Tool => {
                 let Some((at, call)) = calls.next() else { continue };
                 let partner = rounds.partner(at);
-                let edits = tool::edits_files(partner.map_or(call.tool_id, |p| p.name));
-                groups.call(edits, || partner.and_then(tool::RoundCall::file).or_else(|| call.file()));
+                let edits = !call.is_half() && tool::edits_files(partner.map_or(call.tool_id, |p| p.name));
+                groups.call(edits, || partner.and_then(RoundCall::file).or_else(|| call.file()));
             }
             Kind::Edit => groups.group(part),
             _ => {}

@@ -61,6 +61,10 @@ pub(super) struct Turn<'a> {
     pub(super) base: EventRow<'a>,
     /// Completeness of what the turn's name stands for.
     pub(super) rank: i64,
+    /// The extension keeps transcripts, which name calls as the provider does.
+    pub(super) has_transcript: bool,
+    /// A later request tells that this one is over, whatever it says itself.
+    is_passed: bool,
 }
 
 /// What a request reports of the tokens it took.
@@ -87,11 +91,13 @@ pub(super) fn rows_of(session: &Session, request: Json<'_, '_>, spot: Spot, rows
         cwd: base.cwd.or(cached.as_deref().filter(|path| !path.contains("://"))),
         source_offset: spot.offset,
         provisional: spot.provisional,
-        completeness: if is_final(request) { FINISHED } else { UNFINISHED },
+        completeness: session.store.rank(if is_final(request) { FINISHED } else { UNFINISHED }),
         ..base
     };
-    let rank = ids::attempt(session.asked(spot.index), is_final(request));
-    let turn = Turn { session, request, metadata, name: &name, base, rank };
+    let rank = ids::attempt(session.asked(spot.index), is_final(request), session.store);
+    let has_transcript = ids::keeps_transcripts(base.agent_version);
+    let is_passed = session.is_passed(spot.index);
+    let turn = Turn { session, request, metadata, name: &name, base, rank, has_transcript, is_passed };
     turn.prompt(spot.index, rows);
     let response = parts::rows_of(&turn, rows);
     turn.summary(rows);
@@ -163,7 +169,7 @@ impl<'a> Turn<'a> {
             message_id: request_id(self.request),
             text: Some(&words),
             extra: facts.as_deref(),
-            completeness: ids::attempt(self.session.asked(index), true),
+            completeness: ids::attempt(self.session.asked(index), true, self.session.store),
             ..self.base
         });
     }
@@ -255,6 +261,12 @@ impl<'a> Turn<'a> {
             _ if self.is_cancelled() => Some("cancelled"),
             _ => self.member("result").map(|_| "completed"),
         }
+    }
+
+    /// True while rounds may still come that name the calls: what is handed out before, under other
+    /// names than a transcript has, would stand twice.
+    pub(super) fn waits_for_rounds(&self) -> bool {
+        self.has_transcript && !self.base.provisional && !self.is_passed && !is_final(self.request)
     }
 
     /// True when the user stopped it.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::clean::{extra, is_blank, rest};
-use super::ids::{self, FINISHED};
+use super::ids::{self, FINISHED, Store};
 use super::place::Place;
 use super::{AGENT, text, uri};
 use crate::adapters::json::Json;
@@ -45,6 +45,16 @@ struct Head {
     extra: Option<String>,
 }
 
+/// The title that was told last.
+#[derive(Debug, Default)]
+struct Titled {
+    text: Option<String>,
+    /// When it was given, at the earliest, and after the title before.
+    ts_us: i64,
+    /// How many titles there were.
+    count: i64,
+}
+
 /// What must be known of every request to name the turns after it.
 #[derive(Debug, Clone, Default)]
 struct Noted {
@@ -59,7 +69,9 @@ struct Noted {
 #[derive(Debug, Default)]
 pub(super) struct Session {
     pub(super) place: Place,
+    pub(super) store: Store,
     head: Head,
+    titled: Titled,
     /// The session as an export names it: only inside of answers.
     named: Option<String>,
     /// Id of the first request that has one: the name of a session that has none.
@@ -73,8 +85,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(info: SourceInfo<'_>) -> Self {
-        Self { place: Place::new(info), ..Self::default() }
+    pub(super) fn new(info: SourceInfo<'_>, store: Store) -> Self {
+        Self { place: Place::new(info), store, ..Self::default() }
     }
 
     /// Takes in what stands beside the requests.
@@ -158,6 +170,11 @@ impl Session {
         self.noted.get(index)?.id.as_deref()
     }
 
+    /// True when another request was made after the one at `index`.
+    pub(super) fn is_passed(&self, index: usize) -> bool {
+        index + 1 < self.noted.len()
+    }
+
     /// When the request at `index` was asked, if it says so itself.
     pub(super) fn asked(&self, index: usize) -> Option<i64> {
         self.noted.get(index)?.ts_us
@@ -193,17 +210,25 @@ impl Session {
             workspace_id: self.place.workspace_id.as_deref(),
             cwd: self.head.cwd.as_deref().or(self.place.cwd.as_deref()),
             repo_url: self.head.repo_url.as_deref().or(self.place.repo_url.as_deref()),
-            completeness: FINISHED,
+            completeness: self.store.rank(FINISHED),
             ..EventRow::default()
         }
     }
 
-    /// The session's beginning and its title; a session without a request has neither.
+    /// Takes note of a title that is new. Logs do not say when it was given: after the newest request
+    /// that is known, and after the title before.
+    pub(super) fn note_title(&mut self) {
+        let Some(title) = self.head.title.as_ref().filter(|t| self.titled.text.as_ref() != Some(t)) else { return };
+        let known = self.last_us.unwrap_or(self.place.modified_us);
+        let ts_us = known.max(self.titled.ts_us + 1);
+        self.titled = Titled { text: Some(title.clone()), ts_us, count: self.titled.count + 1 };
+    }
+
+    /// The session's beginning and its title, which has been noted; a session without a request has neither.
     pub(super) fn head_rows(&self, offset: u64, rows: &mut Rows) {
         let (Some(id), false) = (self.id(), self.noted.is_empty()) else { return };
         let started = self.head.created_us.or_else(|| self.noted.iter().find_map(|n| n.ts_us));
         let ts_us = started.unwrap_or(self.place.modified_us);
-        let ts_inferred = self.head.created_us.is_none();
         if self.head.session.is_some() || self.place.session.is_some() {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "session", &[id.as_bytes()])),
@@ -221,10 +246,12 @@ impl Session {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "title", &[id.as_bytes(), title.as_bytes()])),
                 event_type: "title",
-                ts_us,
-                ts_inferred,
+                ts_us: self.titled.ts_us,
+                ts_inferred: true,
                 text: Some(title),
                 source_offset: offset,
+                // Of two titles at one time, and of a title that was given twice, the later look counts.
+                completeness: self.place.modified_us + self.titled.count,
                 ..self.row()
             });
         }

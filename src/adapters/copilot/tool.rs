@@ -1,34 +1,17 @@
 //! Tool calls: what was shown of them, what the model asked for and got back.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::clean::{extra, is_blank, rest, write_clean};
 use super::edits::{self, Lines};
 use super::groups::Written;
+use super::pairs::{RoundCall, Shown, canonical};
 use super::request::Turn;
-use super::{ids, session, text, uri};
+use super::{ids, text, uri};
 use crate::adapters::json::{Json, ObjectWriter, write_str};
 use crate::adapters::line::Parser;
 use crate::schema::{EventRow, Rows};
-
-/// A tool's name without what differs between the two lists: prefixes, case, separators, and where the
-/// editor has another word for the model's tool.
-fn canonical(name: &str) -> String {
-    let bare = name.strip_prefix("copilot_").or_else(|| name.strip_prefix("vscode_")).unwrap_or(name);
-    let letters: String = bare.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let same = match letters.as_str() {
-        "findtextinfiles" => "grepsearch",
-        "findfiles" => "filesearch",
-        "replacestring" => "replacestringinfile",
-        "multireplacestring" => "multireplacestringinfile",
-        "insertedit" | "editfileinternal" => "inserteditintofile",
-        "searchcodebase" => "semanticsearch",
-        "listdirectory" => "listdir",
-        "editnotebook" => "editnotebookfile",
-        _ => return letters,
-    };
-    same.to_owned()
-}
 
 /// Event type of a call.
 pub(super) fn kind_of(name: &str) -> &'static str {
@@ -51,160 +34,6 @@ pub(super) fn kind_of(name: &str) -> &'static str {
 /// True for tools whose calls the groups of edits after them belong to.
 pub(super) fn edits_files(name: &str) -> bool {
     matches!(kind_of(name), "file_write" | "file_modify")
-}
-
-/// A call as the response shows it.
-pub(super) struct Shown<'i> {
-    part: Json<'i, 'i>,
-    /// Id of the call: the provider's since 2026, a UUID before.
-    id: &'i str,
-    /// Its place among the calls of this id, and among all.
-    nth: usize,
-    index: usize,
-    pub(super) tool_id: &'i str,
-    inner: bool,
-}
-
-impl<'i> Shown<'i> {
-    /// The calls among a response's parts, which are all calls.
-    pub(super) fn list(parts: impl Iterator<Item = Json<'i, 'i>>) -> Vec<Self> {
-        let mut list: Vec<Self> = Vec::new();
-        for part in parts {
-            let inner = part.get("fromSubAgent").and_then(Json::as_bool) == Some(true)
-                || part.str_at("subAgentInvocationId").is_some();
-            let id = part.str_at("toolCallId").map(ids::bare_call).unwrap_or_default();
-            let nth = list.iter().filter(|known| known.id == id).count();
-            let tool_id = part.str_at("toolId").unwrap_or_default();
-            list.push(Self { part, id, nth, index: list.len(), tool_id, inner });
-        }
-        list
-    }
-
-    /// The file that its messages link to, if they link to one only.
-    pub(super) fn file(&self) -> Option<String> {
-        let linked = |key: &str| {
-            let mut uris = self.part.path(&[key, "uris"])?.entries();
-            let (uri, _) = uris.next()?;
-            uris.next().is_none().then(|| uri::locate(uri)).flatten()
-        };
-        linked("invocationMessage").or_else(|| linked("pastTenseMessage")).map(|l| l.path)
-    }
-}
-
-/// A call as the model made it.
-pub(super) struct RoundCall<'i> {
-    id: &'i str,
-    nth: usize,
-    index: usize,
-    pub(super) name: &'i str,
-    arguments: Option<Json<'i, 'i>>,
-    result: Option<Json<'i, 'i>>,
-    ts_us: Option<i64>,
-    round_id: Option<&'i str>,
-    /// The name as both lists would have it.
-    canonical: String,
-    taken: bool,
-}
-
-impl RoundCall<'_> {
-    /// The only file the call can work on, as its arguments say.
-    pub(super) fn file(&self) -> Option<String> {
-        let arguments = self.arguments?;
-        let text = arguments.as_str()?;
-        let value: serde_json::Value = serde_json::from_str(text).ok()?;
-        ["filePath", "path", "file_path"].iter().find_map(|key| value.get(key)?.as_str()).map(located)
-    }
-}
-
-/// A path as an argument has it, spelled as the editor's URIs are here.
-fn located(path: &str) -> String {
-    uri::locate(path).map_or_else(|| path.to_owned(), |l| l.path)
-}
-
-/// The rounds of a turn.
-#[derive(Default)]
-pub(super) struct Rounds<'i> {
-    calls: Vec<RoundCall<'i>>,
-    /// Of each shown call, its partner in `calls`.
-    partners: Vec<Option<usize>>,
-    rounds: Option<Json<'i, 'i>>,
-}
-
-impl<'i> Rounds<'i> {
-    pub(super) fn new(metadata: Option<Json<'i, 'i>>) -> Self {
-        let Some(rounds) = metadata.and_then(|m| m.get("toolCallRounds")) else { return Self::default() };
-        let results: Vec<(&str, Json<'i, 'i>)> =
-            metadata.and_then(|m| m.get("toolCallResults")).into_iter().flat_map(Json::entries).collect();
-        let mut calls: Vec<RoundCall<'i>> = Vec::new();
-        for round in rounds.items() {
-            let ts_us = round.get("timestamp").and_then(session::when);
-            for call in round.get("toolCalls").into_iter().flat_map(Json::items) {
-                let id = call.str_at("id").unwrap_or_default();
-                let result = results.iter().find(|(key, _)| *key == id).map(|(_, value)| *value);
-                let name = call.str_at("name").unwrap_or_default();
-                let bare = ids::bare_call(id);
-                calls.push(RoundCall {
-                    id: bare,
-                    nth: calls.iter().filter(|known| known.id == bare).count(),
-                    index: calls.len(),
-                    name,
-                    canonical: canonical(name),
-                    arguments: call.get("arguments"),
-                    result,
-                    ts_us,
-                    round_id: round.str_at("id"),
-                    taken: false,
-                });
-            }
-        }
-        Self { calls, partners: Vec::new(), rounds: Some(rounds) }
-    }
-
-    /// Finds each shown call's partner.
-    pub(super) fn pair(&mut self, shown: &[Shown<'_>]) {
-        self.partners = vec![None; shown.len()];
-        for (at, call) in shown.iter().enumerate().filter(|(_, c)| !c.id.is_empty()) {
-            self.take(at, |known| known.id == call.id && known.nth == call.nth, 0);
-        }
-        let mut from = 0;
-        for (at, call) in shown.iter().enumerate().filter(|(_, c)| !c.inner) {
-            if self.partners[at].is_none() {
-                let name = canonical(call.tool_id);
-                self.take(at, |known| known.canonical == name, from);
-            }
-            from = self.partners[at].map_or(from, |found| found + 1);
-        }
-    }
-
-    fn take(&mut self, at: usize, fits: impl Fn(&RoundCall<'_>) -> bool, from: usize) {
-        let found = (from..self.calls.len()).find(|i| !self.calls[*i].taken && fits(&self.calls[*i]));
-        if let Some(found) = found {
-            self.calls[found].taken = true;
-            self.partners[at] = Some(found);
-        }
-    }
-
-    pub(super) fn partner(&self, shown: usize) -> Option<&RoundCall<'i>> {
-        self.calls.get(self.partners.get(shown).copied().flatten()?)
-    }
-
-    /// Calls that were not shown.
-    pub(super) fn alone(&self) -> impl Iterator<Item = &RoundCall<'i>> {
-        self.calls.iter().filter(|call| !call.taken)
-    }
-
-    /// Thoughts of the rounds.
-    pub(super) fn thoughts(&self) -> impl Iterator<Item = String> {
-        let rounds = self.rounds.into_iter().flat_map(Json::items);
-        rounds.filter_map(|r| r.path(&["thinking", "text"])).map(text::thought)
-    }
-
-    /// What the model said in all rounds.
-    pub(super) fn words(&self) -> String {
-        let rounds = self.rounds.into_iter().flat_map(Json::items);
-        let said: Vec<&str> = rounds.filter_map(|r| r.str_at("response")).map(str::trim).collect();
-        said.into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("\n\n")
-    }
 }
 
 /// What a call's arguments say.
@@ -256,7 +85,7 @@ impl Arguments {
         let patched = || {
             let patch = value.str_at("input").or_else(|| value.str_at("patch"))?;
             let marks = ["*** Update File: ", "*** Add File: ", "*** Delete File: "];
-            patch.lines().find_map(|l| marks.iter().find_map(|m| l.strip_prefix(m))).map(|p| located(p.trim()))
+            patch.lines().find_map(|l| marks.iter().find_map(|m| l.strip_prefix(m))).map(|p| uri::located(p.trim()))
         };
         let replaced = || value.get("replacements").and_then(|l| l.items().next()).and_then(named);
         let own = named(value);
@@ -394,6 +223,9 @@ pub(super) fn shown_rows(
     written: Option<&Written>,
     rows: &mut Rows,
 ) {
+    if partner.is_none() && shown.is_named_by_editor() && turn.waits_for_rounds() {
+        return;
+    }
     let part = shown.part;
     let data = part.get("toolSpecificData").filter(|d| d.is_object());
     let known = partner.map(|call| Arguments::read(call.arguments, &turn.session.inner));
@@ -404,15 +236,12 @@ pub(super) fn shown_rows(
     arguments.path = by_group.or(arguments.path).or(guessed.path);
     arguments.command = guessed.command.or(arguments.command);
     let name = partner.map_or(shown.tool_id, |call| call.name);
-    let id = match shown.id {
-        "" => format!("{}/shown/{}", turn.name, shown.index).into(),
-        bare => ids::unique_call(turn.name, bare, shown.nth),
-    };
+    let id = shown_id(turn, shown, partner);
     let call = Call {
         id: &id,
         name,
         arguments,
-        facts: extra(|writer| call_facts(shown, partner, name, writer)),
+        facts: extra(|writer| call_facts(turn, shown, partner, name, writer)),
         subagent: data.and_then(|d| d.str_at("agentName")),
         is_subagent: shown.inner,
         result: answer_of(turn, shown, partner, data, written.and_then(|w| w.lines)),
@@ -426,13 +255,30 @@ pub(super) fn shown_rows(
     call.rows(base, rows);
 }
 
-fn call_facts(shown: &Shown<'_>, partner: Option<&RoundCall<'_>>, name: &str, writer: &mut ObjectWriter<'_>) {
+/// Id of a call that was shown. Where there may be a transcript it is the provider's, which both have;
+/// before there were any it stays the one that is known before the rounds are.
+fn shown_id<'i>(turn: &Turn<'_>, shown: &Shown<'i>, partner: Option<&RoundCall<'i>>) -> Cow<'i, str> {
+    let made = partner.filter(|call| turn.has_transcript && !call.id.is_empty());
+    match made.map_or((shown.id, shown.nth), |call| (call.id, call.nth)) {
+        ("", _) => format!("{}/shown/{}", turn.name, shown.index).into(),
+        (bare, nth) => ids::unique_call(turn.name, bare, nth),
+    }
+}
+
+fn call_facts(
+    turn: &Turn<'_>,
+    shown: &Shown<'_>,
+    partner: Option<&RoundCall<'_>>,
+    name: &str,
+    writer: &mut ObjectWriter<'_>,
+) {
     let part = shown.part;
     if !shown.tool_id.is_empty() && shown.tool_id != name {
         writer.text("tool_id", shown.tool_id);
     }
-    if let Some(call) = partner.filter(|call| call.id != shown.id) {
-        writer.text("provider_call_id", call.id);
+    if let Some(call) = partner.filter(|call| call.id != shown.id && !call.id.is_empty()) {
+        let other = if turn.has_transcript { ("shown_call_id", shown.id) } else { ("provider_call_id", call.id) };
+        writer.text(other.0, other.1);
     }
     if let Some(said) = part.get("invocationMessage").and_then(text::markdown).filter(|t| !t.is_empty()) {
         writer.text("invocation", said);
@@ -443,6 +289,9 @@ fn call_facts(shown: &Shown<'_>, partner: Option<&RoundCall<'_>>, name: &str, wr
         "resultDetails", "fromSubAgent", "isConfirmed",
     ];
     rest(part, &used, writer);
+    if let Some(half) = shown.half {
+        writer.object("inner_call", |writer| rest(half, &["kind", "isComplete"], writer));
+    }
     if let Some(confirmed) = part.get("isConfirmed").filter(|c| !is_blank(*c)) {
         writer.with("confirmed", |out| write_clean(confirmed, out));
     }

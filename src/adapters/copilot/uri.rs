@@ -31,6 +31,11 @@ pub(super) fn locate(text: &str) -> Option<Location> {
     of_parts(scheme, &decode(authority), &decode(path.split(['?', '#']).next().unwrap_or(path)))
 }
 
+/// A path as an argument has it, spelled as URIs are here.
+pub(super) fn located(path: &str) -> String {
+    locate(path).map_or_else(|| path.to_owned(), |l| l.path)
+}
+
 fn plain(path: String) -> Location {
     Location { path, remote: None, host_path: None }
 }

@@ -120,3 +120,30 @@ fn calls_side_by_side_have_the_groups_of_their_own_files() {
         assert_eq!(writes(&response, &calls), [own("/p/a", 1), own("/p/b", 2), alone.clone()]);
     }
 }
+
+#[test]
+fn an_edit_that_the_editor_carries_out_by_a_call_of_its_own_is_one_write() {
+    let hidden = |n, tool| with(shown(&call_id(n), tool), &["presentation"], json!("hidden"));
+    let outer = |n| hidden(n, "copilot_insertEdit");
+    let inner = |n| hidden(n, "vscode_editFile_internal");
+    let call = |n: u8, path: &str| {
+        let arguments = json!({"filePath": path, "code": "x"});
+        made(&format!("toolu_{n}__vscode-{n}"), "insert_edit_into_file", &arguments)
+    };
+    let own = |file: &str, lines: i64| ("insert_edit_into_file".to_owned(), json!(file), json!(lines));
+    let one_by_one = json!([outer(1), inner(2), group(&unix("/p/a"), 1), outer(3), inner(4), group(&unix("/p/b"), 2)]);
+    let side_by_side =
+        json!([outer(1), outer(3), inner(2), inner(4), group(&unix("/p/a"), 1), group(&unix("/p/b"), 2)]);
+    for response in [one_by_one, side_by_side] {
+        assert_eq!(writes(&response, &[call(1, "/p/a"), call(2, "/p/b")]), [own("/p/a", 1), own("/p/b", 2)]);
+    }
+    // Without rounds, and when the editor's call is the only one shown.
+    let response = json!([outer(1), inner(2), group(&unix("/p/a"), 1)]);
+    assert_eq!(writes(&response, &[]), [("copilot_insertEdit".to_owned(), json!("/p/a"), json!(1))]);
+    let response = json!([inner(2), group(&unix("/p/a"), 1)]);
+    assert_eq!(writes(&response, &[call(1, "/p/a")]), [own("/p/a", 1)]);
+    assert_eq!(writes(&response, &[]), [("vscode_editFile_internal".to_owned(), json!("/p/a"), json!(1))]);
+    // What the editor said of its call stays.
+    let out = read_one(request("r1", "x", "0.30.0", &json!([outer(1), inner(2)])));
+    assert_eq!(out.only("file_modify")["extra"]["inner_call"]["toolCallId"], call_id(2));
+}

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::adapters::tests::{provisional, resumes_anywhere};
+use crate::adapters::SourceInfo;
+use crate::adapters::tests::{decode_of, provisional, resumes_anywhere};
 
 /// A log in which everything happens: typing, streaming with rewrites, two turns, a title, a late result.
 fn busy() -> Vec<Value> {
@@ -66,6 +67,50 @@ fn a_log_of_changes_makes_the_rows_of_its_document() {
 #[test]
 fn a_log_of_changes_resumes_at_any_line() {
     resumes_anywhere(Format::CopilotOpLog, LOG, log(&busy()).as_bytes());
+}
+
+/// The title that the view of sessions shows.
+fn title(out: &Decoded) -> Value {
+    let mut titles: Vec<_> = out.events().into_iter().filter(|r| r["event_type"] == "title").collect();
+    titles.sort_by_key(|r| (r["ts"].as_i64(), r["completeness"].as_i64()));
+    titles.last().unwrap()["text"].clone()
+}
+
+#[test]
+fn of_several_titles_the_last_one_counts_also_when_it_was_there_before() {
+    let given = |title: &str| json!({"kind": 1, "k": ["customTitle"], "v": title});
+    let mut untitled = session(&[request("r1", "one", "0.42.0", &json!([]))]);
+    untitled.as_object_mut().unwrap().remove("customTitle");
+    let mut lines = vec![json!({"kind": 0, "v": untitled})];
+    for name in ["Zebra", "Ant", "Moth", "Zebra", "Bee", "Ant"] {
+        lines.push(given(name));
+        lines.push(json!({"kind": 3, "k": ["hasPendingEdits"]}));
+        assert_eq!(title(&read_log(&lines)), name);
+        resumes_anywhere(Format::CopilotOpLog, LOG, log(&lines).as_bytes());
+    }
+    // A title is not younger than what is asked after it.
+    lines.push(json!({"kind": 2, "k": ["requests"], "v": [with(request("r2", "two", "0.42.0", &json!([])), &["timestamp"], json!(T + 60_000))]}));
+    let out = read_log(&lines);
+    assert!(
+        out.of("title").iter().all(|r| r["ts"].as_i64() < Some((T + 60_000) * 1000) && r["ts_source"] == "inferred")
+    );
+    // The document that was there before has an older one.
+    let stale = read(&session(&[request("r1", "one", "0.42.0", &json!([]))]));
+    assert_eq!(title(&together(vec![out, stale])), "Ant");
+}
+
+#[test]
+fn a_document_that_is_renamed_without_a_request_has_its_last_title() {
+    let read_at = |modified_us: i64, name: &str| {
+        let text = with(session(&[request("r1", "one", "0.42.0", &json!([]))]), &["customTitle"], json!(name));
+        let info = SourceInfo { path: SESSION, modified_us, ..SourceInfo::default() };
+        decode_of(Format::CopilotSession, info, text.to_string().as_bytes())
+    };
+    let names = ["Zebra", "Ant", "Moth", "Zebra"];
+    for end in 1..=names.len() {
+        let seen = names[..end].iter().zip(1..).map(|(name, at)| read_at(T * 1000 + at * 1_000_000, name));
+        assert_eq!(title(&together(seen.collect())), names[end - 1]);
+    }
 }
 
 #[test]

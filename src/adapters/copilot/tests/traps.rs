@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::adapters::tests::provisional;
+use crate::adapters::tests::{provisional, resumes_anywhere};
 
 const UUID: &str = "0b9f8a52-1111-4222-8333-944444444444";
 
@@ -175,6 +175,26 @@ fn trap_7_a_stale_document_beside_the_log_of_changes_adds_nothing() {
 }
 
 #[test]
+fn trap_7_what_a_log_of_changes_says_counts_before_what_a_stale_document_says() {
+    for version in ["0.30.0", "0.42.0"] {
+        let turn = |answer: &str, tool: &str| {
+            let response = json!([{"value": answer}, shown(UUID, tool)]);
+            with(request("r1", "x", version, &response), &["completionTokens"], json!(answer.len()))
+        };
+        let stale = || read(&session(&[turn("A stale answer, and the longer one.", "run_in_terminal")]));
+        let fresh = || read_log(&[json!({"kind": 0, "v": session(&[turn("fresh", "copilot_readFile")])})]);
+        for all in [vec![stale(), fresh()], vec![fresh(), stale()]] {
+            let out = together(all);
+            assert_eq!(out.sum("output_tokens"), 5, "{version}");
+            let events = out.events();
+            let answer = events.iter().find(|r| r["event_type"] == "llm_response" && r.contains_key("text")).unwrap();
+            assert_eq!(answer["text"], "fresh", "{version}");
+            assert!(events.iter().any(|r| r["event_type"] == "file_read"), "{version}");
+        }
+    }
+}
+
+#[test]
 fn trap_8_an_export_without_ids_is_the_session_it_came_from() {
     let mut export = session(&[request("r1", "x", "0.30.0", &json!([{"value": "y"}]))]);
     for key in ["version", "sessionId", "creationDate"] {
@@ -315,4 +335,50 @@ fn what_is_still_answered_is_shown_and_kept_back() {
     assert_eq!(tail[1]["extra"]["completion_tokens_so_far"], 5);
     let log = format!("{}\n", json!({"kind": 0, "v": serde_json::from_str::<Value>(&text).unwrap()}));
     assert_eq!(provisional(Format::CopilotOpLog, LOG, log.as_bytes()).len(), 2);
+}
+
+/// A session of 0.37, whose response has ids of the editor's own; its last turn is not over yet, or has
+/// its rounds.
+fn named_by_editor(is_over: bool) -> Value {
+    let response = json!([{"value": "Reading."}, shown(UUID, "copilot_readFile"), {"value": "Fixed."}]);
+    let one = request("r1", "Fix it", "0.37.1", &response);
+    if !is_over {
+        return session(&[with(one, &["result"], Value::Null)]);
+    }
+    let rounds = json!([{"id": "a", "response": "Reading.", "toolCalls": [
+        made("call_abcdefghijklmnopqrst__vscode-7", "read_file", &json!({"filePath": "/p/a.rs"}))]}]);
+    session(&[with(one, &["result", "metadata", "toolCallRounds"], rounds)])
+}
+
+#[test]
+fn a_call_that_the_editor_named_is_the_transcripts_call_once_its_round_is_known() {
+    let whole = || read(&named_by_editor(true));
+    let call = whole();
+    let call = call.only("file_read");
+    assert_eq!(call["tool_call_id"], "call_abcdefghijklmnopqrst");
+    assert_eq!(call["extra"]["shown_call_id"], UUID);
+    // What was read when the editor was silent, and its rounds not there yet, is the same call too.
+    let early = || read(&named_by_editor(false));
+    assert_eq!(early().only("llm_response")["text"], "Reading.\n\nFixed.");
+    for all in [vec![whole(), read_transcript(&transcript())], vec![read_transcript(&transcript()), early(), whole()]] {
+        let out = together(all);
+        let of = |kind: &str| out.events().iter().filter(|r| r["event_type"] == kind).count();
+        assert_eq!((of("file_read"), of("tool_result")), (1, 1));
+    }
+}
+
+#[test]
+fn a_call_whose_rounds_never_came_is_told_when_the_next_prompt_is_there() {
+    let next = request("r2", "Go on", "0.37.1", &json!([{"value": "On."}]));
+    let lines =
+        [json!({"kind": 0, "v": named_by_editor(false)}), json!({"kind": 2, "k": ["requests"], "v": [next.clone()]})];
+    let tail = provisional(Format::CopilotOpLog, LOG, log(&lines[..1]).as_bytes());
+    assert!(tail.iter().any(|r| r["event_type"] == "file_read"));
+    assert!(read_log(&lines[..1]).of("file_read").is_empty());
+    let mut both = named_by_editor(false);
+    both["requests"].as_array_mut().unwrap().push(next);
+    for out in [read_log(&lines), read(&both)] {
+        assert_eq!(out.only("file_read")["tool_call_id"], UUID);
+    }
+    resumes_anywhere(Format::CopilotOpLog, LOG, log(&lines).as_bytes());
 }
