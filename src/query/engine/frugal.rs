@@ -18,7 +18,7 @@ use crate::query::memory::Pool;
 use super::runtime::failed;
 
 /// Rows of a batch: a batch is the least that a sort can hold.
-const ROWS: usize = 1024;
+const ROWS: usize = 256;
 /// Spilled files that are merged at once.
 const MERGED_FILES: usize = 4;
 
