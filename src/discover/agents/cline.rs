@@ -8,8 +8,9 @@ use crate::discover::places::{ANY, Layout, Row, Start, row};
 use crate::discover::sniff::{Head, Shape};
 use crate::schema::Format;
 
-/// Small files that say more of a task.
-const ABOUT: &[&str] = &["task_metadata.json", "history_item.json", "../../state/taskHistory.json"];
+/// Small files that say more of a task, and what the model saw: it names the folder.
+const ABOUT: &[&str] =
+    &["task_metadata.json", "history_item.json", "../../state/taskHistory.json", "api_conversation_history.json"];
 
 /// What the model saw is read with what the user saw.
 const BESIDE: &[&str] = &[
