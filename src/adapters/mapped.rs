@@ -2,12 +2,13 @@
 //!
 //! - a record is one JSON value of a line, or each element of an array that the description points to
 //! - ids: the values that the description names, or the whole record as JSON text; equal records are one
-//!   event then
+//!   event then, unless they stand beside each other as lines
 //! - a record of a document may grow until the next version of the document: the longer one stays
 //! - what found no column is in `extra`, also a value whose column cannot hold it
 //! - a value from the record wins over one from around it, that over the rule's and the constants
 //! - nothing is held open; a changed description counts for what is read from then on
 
+mod repeats;
 mod rest;
 mod value;
 
@@ -24,6 +25,7 @@ use crate::schema::{
     Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, SetText,
     Setter, Target, TypeRule,
 };
+use repeats::Repeats;
 use rest::Consumed;
 
 /// Kind of the ids: a record is one event.
@@ -37,17 +39,20 @@ pub struct MappedDecoder {
     modified_us: i64,
     read_to: u64,
     last_us: Option<i64>,
+    repeats: Repeats,
 }
 
 /// Starts a decoder for a source that `mapping` describes, where `checkpoint` says or at byte 0.
 #[must_use]
 pub fn decoder(mapping: &Arc<Mapping>, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Box<dyn Decoder> {
+    let mut state = checkpoint.map_or("", |c| &*c.state).split(' ');
     Box::new(MappedDecoder {
         parser: Parser::default(),
         mapping: Arc::clone(mapping),
         modified_us: info.modified_us,
         read_to: checkpoint.map_or(0, |c| c.high_water),
-        last_us: checkpoint.and_then(|c| c.state.parse().ok()),
+        last_us: state.next().and_then(|us| us.parse().ok()),
+        repeats: Repeats::of_state(state),
     })
 }
 
@@ -106,8 +111,16 @@ impl MappedDecoder {
         let event_type = rule.and_then(|r| r.event_type).or(filler.event_type).or(mapping.event_type);
         came.unknown |= event_type.is_none();
         came.rows += 1;
+        let id = named_id(mapping, record).unwrap_or_else(|| {
+            let text = whole.as_deref().map_or_else(|| Cow::Owned(record.to_json()), Cow::Borrowed);
+            let own = EventId::of(mapping.agent, KIND, &[b"", text.as_bytes()]);
+            match mapping.packing {
+                Packing::Lines => self.repeats.tell(own, mapping.agent, KIND),
+                Packing::Document => own,
+            }
+        });
         let mut row = EventRow {
-            id: Some(id_of(mapping, record, whole.as_deref())),
+            id: Some(id),
             ts_us: filler.ts_us.or(self.last_us).unwrap_or(self.modified_us),
             ts_inferred: filler.ts_us.is_none(),
             event_type: event_type.unwrap_or("unknown"),
@@ -125,19 +138,13 @@ impl MappedDecoder {
     }
 }
 
-fn id_of(mapping: &Mapping, record: Json<'_, '_>, whole: Option<&str>) -> EventId {
+/// Id of the values that the description names, when there are all of them.
+fn named_id(mapping: &Mapping, record: Json<'_, '_>) -> Option<EventId> {
     let named: Option<Vec<Cow<'_, str>>> =
         mapping.id.iter().map(|pointer| value::at(record, pointer).filter(|v| !v.is_null()).map(value::text)).collect();
-    match named.filter(|parts| !parts.is_empty()) {
-        Some(parts) => {
-            let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-            EventId::of(mapping.agent, KIND, &parts)
-        }
-        None => {
-            let text = whole.map_or_else(|| Cow::Owned(record.to_json()), Cow::Borrowed);
-            EventId::of(mapping.agent, KIND, &[b"", text.as_bytes()])
-        }
-    }
+    let parts = named.filter(|parts| !parts.is_empty())?;
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    Some(EventId::of(mapping.agent, KIND, &parts))
 }
 
 fn constants<'m>(mapping: &'m Mapping, rule: Option<&'m TypeRule>, filler: &mut Filler<'m>) {
@@ -295,7 +302,8 @@ impl Decoder for MappedDecoder {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let state = self.last_us.map(|us| us.to_string()).unwrap_or_default();
+        let last_us = self.last_us.map(|us| us.to_string()).unwrap_or_default();
+        let state = last_us + &self.repeats.state();
         Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }
     }
 

@@ -5,7 +5,8 @@
 //!   are entries of a tree (`id`, `parentId`), version 1 has no ids
 //! - opening an old session rewrites the file with ids made up then, and a fork copies entries into a
 //!   new file; both keep an entry's time and its message. So a message is named by its entry's time,
-//!   its own time, role and text, and other entries by their id and time
+//!   its own time, role and text, and other entries by their id and time. What a fork has from before it
+//!   began is its parent's, whichever file is read first
 //! - `usage.input` is fresh input: cache reads and writes are apart; `cost.total` is in dollars and 0
 //!   where pi knows no price; an answer that was stopped or failed at once has zeros everywhere
 //! - `bashExecution` is a command that the user ran with `!`

@@ -275,7 +275,7 @@ impl Text<'_> {
         let expected = "auto, rfc3339, unix_s, unix_ms, unix_us, or a pattern such as \"%Y-%m-%d %H:%M:%S\"";
         let word = self.string(value, "timestamp", expected)?;
         Ok(match word {
-            "auto" => TimeFormat::Auto,
+            "auto" => TimeFormat::Auto(zone),
             "rfc3339" => TimeFormat::Rfc3339,
             "unix_s" => TimeFormat::Unix(1),
             "unix_ms" => TimeFormat::Unix(1_000),
@@ -365,21 +365,6 @@ pub(super) fn parse(path: &Path, name: &str, text: &str, start: &Start<'_>) -> R
         line: line_of(text, error.span()),
         message: error.message().to_owned(),
     })?;
-    let mut mapping = Mapping {
-        agent: intern(name),
-        path: path.to_owned(),
-        files: Vec::new(),
-        packing: Packing::Lines,
-        records: Pointer::default(),
-        time: TimeFormat::Auto,
-        columns: Vec::new(),
-        document: Vec::new(),
-        constants: Vec::new(),
-        types: Vec::new(),
-        event_type: None,
-        id: Vec::new(),
-        input_includes_cache: false,
-    };
     let zone = match table.get_ref().iter().find(|(key, _)| key.get_ref() == "zone") {
         Some((_, value)) => {
             let expected = "an IANA name such as \"Europe/Berlin\"";
@@ -387,6 +372,21 @@ pub(super) fn parse(path: &Path, name: &str, text: &str, start: &Start<'_>) -> R
             parse_zone(zone).ok_or_else(|| place.wrong(value, "zone", expected))?
         }
         None => chrono_tz::UTC,
+    };
+    let mut mapping = Mapping {
+        agent: intern(name),
+        path: path.to_owned(),
+        files: Vec::new(),
+        packing: Packing::Lines,
+        records: Pointer::default(),
+        time: TimeFormat::Auto(zone),
+        columns: Vec::new(),
+        document: Vec::new(),
+        constants: Vec::new(),
+        types: Vec::new(),
+        event_type: None,
+        id: Vec::new(),
+        input_includes_cache: false,
     };
     for (key, value) in table.get_ref() {
         match key.get_ref().as_ref() {

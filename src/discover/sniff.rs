@@ -200,10 +200,9 @@ pub fn sniff(path: &str, bytes: &[u8], agent: Option<&str>) -> Result<Format, Un
 
 /// The answer of the first agent that knows the head.
 fn decide(head: &Head<'_>, agent: Option<&str>) -> Option<Result<Format, Unknown>> {
-    let mut answers = AGENTS.iter().filter_map(|known| (known.sniff)(head));
-    let Some(agent) = agent else { return answers.next().map(Ok) };
+    let Some(agent) = agent else { return AGENTS.iter().find_map(|known| (known.sniff)(head)).map(Ok) };
     let mut other = None;
-    for format in answers {
+    for format in AGENTS.iter().filter_map(|known| known.sniff_for(head, agent)) {
         if format.agent() == agent {
             return Some(Ok(format));
         }

@@ -204,8 +204,8 @@ pub struct TypeRule {
 /// How times are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeFormat {
-    /// RFC 3339, or a Unix time whose unit its size tells.
-    Auto,
+    /// RFC 3339, in this zone where the text has none, or a Unix time whose unit its size tells.
+    Auto(Tz),
     /// RFC 3339.
     Rfc3339,
     /// Unix time; so many of its units are a second.

@@ -29,6 +29,9 @@ pub(in crate::adapters) struct Facts {
     pub(in crate::adapters) turn: i32,
     pub(in crate::adapters) first_us: Option<i64>,
     pub(in crate::adapters) last_us: Option<i64>,
+    /// When the session was forked off another: what is older is that one's, here it is a copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::adapters) forked_us: Option<i64>,
 }
 
 impl Facts {
@@ -58,9 +61,14 @@ impl Facts {
             is_subagent: Some(self.subagent),
             turn: Some(self.turn),
             source_offset: at.offset,
-            completeness: 1,
+            completeness: i64::from(!self.is_copy(at)),
             ..EventRow::default()
         }
+    }
+
+    /// True for a record that the session took over from the one it was forked off.
+    fn is_copy(&self, at: At) -> bool {
+        !at.inferred && self.forked_us.is_some_and(|forked_us| at.ts_us < forked_us)
     }
 
     /// Session id: what the log says, else the name of its file.

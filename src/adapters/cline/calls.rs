@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use super::kinds::{Family, event_type, family, verdict};
-use super::messages::{Task, folder_in};
-use super::outline::{Calls, Shown, text_answers};
+use super::messages::{Task, folder_in, model_in, model_of};
+use super::outline::{Calls, Outline, text_answers};
 use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
 use crate::adapters::json::Json;
 use crate::adapters::walk::{Out, State, Walk};
@@ -21,17 +21,17 @@ enum Told {
     Nothing,
     /// There is one, but it could not be read: only answers are told here.
     Unknown,
-    /// These calls.
-    Calls(Vec<Shown>),
+    /// These calls, and what they were made in.
+    Calls(Outline),
 }
 
 impl Told {
     fn of(info: SourceInfo<'_>) -> Self {
         let told = ["ui_messages.json", "claude_messages.json"].iter().find_map(|name| info.companion(name));
-        match told.map(Calls::of_text) {
+        match told.map(Outline::of_text) {
             None => Self::Nothing,
             Some(None) => Self::Unknown,
-            Some(Some(calls)) => Self::Calls(calls.shown),
+            Some(Some(outline)) => Self::Calls(outline),
         }
     }
 }
@@ -53,6 +53,11 @@ impl CallsWalk {
         Self { task: Task::new(format, info), told, waits }
     }
 
+    /// What the other store tells.
+    const fn outline(&self) -> Option<&Outline> {
+        if let Told::Calls(outline) = &self.told { Some(outline) } else { None }
+    }
+
     /// Whether a row that depends on the other store may still change.
     const fn state(&self) -> State {
         if self.waits { State::Open } else { State::Settled }
@@ -65,13 +70,13 @@ impl Walk for CallsWalk {
         if !document.is_array() || (messages().next().is_none() && !document.is_empty()) {
             return false;
         }
-        let mut calls = Calls::default();
-        if let Told::Calls(shown) = &self.told {
-            shown.iter().for_each(|call| calls.push(call.clone()));
-        }
-        let first_ms = messages().find_map(time_of).or_else(|| calls.shown.first().map(|c| c.ts_ms));
+        let shown = self.outline().map(|outline| &*outline.shown).unwrap_or_default();
+        let first_ms = messages().find_map(time_of).or_else(|| shown.first().map(|c| c.ts_ms));
         let id = self.task.id(first_ms);
-        let scope = Scope { walk: self, id, cwd: self.task.cwd.clone(), last_ms: first_ms, turn: 0 };
+        let cwd = self.task.cwd.clone();
+        let model = Model::default();
+        let scope = Scope { walk: self, id, cwd, last_ms: first_ms, turn: 0, model, named: None };
+        let calls = Calls::of(shown);
         let mut run = Run { scope, out, calls, uses: HashMap::new() };
         for (index, message) in messages().enumerate() {
             run.message(index, message);
@@ -92,6 +97,20 @@ fn time_of(message: Json<'_, '_>) -> Option<i64> {
     message.i64_at("ts").or_else(|| message.i64_at("timestamp")).filter(|ts| *ts > 0)
 }
 
+/// A model and its provider, as far as a message names them.
+#[derive(Debug, Clone, Default)]
+struct Model {
+    model: Option<String>,
+    provider: Option<String>,
+}
+
+impl Model {
+    fn of(message: Json<'_, '_>) -> Self {
+        let (model, provider) = model_of(message);
+        Self { model: model.map(str::to_owned), provider: provider.map(str::to_owned) }
+    }
+}
+
 /// A call that waits for its answer.
 #[derive(Debug, Clone, Default)]
 struct Use {
@@ -100,6 +119,9 @@ struct Use {
     path: Option<String>,
     command: Option<String>,
     target: String,
+    /// When and by which model it was made, where the message says so.
+    ts_ms: Option<i64>,
+    model: Model,
 }
 
 impl Use {
@@ -110,7 +132,7 @@ impl Use {
         let path = find(&["path", "file_path", "target_file"]);
         let command = find(&["command"]).filter(|_| family(&name) == Family::Command);
         let target = path.clone().or_else(|| command.clone()).or_else(|| find(&["server_name"])).unwrap_or_default();
-        Self { name, input: input.map(scrubbed), path, command, target }
+        Self { name, input: input.map(scrubbed), path, command, target, ..Self::default() }
     }
 }
 
@@ -121,6 +143,10 @@ struct Scope<'a> {
     cwd: Option<String>,
     last_ms: Option<i64>,
     turn: i32,
+    /// What the message at hand, or the one of the call that it answers, names.
+    model: Model,
+    /// Model that the newest surroundings name.
+    named: Option<String>,
 }
 
 struct Run<'a, 'r> {
@@ -136,6 +162,8 @@ struct Run<'a, 'r> {
 struct Place {
     index: usize,
     ts_ms: Option<i64>,
+    /// When the call was made that the message answers.
+    call_ms: Option<i64>,
 }
 
 impl Place {
@@ -152,6 +180,10 @@ impl Scope<'_> {
     fn row<'s>(&'s self, place: Place, event_type: &'s str, id: EventId) -> EventRow<'s> {
         let task = &self.walk.task;
         let known = place.ts_ms.map(time::unix_us);
+        let near_ms = place.call_ms.or(self.last_ms);
+        let used = near_ms.and_then(|ms| task.model_at(ms));
+        let outlined = || self.walk.outline().zip(near_ms).and_then(|(outline, ms)| outline.model_at(ms));
+        let named = outlined().or(self.named.as_deref());
         let near = || self.last_ms.map(time::unix_us).or_else(|| task.made_us()).unwrap_or(task.modified_us);
         EventRow {
             id: Some(id),
@@ -163,9 +195,20 @@ impl Scope<'_> {
             is_subagent: task.parent.is_some().then_some(true),
             cwd: self.cwd.as_deref(),
             agent_version: self.last_ms.and_then(|ms| task.version_at(ms)),
-            turn: self.is_alone().then_some(self.turn),
+            turn: self.turn_at(near_ms),
+            model: self.model.model.as_deref().or(used.map(|u| u.0)).or(named).or(task.model.as_deref()),
+            provider: self.model.provider.as_deref().or(used.and_then(|u| filled(u.1))),
             completeness: 1 << 41,
             ..EventRow::default()
+        }
+    }
+
+    /// Number of the turn: counted here when there is no other store, else told by that one.
+    fn turn_at(&self, ts_ms: Option<i64>) -> Option<i32> {
+        match &self.walk.told {
+            Told::Nothing => Some(self.turn),
+            Told::Unknown => None,
+            Told::Calls(outline) => ts_ms.map(|ts_ms| outline.turn_at(ts_ms)),
         }
     }
 
@@ -178,7 +221,7 @@ impl Scope<'_> {
 
 impl Run<'_, '_> {
     fn message(&mut self, index: usize, message: Json<'_, '_>) {
-        let place = Place { index, ts_ms: time_of(message) };
+        let place = Place { index, ts_ms: time_of(message), call_ms: None };
         self.scope.last_ms = place.ts_ms.or(self.scope.last_ms);
         let content = message.get("content").or_else(|| message.get("text"));
         match message.str_at("role").or_else(|| message.str_at("type")) {
@@ -209,11 +252,13 @@ impl Run<'_, '_> {
     }
 
     fn assistant(&mut self, place: Place, message: Json<'_, '_>, content: Option<Json<'_, '_>>) {
+        self.scope.model = Model::of(message);
         let Some(content) = content else { return };
         for (number, block) in content.items().enumerate() {
             match block.str_at("type") {
                 Some("tool_use") => {
-                    let (key, called) = (block.str_at("id").unwrap_or_default().to_owned(), Use::of(block));
+                    let key = block.str_at("id").unwrap_or_default().to_owned();
+                    let called = Use { ts_ms: place.ts_ms, model: self.scope.model.clone(), ..Use::of(block) };
                     if self.scope.is_alone() {
                         self.put_call(place, &key, &called);
                     }
@@ -253,11 +298,15 @@ impl Run<'_, '_> {
                 path: place_of(matches!(family(answer.tool), Family::Read | Family::Write)),
                 command: place_of(is_command),
                 target: answer.target.to_owned(),
+                model: self.scope.model.clone(),
+                ..Use::default()
             };
             let key = format!("{}-{}-{number}", answer.tool, place.key());
             let said = Said { text: answer.text.to_owned(), is_error: None, attachments: None };
             self.put_result(place, &key, &called, &said);
         }
+        // The surroundings are those of the next call.
+        self.scope.named = model_in(&text).map(str::to_owned).or(self.scope.named.take());
         if self.scope.is_alone() {
             self.prompt(place, &text);
         }
@@ -301,6 +350,12 @@ impl Run<'_, '_> {
             return;
         }
         let shown = self.calls.answer(&called.name, &called.target);
+        let place = Place { call_ms: shown.as_ref().map(|s| s.ts_ms).or(called.ts_ms), ..place };
+        let told = shown.as_ref().map(|s| Model { model: s.model.clone(), provider: s.provider.clone() });
+        let newest = std::mem::replace(
+            &mut self.scope.model,
+            told.filter(|told| told.model.is_some()).unwrap_or_else(|| called.model.clone()),
+        );
         if shown.is_none() && matches!(self.scope.walk.told, Told::Calls(_)) && !called.name.is_empty() {
             self.put_call(place, key, called);
         }
@@ -328,6 +383,7 @@ impl Run<'_, '_> {
             ..self.scope.row(place, "tool_result", id)
         };
         self.out.put(&row, self.scope.walk.state());
+        self.scope.model = newest;
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Message<'t, 'i> {
     pub(super) json: Json<'t, 'i>,
 }
 
-impl Message<'_, '_> {
+impl<'i> Message<'_, 'i> {
     /// Id of the tool call that this message is; unique within its task.
     pub(super) fn call_id(&self) -> String {
         match self.ordinal {
@@ -30,12 +30,49 @@ impl Message<'_, '_> {
         }
     }
 
+    /// True for what its user wrote; the first message of all is the task.
+    pub(super) fn is_prompt(&self, is_first: bool) -> bool {
+        let is_task = is_first && !self.is_ask && matches!(self.kind, "text" | "task");
+        is_task || matches!(self.kind, "user_feedback" | "user")
+    }
+
+    /// True when there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty() && ["images", "files"].iter().all(|key| self.json.get(key).is_none_or(Json::is_empty))
+    }
+
+    /// True for a question, whose answer may be among the options it gave.
+    pub(super) fn is_question(&self) -> bool {
+        matches!(
+            self.kind,
+            "followup"
+                | "plan_mode_respond"
+                | "act_mode_respond"
+                | "new_task"
+                | "condense"
+                | "summarize_task"
+                | "report_bug"
+        )
+    }
+
+    /// Model and provider that it names itself.
+    pub(super) fn model(&self) -> (Option<&'i str>, Option<&'i str>) {
+        model_of(self.json)
+    }
+
     /// Larger for the more complete of two versions.
     pub(super) fn completeness(&self) -> i64 {
         let done = if self.partial { 0 } else { 1 << 40 };
         let ended = i64::from(self.json.get("commandCompleted").and_then(Json::as_bool) == Some(true));
         done + (ended << 39) + i64::try_from(self.text.len()).unwrap_or(0)
     }
+}
+
+/// Model and provider that a message names.
+pub(super) fn model_of<'i>(message: Json<'_, 'i>) -> (Option<&'i str>, Option<&'i str>) {
+    let info = message.get("modelInfo");
+    let text = |key: &str| info.and_then(|i| i.str_at(key));
+    (text("modelId"), text("providerId"))
 }
 
 /// The messages of the array, in its order.
@@ -89,6 +126,8 @@ impl Task {
             task.read(info.companion(name), read);
         }
         task.read(info.companion("task_metadata.json"), Self::metadata);
+        // What the model saw names the folder where the task's own files do not.
+        task.cwd = task.cwd.or_else(|| folder_in_json(info.companion("api_conversation_history.json")?));
         task
     }
 
@@ -173,14 +212,28 @@ fn folder_of(path: &str) -> Option<&str> {
     (parts.next() == Some("tasks") || is_time || is_uuid).then_some(folder)
 }
 
+/// What stands before the working folder in the surroundings.
+const FOLDER_HEADS: [&str; 2] = ["# Current Working Directory (", "# Current Workspace Directory ("];
+
 /// The working folder that the surroundings in a request name.
 pub(super) fn folder_in(environment: &str) -> Option<&str> {
-    let heads = ["# Current Working Directory (", "# Current Workspace Directory ("];
-    heads.iter().find_map(|head| between(environment, head, ") Files"))
+    FOLDER_HEADS.iter().find_map(|head| between(environment, head, ") Files"))
+}
+
+/// The working folder that the surroundings in a JSON text name; the text is not parsed.
+pub(super) fn folder_in_json(json: &str) -> Option<String> {
+    let escaped = FOLDER_HEADS.iter().find_map(|head| Some(json.split_once(head)?.1.split_once(") Files")?.0))?;
+    let folder: String = serde_json::from_str(&format!("\"{escaped}\"")).ok()?;
+    (!folder.contains('\n')).then_some(folder)
+}
+
+/// The model that the surroundings in a request name.
+pub(super) fn model_in(environment: &str) -> Option<&str> {
+    between(environment, "<model>", "</model>")
 }
 
 /// What stands between two texts on one line.
-pub(super) fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(start)?;
     rest.split_once(end).map(|(inside, _)| inside).filter(|inside| !inside.contains('\n'))
 }

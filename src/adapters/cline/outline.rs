@@ -3,7 +3,7 @@
 //! The stores share no ids: what was shown is matched in order, by what the tool does and what it works on.
 
 use super::kinds::{Family, family};
-use super::messages::{Message, messages};
+use super::messages::{Message, messages, model_in};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 
@@ -16,17 +16,23 @@ pub(super) struct Shown {
     pub(super) target: String,
     pub(super) call_id: String,
     pub(super) ts_ms: i64,
+    /// Model and provider that its message names.
+    pub(super) model: Option<String>,
+    pub(super) provider: Option<String>,
     answered: bool,
 }
 
 impl Shown {
     pub(super) fn new(name: &str, target: &str, message: &Message<'_, '_>) -> Self {
+        let (model, provider) = message.model();
         Self {
             family: family(name),
             name: name.to_owned(),
             target: target.to_owned(),
             call_id: message.call_id(),
             ts_ms: message.ts_ms,
+            model: model.map(str::to_owned),
+            provider: provider.map(str::to_owned),
             answered: false,
         }
     }
@@ -65,26 +71,73 @@ pub(super) fn command_of(text: &str) -> &str {
     text.strip_suffix("REQ_APP").unwrap_or(text)
 }
 
+/// What `ui_messages.json` tells that its other store does not.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outline {
+    pub(super) shown: Vec<Shown>,
+    /// When its user said something.
+    prompts: Vec<i64>,
+    /// Since when requests name which model.
+    models: Vec<(i64, String)>,
+}
+
+impl Outline {
+    /// Outline of `ui_messages.json`; `None` when the text is none.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        let mut outline = None;
+        let mut inner = Parser::default();
+        Parser::default()
+            .each(text.as_bytes(), |array| {
+                let mut own = Self::default();
+                for (at, message) in messages(array).iter().enumerate() {
+                    own.take(message, at == 0, &mut inner);
+                }
+                outline = Some(own);
+            })
+            .ok()?;
+        outline
+    }
+
+    fn take(&mut self, message: &Message<'_, '_>, is_first: bool, parser: &mut Parser) {
+        self.shown.extend(Shown::of(message, parser));
+        if message.is_prompt(is_first) && !message.is_empty() {
+            self.prompts.push(message.ts_ms);
+        } else if message.is_question() {
+            let mut chosen = false;
+            let mut read = |json: Json<'_, '_>| chosen = json.str_at("selected").is_some();
+            parser.each(message.text.as_bytes(), &mut read).unwrap_or_default();
+            self.prompts.extend(chosen.then_some(message.ts_ms));
+        } else if message.kind == "api_req_started" && message.text.contains("<model>") {
+            let mut named = None;
+            let mut read = |json: Json<'_, '_>| named = json.str_at("request").and_then(model_in).map(str::to_owned);
+            parser.each(message.text.as_bytes(), &mut read).unwrap_or_default();
+            self.models.extend(named.map(|model| (message.ts_ms, model)));
+        }
+    }
+
+    /// Number of the turn that the time is in.
+    pub(super) fn turn_at(&self, ts_ms: i64) -> i32 {
+        i32::try_from(self.prompts.iter().filter(|prompt| **prompt <= ts_ms).count()).unwrap_or(i32::MAX)
+    }
+
+    /// The model that the newest request up to that time names.
+    pub(super) fn model_at(&self, ts_ms: i64) -> Option<&str> {
+        self.models.iter().rev().find(|(since, _)| *since <= ts_ms).map(|(_, model)| &**model)
+    }
+}
+
 /// Calls that wait for their answers.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    pub(super) shown: Vec<Shown>,
+    shown: Vec<Shown>,
     /// All before this one are answered.
     from: usize,
 }
 
 impl Calls {
-    /// All calls of `ui_messages.json`; `None` when the text is none.
-    pub(super) fn of_text(text: &str) -> Option<Self> {
-        let mut calls = None;
-        let mut inner = Parser::default();
-        Parser::default()
-            .each(text.as_bytes(), |array| {
-                let shown = messages(array).iter().filter_map(|m| Shown::of(m, &mut inner)).collect();
-                calls = Some(Self { shown, from: 0 });
-            })
-            .ok()?;
-        calls
+    /// These calls, none of them answered.
+    pub(super) fn of(shown: &[Shown]) -> Self {
+        Self { shown: shown.to_vec(), from: 0 }
     }
 
     pub(super) fn push(&mut self, shown: Shown) {
@@ -168,11 +221,11 @@ mod tests {
         let ui = r#"[{"ts":1,"type":"say","say":"tool","text":"{\"tool\":\"readFile\",\"path\":\"a.rs\"}"},
             {"ts":2,"type":"ask","ask":"command","text":"lsREQ_APP"},
             {"ts":3,"type":"say","say":"tool","text":"{\"tool\":\"readFile\",\"path\":\"a.rs\"}"}]"#;
-        let mut calls = Calls::of_text(ui).unwrap();
+        let mut calls = Calls::of(&Outline::of_text(ui).unwrap().shown);
         assert_eq!(calls.answer("execute_command", "ls").unwrap().ts_ms, 2);
         assert_eq!(calls.answer("read_file", "/w/a.rs").unwrap().ts_ms, 1);
         assert_eq!(calls.answer("read_file", "a.rs").unwrap().ts_ms, 3);
         assert!(calls.answer("read_file", "a.rs").is_none());
-        assert!(Calls::of_text("[{").is_none());
+        assert!(Outline::of_text("[{").is_none());
     }
 }

@@ -5,7 +5,7 @@ mod tools;
 
 use self::request::Call;
 use self::tools::Output;
-use super::messages::{Message, Task, messages};
+use super::messages::{Message, Task, folder_in_json, messages};
 use super::outline::Calls;
 use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::json::Json;
@@ -35,7 +35,10 @@ impl Walk for TaskWalk {
             return false;
         }
         let Some(first) = messages.first() else { return true };
-        let mut run = Run::new(self, first, out);
+        // The first request names the folder; what stands before it happened there too.
+        let request = || messages.iter().filter(|m| m.kind == "api_req_started").find_map(|m| folder_in_json(m.text));
+        let cwd = self.task.cwd.clone().or_else(request);
+        let mut run = Run::new(self, first, cwd, out);
         run.start(first);
         for (at, message) in messages.iter().enumerate() {
             run.after = messages.get(at + 1..).unwrap_or_default();
@@ -47,6 +50,13 @@ impl Walk for TaskWalk {
         run.close_output();
         run.close_call();
         true
+    }
+
+    fn refresh(&mut self, info: SourceInfo<'_>) {
+        // A file that is gone while it is replaced tells nothing.
+        if self.task.cwd.is_none() {
+            self.task.cwd = Task::new(self.format, info).cwd;
+        }
     }
 }
 
@@ -84,16 +94,19 @@ impl Context<'_> {
 
     fn row<'s>(&'s self, message: &Message<'_, 's>, event_type: &'s str, kind: &str) -> EventRow<'s> {
         let row = self.row_at(message.ts_ms, event_type, self.task.event_id(&self.id, kind, message));
-        let info = message.json.get("modelInfo");
+        let (model, provider) = message.model();
         EventRow {
-            model: info.and_then(|i| i.str_at("modelId")).or(row.model),
-            provider: info.and_then(|i| i.str_at("providerId")).or(row.provider),
+            model: model.or(row.model),
+            provider: provider.or(row.provider),
             status: message.partial.then_some("partial"),
             completeness: message.completeness(),
             ..row
         }
     }
 }
+
+/// Completeness that the folder adds: less than a finished text, more than a longer one.
+const PLACED: i64 = 1 << 38;
 
 /// One walk over the messages.
 struct Run<'a, 't, 'i, 'r> {
@@ -131,9 +144,9 @@ const USED: [&str; 13] = [
 ];
 
 impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
-    fn new(walk: &'a TaskWalk, first: &Message<'_, '_>, out: &'a mut Out<'r>) -> Self {
+    fn new(walk: &'a TaskWalk, first: &Message<'_, '_>, cwd: Option<String>, out: &'a mut Out<'r>) -> Self {
         let task = &walk.task;
-        let context = Context { task, id: task.id(Some(first.ts_ms)), turn: 0, cwd: task.cwd.clone(), model: None };
+        let context = Context { task, id: task.id(Some(first.ts_ms)), turn: 0, cwd, model: None };
         let (parser, calls) = (Parser::default(), Calls::default());
         let format = walk.format;
         Self {
@@ -157,6 +170,8 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         extra.text("ulid", task.ulid.as_deref().unwrap_or_default());
         extra.text("mode", task.mode.as_deref().unwrap_or_default());
         let row = self.context.row_at(first.ts_ms, "session_start", id);
+        // The folder may be known only when the first request is written.
+        let row = EventRow { completeness: i64::from(row.cwd.is_some()), ..row };
         self.out.put(&EventRow { model: None, provider: None, extra: extra.end(), ..row }, State::Settled);
     }
 
@@ -165,14 +180,12 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             self.say(m, "thinking", "reasoning", thought, Some("assistant"));
         }
         match m.kind {
-            "text" | "task" if self.is_first && !m.is_ask => self.prompt(m),
-            "user_feedback" | "user" => self.prompt(m),
+            _ if m.is_prompt(self.is_first) => self.prompt(m),
             "api_req_started" => self.request(m),
             "api_req_finished" => self.request_finished(m),
             "deleted_api_reqs" | "api_req_deleted" | "subagent_usage" => self.sum(m),
             "text" | "completion_result" | "assistant" => self.answer(m, m.text),
-            "followup" | "plan_mode_respond" | "act_mode_respond" | "new_task" | "condense" | "summarize_task"
-            | "report_bug" => self.question(m),
+            _ if m.is_question() => self.question(m),
             "reasoning" => self.say(m, "thinking", "message", m.text, Some("assistant")),
             "tool"
             | "command"
@@ -206,13 +219,15 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             return;
         }
         let row = self.context.row(m, event_type, kind);
-        let row = EventRow { text: filled(text), role, extra, ..row };
+        // As at the start, of the message that stands before every request.
+        let placed = if self.is_first && row.cwd.is_some() { PLACED } else { 0 };
+        let completeness = row.completeness + placed;
+        let row = EventRow { text: filled(text), role, extra, completeness, ..row };
         self.out.put(&row, self.state(m));
     }
 
     fn prompt(&mut self, m: &Message<'t, 'i>) {
-        let has_more = ["images", "files"].iter().any(|key| m.json.get(key).is_some_and(|v| !v.is_empty()));
-        if !m.text.is_empty() || has_more {
+        if !m.is_empty() {
             self.context.turn += 1;
             self.say(m, "user_interaction", "message", m.text, Some("user"));
         }

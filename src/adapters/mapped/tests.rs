@@ -28,7 +28,7 @@ fn mapping() -> Mapping {
         files: Vec::new(),
         packing: Packing::Lines,
         records: Pointer::default(),
-        time: TimeFormat::Auto,
+        time: TimeFormat::Auto(chrono_tz::UTC),
         columns: columns(&[
             ("ts", "/time"),
             ("session_id", "/session"),
@@ -135,6 +135,26 @@ fn ids_come_from_the_named_values_or_from_the_whole_record() {
 }
 
 #[test]
+fn equal_lines_beside_each_other_are_as_many_events_in_every_copy_of_the_file() {
+    let own = Arc::new(Mapping { id: Vec::new(), ..mapping() });
+    let line = "{\"time\":1700000000,\"kind\":\"assistant\",\"message\":\"ok\"}\n";
+    let text = format!("{line}{line}{{\"time\":1700000001,\"kind\":\"user\"}}\n{line}{line}{line}");
+    let all = decoded_from(&own, &text, None).ids();
+    let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+    assert_eq!((all.len(), distinct.len()), (6, 4), "what comes again later is a copy, as far as anyone can tell");
+    assert_eq!(decoded_from(&own, &text, None).ids(), all);
+    for cut in lines(text.as_bytes()) {
+        let end = usize::try_from(cut.end).unwrap();
+        let info = SourceInfo { path: "/x", companions: &[], modified_us: MODIFIED_US, zone: None };
+        let mut rows = Rows::new(RowContext::new(own.agent, "/x"));
+        let mut first = decoder(&own, info, None);
+        lines(&text.as_bytes()[..end]).into_iter().for_each(|line| first.line(line, &mut rows));
+        let after = decoded_from(&own, &text, Some(&first.checkpoint())).ids();
+        assert_eq!([finish(&mut rows).ids(), after].concat(), all, "after {end}");
+    }
+}
+
+#[test]
 fn every_form_of_time_is_read() {
     let time = |format: TimeFormat, value: &str| {
         let decoded = decoded(Mapping { time: format, ..mapping() }, &format!("{{\"id\":1,\"time\":{value}}}\n"));
@@ -142,11 +162,19 @@ fn every_form_of_time_is_read() {
         (row["ts"].as_i64().unwrap(), row["ts_source"] == "log")
     };
     let berlin = |pattern: &str| TimeFormat::Pattern(pattern.into(), chrono_tz::Europe::Berlin);
+    let local = || TimeFormat::Auto(chrono_tz::Europe::Berlin);
     let second = 1_700_000_000_000_000;
     for (format, value, expected) in [
-        (TimeFormat::Auto, "1700000000", Some(second)),
-        (TimeFormat::Auto, "\"1700000000000\"", Some(second)),
-        (TimeFormat::Auto, "\"2023-11-14T22:13:20Z\"", Some(second)),
+        (TimeFormat::Auto(chrono_tz::UTC), "1700000000", Some(second)),
+        (TimeFormat::Auto(chrono_tz::UTC), "\"1700000000000\"", Some(second)),
+        (TimeFormat::Auto(chrono_tz::UTC), "\"2023-11-14T22:13:20Z\"", Some(second)),
+        (TimeFormat::Auto(chrono_tz::UTC), "\"2023-11-14T22:13:20\"", Some(second)),
+        (TimeFormat::Auto(chrono_tz::UTC), "\"1700000000.25\"", Some(second + 250_000)),
+        (TimeFormat::Auto(chrono_tz::UTC), "\"nan\"", None),
+        (local(), "\"2023-11-14T23:13:20.123456\"", Some(second + 123_456)),
+        (local(), "\"2023-11-14 23:13:20\"", Some(second)),
+        (local(), "\"2023-11-14T22:13:20Z\"", Some(second)),
+        (local(), "\"0001-01-01 00:00:00\"", None),
         (TimeFormat::Rfc3339, "\"2023-11-14T23:13:20+01:00\"", Some(second)),
         (TimeFormat::Rfc3339, "1700000000", None),
         (TimeFormat::Unix(1), "1700000000.5", Some(second + 500_000)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeZone};
+use chrono_tz::Tz;
 
 use crate::adapters::json::Json;
 use crate::adapters::time;
@@ -84,8 +85,8 @@ pub(super) fn truth(value: Json<'_, '_>) -> Option<bool> {
 pub(super) fn time_us(value: Json<'_, '_>, format: &TimeFormat) -> Option<i64> {
     match format {
         TimeFormat::Rfc3339 => time::rfc3339_us(value.as_str()?),
-        TimeFormat::Auto => match value.as_str() {
-            Some(text) => time::rfc3339_us(text).or_else(|| text.trim().parse().ok().map(time::unix_us)),
+        TimeFormat::Auto(zone) => match value.as_str().map(str::trim) {
+            Some(text) => time::rfc3339_us(text).or_else(|| zoneless_us(text, *zone)).or_else(|| sized_us(text)),
             None => value.as_i64().map(time::unix_us).or_else(|| unix_us(value, 1)),
         },
         TimeFormat::Unix(per_second) => unix_us(value, *per_second),
@@ -96,10 +97,27 @@ pub(super) fn time_us(value: Json<'_, '_>, format: &TimeFormat) -> Option<i64> {
             }
             let local = NaiveDateTime::parse_from_str(text, pattern).ok();
             let local = local.or_else(|| NaiveDate::parse_from_str(text, pattern).ok()?.and_hms_opt(0, 0, 0))?;
-            // A time that comes twice, when clocks go back, is the earlier one.
-            zone.from_local_datetime(&local).earliest().map(|time| time.timestamp_micros())
+            local_us(local, *zone)
         }
     }
+}
+
+/// A time that comes twice, when clocks go back, is the earlier one.
+fn local_us(local: NaiveDateTime, zone: Tz) -> Option<i64> {
+    zone.from_local_datetime(&local).earliest().map(|time| time.timestamp_micros())
+}
+
+/// `2026-05-01T10:00:00.123456` or `2026-05-01 10:00:00`, by the clocks of `zone`. Times before 1970 are those of
+/// programs that have none.
+fn zoneless_us(text: &str, zone: Tz) -> Option<i64> {
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let local = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    local_us(local, zone).filter(|us| *us >= 0)
+}
+
+/// A Unix time written as text; the size of a whole number tells its unit, one with a fraction counts seconds.
+fn sized_us(text: &str) -> Option<i64> {
+    text.parse().ok().map(time::unix_us).or_else(|| seconds_us(text.parse().ok()?, 1))
 }
 
 fn unix_us(value: Json<'_, '_>, per_second: i64) -> Option<i64> {
@@ -107,8 +125,13 @@ fn unix_us(value: Json<'_, '_>, per_second: i64) -> Option<i64> {
     if let Some(whole) = whole {
         return whole.checked_mul(1_000_000 / per_second);
     }
+    seconds_us(decimal(value)?, per_second)
+}
+
+/// Microseconds of a number of units, so many of which are a second.
+fn seconds_us(number: f64, per_second: i64) -> Option<i64> {
     #[expect(clippy::cast_precision_loss, reason = "a million at most")]
-    let us = decimal(value)? * 1e6 / per_second as f64;
+    let us = number * 1e6 / per_second as f64;
     #[expect(clippy::cast_possible_truncation, reason = "the bound keeps the value in range")]
     (us.is_finite() && us.abs() < 9e17).then_some(us.round() as i64)
 }

@@ -4,6 +4,8 @@
 //!   known of a part by U+001F; neither stands in JSON as it is
 //! - what changes is new, or among the [`RECENT`] newest messages: no look scans a table. Older
 //!   records change only when a compaction clears outputs, which is no loss here
+//! - a fork's session begins with copies of another's messages under ids of its own: a message that is
+//!   older than its session is left to the session it is from, as long as that is in the database
 //! - rows that a deletion takes away stay; SQLite gives their row ids to others then, which the anchors
 //!   notice
 
@@ -22,6 +24,9 @@ const RECENT: usize = 512;
 
 /// Changes that carry a time up to this much before the last one seen may have been committed later.
 const SLACK_MS: i64 = 2_000;
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 86_400_000;
 
 /// Name of the query for sessions.
 const SESSIONS: &str = "sessions";
@@ -109,6 +114,30 @@ fn sessions(tables: &Tables, settings: &[&'static str]) -> Query {
     Query { name: SESSIONS, sql, anchor: Some("SELECT id FROM session WHERE rowid = :rowid".to_owned()) }
 }
 
+/// Whether an older session of the project has the message too, as times of creation are copied as they are; and the
+/// table that this needs.
+///
+/// Only what is older than its session is looked up, among sessions that were still in use a day before. The sessions
+/// are read once in a look, and only if there is such a message.
+fn is_copy(tables: &Tables) -> (String, String) {
+    let known = |name: &&str| tables.has_column("session", name);
+    if !["id", "project_id", "time_created", "time_updated"].iter().all(known) {
+        return ("0".to_owned(), String::new());
+    }
+    let from_user = |message: &str| format!("instr({message}.data, '\"role\":\"user\"') > 0");
+    let is_copy = format!(
+        "CASE WHEN m.time_created < s.time_created THEN EXISTS (SELECT 1 FROM known o CROSS JOIN message c \
+         ON c.session_id = o.id AND c.time_created = m.time_created WHERE o.project_id IS s.project_id \
+         AND (o.time_created < s.time_created OR (o.time_created = s.time_created AND o.row < s.rowid)) \
+         AND o.time_updated >= m.time_created - {DAY_MS} AND ({}) = ({})) ELSE 0 END",
+        from_user("c"),
+        from_user("m"),
+    );
+    let known =
+        ", known AS MATERIALIZED (SELECT rowid AS row, id, project_id, time_created, time_updated FROM session)";
+    (is_copy, known.to_owned())
+}
+
 fn messages(tables: &Tables) -> Query {
     let has_session = tables.has("session");
     let (list, join) = if has_session {
@@ -137,12 +166,13 @@ fn messages(tables: &Tables) -> Query {
          AND instr(u.data, '\"role\":\"user\"') > 0 AND EXISTS (SELECT 1 FROM part q WHERE q.message_id = u.id AND \
          (instr(q.data, '\"type\":\"subtask\"') > 0 OR (instr(q.data, '\"type\":\"text\"') > 0 AND \
          instr(q.data, '\"synthetic\":true') = 0 AND instr(q.data, '\"ignored\":true') = 0)))";
+    let (copy, known) = if has_session { is_copy(tables) } else { ("0".to_owned(), String::new()) };
     let sql = format!(
         "WITH recent AS MATERIALIZED (SELECT rowid AS row, id, session_id, time_updated FROM message \
          ORDER BY rowid DESC LIMIT {RECENT}), changed AS MATERIALIZED (SELECT rowid FROM message WHERE rowid > :rowid \
          UNION SELECT row FROM recent WHERE time_updated >= :mark - {SLACK_MS} \
          UNION SELECT r.row FROM recent r CROSS JOIN part p ON p.message_id = r.id WHERE p.time_updated >= :mark - {SLACK_MS}\
-         {hidden}) \
+         {hidden}){known} \
          SELECT m.rowid, max(m.time_updated, coalesce(max(p.time_updated), 0){hidden_mark}), \
          m.id, m.session_id, m.time_created, m.time_updated, m.data, \
          group_concat(coalesce(p.id, m.id || '/' || p.rowid) || char(31) || coalesce(p.time_created, '') || char(31) \
@@ -150,7 +180,7 @@ fn messages(tables: &Tables) -> Query {
          CASE WHEN instr(m.data, '\"completed\":') > 0 THEN 1 \
          WHEN instr(m.data, '\"role\":\"user\"') > 0 AND count(p.data) > 0 THEN 1 \
          ELSE EXISTS (SELECT 1 FROM message n WHERE n.session_id = m.session_id AND n.id > m.id) END, \
-         CASE WHEN :rowid < -9223372036854775807 THEN NULL ELSE ({prompts}) END, \
+         CASE WHEN :rowid < -9223372036854775807 THEN NULL ELSE ({prompts}) END, {copy}, \
          {list} FROM message m LEFT JOIN part p ON p.message_id = m.id {join} \
          WHERE m.rowid IN (SELECT rowid FROM changed) GROUP BY m.rowid ORDER BY m.rowid"
     );
@@ -201,7 +231,8 @@ impl MessageColumn {
     const PARTS: usize = 5;
     const SETTLED: usize = 6;
     const TURN: usize = 7;
-    const SURROUNDINGS: usize = 8;
+    const COPY: usize = 8;
+    const SURROUNDINGS: usize = 9;
 }
 
 impl StoreDecoder {
@@ -303,6 +334,9 @@ impl StoreDecoder {
         }
         let parts = record.value(Column::PARTS).bytes().unwrap_or_default();
         message.turn = Some(self.turn(record, &message, parts, provisional));
+        if record.integer(Column::COPY) == Some(1) {
+            return Taken::Ignored;
+        }
         let scene = Scene {
             agent: self.agent,
             session: &session,

@@ -3,6 +3,7 @@
 mod broken;
 mod corpus;
 mod files;
+mod forks;
 mod speed;
 mod store;
 

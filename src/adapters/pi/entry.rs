@@ -104,6 +104,7 @@ impl Session {
         }
         self.facts.cwd = json.str_at("cwd").map(str::to_owned);
         let origin = json.str_at("parentSession").or_else(|| json.str_at("branchedFrom"));
+        self.facts.forked_us = origin.and(time::rfc3339_us(entry.stamp));
         self.facts.parent = origin.map(|path| {
             let stem = file_stem(path);
             stem.rsplit_once('_').map_or(stem, |(_, id)| id).to_owned()

@@ -126,6 +126,28 @@ fn a_fork_repeats_no_event_of_its_origin() {
 }
 
 #[test]
+fn what_a_fork_has_from_before_it_began_is_less_complete_than_with_its_parent_whatever_the_files_times() {
+    let header = |id: &str, at: &str, parent: Value| json!({"type": "session", "version": 3, "id": id, "timestamp": at, "cwd": "/w", "parentSession": parent});
+    let said = |id: &str, at: &str, text: &str| {
+        let message = json!({"role": "user", "content": text});
+        json!({"type": "message", "id": id, "parentId": null, "timestamp": at, "message": message})
+    };
+    let file = |lines: &[Value]| lines.iter().map(|line| line.to_string() + "\n").collect::<String>();
+    let (first, later) = (said("a", "2026-05-12T10:00:01Z", "go"), said("b", "2026-05-12T11:00:01Z", "and now?"));
+    let parent = file(&[header("A", "2026-05-12T10:00:00Z", Value::Null), first.clone()]);
+    let fork = file(&[header("B", "2026-05-12T11:00:00Z", json!("/h/sessions/x_A.jsonl")), first, later]);
+    for format in [Format::PiSession, Format::OmpSession, Format::OpenclawSession] {
+        let (parents, forks) = (decode(format, PATH, parent.as_bytes()), decode(format, PATH, fork.as_bytes()));
+        let (own, copied) = (parents.only("user_interaction"), forks.of("user_interaction"));
+        assert_eq!(own["event_id"], copied[0]["event_id"]);
+        let level = |row: &crate::adapters::tests::Row| row["completeness"].as_i64().unwrap();
+        assert!(level(own) > level(copied[0]));
+        assert_eq!(level(copied[1]), level(own), "what follows is the fork's own");
+        assert_eq!(level(forks.only("session_start")), level(own));
+    }
+}
+
+#[test]
 fn kin_of_pi_have_agents_of_their_own() {
     for (format, agent) in [(Format::OmpSession, "omp"), (Format::OpenclawSession, "openclaw")] {
         let decoded = decode(format, PATH, SESSION.as_bytes());

@@ -149,7 +149,14 @@ fn render_test(
     let outcome = if rows.is_empty() { Outcome::Nothing } else { Outcome::Done };
     let counts = &tried.counts;
     if as_json {
-        let value = json!({"lines": counts.lines, "ignored": counts.ignored, "rows": rows, "rejects": rejects});
+        let value = json!({
+            "lines": counts.lines,
+            "ignored": counts.ignored,
+            "inferred_times": inferred_times(&rows),
+            "stored_rows": stored(&rows),
+            "rows": rows,
+            "rejects": rejects,
+        });
         return answer_json(streams, &value).map(|()| outcome);
     }
     let schema = tried.batch.events.schema();
@@ -157,7 +164,8 @@ fn render_test(
         .iter()
         .map(|target| target.name)
         .chain(["total_tokens"])
-        .filter(|name| !PLAIN.contains(name) && rows.iter().any(|row| row.contains_key(*name)))
+        .chain((inferred_times(&rows) > 0).then_some("ts_source"))
+        .filter(|name| *name == "ts_source" || !PLAIN.contains(name) && rows.iter().any(|row| row.contains_key(*name)))
         .collect();
     debug_assert!(filled.iter().all(|name| schema.column_with_name(name).is_some()), "targets are columns");
     if !rows.is_empty() {
@@ -174,14 +182,8 @@ fn render_test(
         let line = format!("refused at byte {}: {}: {}", text("source_offset"), text("reason"), text("detail"));
         answer(streams, &super::super::table::plain(&line))?;
     }
-    let unmapped = unmapped(&rows);
-    if !unmapped.is_empty() {
-        answer(streams, &format!("fields without a column, kept in extra: {}", unmapped.join(", ")))?;
-    }
-    let unknown = rows.iter().filter(|row| row.get("event_type").is_some_and(|t| t == "unknown")).count();
-    if unknown > 0 {
-        let text = units::counted(unknown as u64, "row");
-        answer(streams, &format!("{text} of type unknown: no [[types]] fits them, and there is no event_type"))?;
+    for remark in remarks(&rows) {
+        answer(streams, &remark)?;
     }
     let summary = format!(
         "{} of {}, {} ignored, {} refused",
@@ -192,6 +194,43 @@ fn render_test(
     );
     answer(streams, &summary)?;
     Ok(outcome)
+}
+
+/// What whoever wrote the description may not expect of these rows.
+fn remarks(rows: &[Map<String, Value>]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let unmapped = unmapped(rows);
+    if !unmapped.is_empty() {
+        remarks.push(format!("fields without a column, kept in extra: {}", unmapped.join(", ")));
+    }
+    let unknown = rows.iter().filter(|row| row.get("event_type").is_some_and(|t| t == "unknown")).count();
+    if unknown > 0 {
+        let text = units::counted(unknown as u64, "row");
+        remarks.push(format!("{text} of type unknown: no [[types]] fits them, and there is no event_type"));
+    }
+    let inferred = inferred_times(rows);
+    if inferred > 0 {
+        let text = units::counted(inferred as u64, "row");
+        remarks.push(format!(
+            "{text} without a time that could be read: ts is that of the row before, or of the file (ts_source is inferred)"
+        ));
+    }
+    let stored = stored(rows);
+    if stored < rows.len() {
+        let (shown, stored) = (units::counted(rows.len() as u64, "row"), units::count(stored as u64));
+        remarks.push(format!("{stored} of {shown} would be stored: the others have the same id as one of these"));
+    }
+    remarks
+}
+
+/// Number of rows whose time does not stand in their record.
+fn inferred_times(rows: &[Map<String, Value>]) -> usize {
+    rows.iter().filter(|row| row.get("ts_source").is_some_and(|source| source == "inferred")).count()
+}
+
+/// Number of rows that have ids of their own.
+fn stored(rows: &[Map<String, Value>]) -> usize {
+    rows.iter().map(|row| row.get("event_id").map(plain)).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Names of the fields at the top of `extra`, over all rows.
@@ -244,5 +283,19 @@ pub(in super::super) mod tests {
     ) -> Outcome {
         let agent = chosen.iter().map(|name| (*name).to_owned()).collect();
         render(settings, &AdaptersArgs { agent, json, command: None }, agents, streams).unwrap()
+    }
+
+    #[test]
+    fn a_trial_says_which_times_were_not_read_and_which_rows_would_be_one() {
+        let row = |id: &str, source: &str| {
+            let row = json!({"event_id": id, "ts_source": source, "event_type": "system"});
+            row.as_object().unwrap().clone()
+        };
+        let rows = [row("a", "log"), row("a", "log"), row("b", "inferred")];
+        let said = remarks(&rows);
+        assert_eq!(said.len(), 2);
+        assert!(said[0].starts_with("1 row without a time that could be read"), "{}", said[0]);
+        assert!(said[1].starts_with("2 of 3 rows would be stored"), "{}", said[1]);
+        assert!(remarks(&rows[..1]).is_empty());
     }
 }

@@ -45,6 +45,15 @@ ignore = true
 "#;
 
 #[test]
+fn times_without_a_zone_are_in_the_zone_named_wherever_it_stands_and_in_utc_when_none_is() {
+    let time = |text: &str| parsed_on(Os::Linux, &format!("{text}[columns]\ntext = \"/m\"\n")).unwrap().time;
+    let berlin = TimeFormat::Auto(chrono_tz::Europe::Berlin);
+    assert_eq!(time(""), TimeFormat::Auto(chrono_tz::UTC));
+    assert_eq!(time("zone = \"Europe/Berlin\"\n"), berlin);
+    assert_eq!(time("timestamp = \"auto\"\nzone = \"Europe/Berlin\"\n"), berlin);
+}
+
+#[test]
 fn every_key_is_read() {
     let mapping = parsed_on(Os::Linux, WHOLE).unwrap();
     assert_eq!(

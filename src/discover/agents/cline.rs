@@ -3,13 +3,15 @@
 //! The extensions keep a folder for each task in `globalStorage` of the editor they run in; Cline's CLI keeps the same, and
 //! the sessions of its SDK, in `~/.cline/data`. Roo's `customStoragePath` is read with `--path`.
 
+use super::Shared;
 use crate::discover::pattern::{Files, log, with};
 use crate::discover::places::{ANY, Layout, Row, Start, row};
 use crate::discover::sniff::{Head, Shape};
 use crate::schema::Format;
 
-/// Small files that say more of a task.
-const ABOUT: &[&str] = &["task_metadata.json", "history_item.json", "../../state/taskHistory.json"];
+/// Small files that say more of a task, and what the model saw: it names the folder.
+const ABOUT: &[&str] =
+    &["task_metadata.json", "history_item.json", "../../state/taskHistory.json", "api_conversation_history.json"];
 
 /// What the model saw is read with what the user saw.
 const BESIDE: &[&str] = &[
@@ -116,27 +118,33 @@ pub(in crate::discover) const ROWS: &[Row] = &[
     row("kilo", Layout::Files(&KILO_TASKS), &[], Start::Home, ""),
 ];
 
+const CLINES: &[&str] = &["/saoudrizwan.cl", "/.cline/"];
+const ROOS: &[&str] = &["/rooveterinaryinc.roo-"];
+const KILOS: &[&str] = &["/kilocode.kilo-code"];
+
+const TASKS: Shared = Shared {
+    formats: &[(Format::ClineTask, CLINES), (Format::KiloTask, KILOS), (Format::RooTask, ROOS)],
+    has_word: |path, word| path.contains(word),
+};
+
+const CALLS: Shared = Shared {
+    formats: &[(Format::ClineCalls, CLINES), (Format::KiloCalls, KILOS), (Format::RooCalls, ROOS)],
+    has_word: |path, word| path.contains(word),
+};
+
+/// Tasks are told by the extension whose folder they are in.
+pub(super) const SHARED: &[Shared] = &[TASKS, CALLS];
+
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
-    let of = |cline, roo, kilo| {
-        if head.path.contains("/rooveterinaryinc.roo-") {
-            roo
-        } else if head.path.contains("/kilocode.kilo-code") {
-            kilo
-        } else {
-            cline
-        }
-    };
     match head.shape {
         Shape::Object if head.has(&["version", "updated_at", "sessionId", "messages"]) => Some(Format::ClineSession),
-        Shape::Array if head.name() == "api_conversation_history.json" => {
-            Some(of(Format::ClineCalls, Format::RooCalls, Format::KiloCalls))
-        }
+        Shape::Array if head.name() == "api_conversation_history.json" => Some(CALLS.of(head.path)),
         Shape::Array => {
             let is_named = matches!(head.name(), "ui_messages.json" | "claude_messages.json");
             let is_message = head.has(&["ts", "type"])
                 && (head.has(&["say"]) || head.has(&["ask"]))
                 && matches!(head.kind(), "say" | "ask");
-            (is_named || is_message).then(|| of(Format::ClineTask, Format::RooTask, Format::KiloTask))
+            (is_named || is_message).then(|| TASKS.of(head.path))
         }
         _ => None,
     }
@@ -232,5 +240,6 @@ mod tests {
         for (path, text, expected) in table {
             assert_eq!(sniff_bytes(path, text.as_bytes(), None).ok(), *expected, "{path}");
         }
+        assert_eq!(sniff_bytes("/x/any.json", say.as_bytes(), Some("roo")), Ok(Format::RooTask), "it is asked for");
     }
 }

@@ -1,5 +1,6 @@
 //! Where OpenCode and its kin log, and how their logs are known.
 
+use super::Shared;
 use crate::discover::pattern::{Files, log, with};
 use crate::discover::places::{ANY, Layout, Row, Start, row};
 use crate::discover::sniff::{Head, Shape};
@@ -49,18 +50,15 @@ pub(in crate::discover) const ROWS: &[Row] = &[
     row("mimo", Layout::Files(&MIMO), ANY, Start::XdgData, "mimocode"),
 ];
 
+/// Databases are told by the names of file and folder.
+pub(super) const STORES: Shared = Shared {
+    formats: &[(Format::OpencodeStore, &["opencode"]), (Format::MimoStore, &["mimo"]), (Format::KiloStore, &["kilo"])],
+    has_word: |path, word| path.rsplit('/').take(2).any(|part| part.starts_with(word)),
+};
+
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     match head.shape {
-        Shape::Database if head.has_table("message") && head.has_table("part") => {
-            let named = |word: &str| head.path.rsplit('/').take(2).any(|part| part.starts_with(word));
-            Some(if named("kilo") {
-                Format::KiloStore
-            } else if named("mimo") {
-                Format::MimoStore
-            } else {
-                Format::OpencodeStore
-            })
-        }
+        Shape::Database if head.has_table("message") && head.has_table("part") => Some(STORES.of(head.path)),
         Shape::Object if head.has(&["info", "messages"]) => Some(Format::OpencodeExport),
         Shape::Object if head.has(&["id", "messageID", "type"]) => Some(Format::OpencodePart),
         Shape::Object if head.has(&["id", "role"]) && (head.has(&["sessionID"]) || is_early(head)) => {
@@ -87,7 +85,7 @@ mod tests {
     use crate::discover::explicit::explicit;
     use crate::discover::places::roots;
     use crate::discover::scan::Seen;
-    use crate::discover::sniff::sniff as sniff_any;
+    use crate::discover::sniff::{Unknown, sniff as sniff_any};
 
     fn paths(os: Os, env: &[(&str, &str)]) -> Vec<(&'static str, String)> {
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -160,6 +158,21 @@ mod tests {
         ];
         for (path, format) in table {
             assert_eq!(sniff_any(path, head, None), Ok(format), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_database_at_no_agents_place_is_that_of_the_agent_asked_for() {
+        let head = b"SQLite format 3\0 CREATE TABLE `message` ( CREATE TABLE `part` (";
+        let stores = [("opencode", Format::OpencodeStore), ("kilo", Format::KiloStore), ("mimo", Format::MimoStore)];
+        for (agent, format) in stores {
+            assert_eq!(sniff_any("/backup/old.db", head, Some(agent)), Ok(format));
+        }
+        for (path, agent, format) in [
+            ("/h/.local/share/kilo/kilo.db", "opencode", Format::KiloStore),
+            ("/h/.local/share/opencode/opencode.db", "kilo", Format::OpencodeStore),
+        ] {
+            assert_eq!(sniff_any(path, head, Some(agent)), Err(Unknown::OtherAgent { format }), "its place tells");
         }
     }
 

@@ -3,6 +3,7 @@
 //! `~/.pi/agent/sessions/--<folder>--/<time>_<id>.jsonl`, moved by `PI_CODING_AGENT_DIR`; oh-my-pi keeps
 //! sub-agents one folder below their session. OpenClaw was called clawdbot and moltbot before.
 
+use super::Shared;
 use crate::discover::pattern::{Files, log};
 use crate::discover::places::{ANY, Layout, Row, Start, row};
 use crate::discover::sniff::Head;
@@ -40,18 +41,44 @@ pub(in crate::discover) const ROWS: &[Row] = &[
     row("openclaw", Layout::Files(&OPENCLAW), ANY, Start::Home, ".moltbot"),
 ];
 
+/// Sessions are told by the folders above them.
+pub(super) const SESSIONS: Shared = Shared {
+    formats: &[
+        (Format::PiSession, &["/.pi/"]),
+        (Format::OmpSession, &["/.omp/"]),
+        (Format::OpenclawSession, &["openclaw", "clawdbot", "moltbot"]),
+    ],
+    has_word: |path, word| path.contains(word),
+};
+
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     let header = head.kind() == "session" && head.has(&["id", "timestamp", "cwd"]);
     let entry = head.kind() == "message" && head.has(&["parentId", "timestamp", "message"]);
     if !header && !entry {
         return None;
     }
-    let below = |names: &[&str]| names.iter().any(|name| head.path.contains(name));
-    Some(if below(&["openclaw", "clawdbot", "moltbot"]) {
-        Format::OpenclawSession
-    } else if below(&["/.omp/"]) {
-        Format::OmpSession
-    } else {
-        Format::PiSession
-    })
+    Some(SESSIONS.of(head.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discover::sniff::{Unknown, sniff as sniff_any};
+
+    #[test]
+    fn a_session_at_no_agents_place_is_that_of_the_agent_asked_for() {
+        let header = br#"{"type":"session","id":"s","timestamp":"2026-05-12T01:02:27Z","cwd":"/w"}"#;
+        let table = [
+            ("/backup/x.jsonl", None, Ok(Format::PiSession)),
+            ("/backup/x.jsonl", Some("pi"), Ok(Format::PiSession)),
+            ("/backup/x.jsonl", Some("omp"), Ok(Format::OmpSession)),
+            ("/backup/x.jsonl", Some("openclaw"), Ok(Format::OpenclawSession)),
+            ("/h/.clawdbot/agents/a/sessions/x.jsonl", Some("openclaw"), Ok(Format::OpenclawSession)),
+            ("/h/.pi/agent/sessions/x.jsonl", Some("omp"), Err(Unknown::OtherAgent { format: Format::PiSession })),
+            ("/h/.omp/agent/sessions/x.jsonl", Some("pi"), Err(Unknown::OtherAgent { format: Format::OmpSession })),
+        ];
+        for (path, agent, format) in table {
+            assert_eq!(sniff_any(path, header, agent), format, "{path} {agent:?}");
+        }
+    }
 }

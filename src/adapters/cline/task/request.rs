@@ -3,7 +3,7 @@
 use super::{Run, USED};
 use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::cline::kinds::verdict;
-use crate::adapters::cline::messages::{Message, between, folder_in};
+use crate::adapters::cline::messages::{Message, folder_in, model_in};
 use crate::adapters::cline::outline::{Calls, Shown, text_answers};
 use crate::adapters::cline::usage::Usage;
 use crate::adapters::json::Json;
@@ -108,7 +108,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
     /// Folder and model that the environment in the request names.
     fn read_environment(&mut self, request: &str) {
         let Some((_, environment)) = request.split_once("<environment_details>") else { return };
-        if let Some(model) = between(environment, "<model>", "</model>") {
+        if let Some(model) = model_in(environment) {
             self.context.model = Some(model.to_owned());
         }
         if self.context.cwd.is_none() {

@@ -66,6 +66,49 @@ fn beside_the_other_store_only_what_it_lacks_is_told_and_answers_join_its_calls(
 }
 
 #[test]
+fn an_answer_has_the_turn_and_the_model_of_its_call() {
+    let environment = |model: &str| format!("<environment_details>\n<model>{model}</model>\n</environment_details>");
+    let shown = json!([
+        say(1000, "text", "go"),
+        request(1100, (1, 1, 0, 0), 0.1, &environment("m1")),
+        tool(1300, "readFile", "a.rs"),
+        say(1400, "user_feedback", "now run it"),
+        request(3100, (1, 1, 0, 0), 0.1, &environment("m2")),
+        {"ts": 4100, "type": "ask", "ask": "command", "text": "ls", "modelInfo": {"modelId": "m3", "providerId": "p"}},
+    ])
+    .to_string();
+    let task = decode(Format::ClineTask, TASK, shown.as_bytes());
+    for with_times in [true, false] {
+        let mut api = api();
+        for message in api.as_array_mut().unwrap().iter_mut().filter(|_| !with_times) {
+            message.as_object_mut().unwrap().remove("ts");
+        }
+        let beside = [Companion { name: "ui_messages.json", text: &shown }];
+        let calls = decode_with(Format::ClineCalls, CALLS, &beside, api.to_string().as_bytes());
+        let results = calls.of("tool_result");
+        for call in [task.only("file_read"), task.only("command_execution")] {
+            let result = results.iter().find(|row| row["tool_call_id"] == call["tool_call_id"]).unwrap();
+            assert_eq!((&result["turn"], &result["model"]), (&call["turn"], &call["model"]));
+            assert_eq!(result.get("provider"), call.get("provider"));
+        }
+        let hidden = calls.only("tool_use");
+        assert_eq!((&hidden["turn"], &hidden["model"]), (&results[1]["turn"], &results[1]["model"]));
+    }
+}
+
+#[test]
+fn without_the_other_store_messages_and_companions_name_the_model() {
+    let mut api = api();
+    api[3]["modelInfo"] = json!({"modelId": "m2", "providerId": "p2"});
+    let metadata = json!({"model_usage": [{"ts": 1, "model_id": "m1", "model_provider_id": "p1"}]}).to_string();
+    let beside = [Companion { name: "task_metadata.json", text: &metadata }];
+    let decoded = decode_with(Format::ClineCalls, CALLS, &beside, api.to_string().as_bytes());
+    let models: Vec<_> =
+        decoded.of("tool_result").iter().map(|row| (row["model"].clone(), row["turn"].clone())).collect();
+    assert_eq!(models, [(json!("m1"), json!(1)), (json!("m1"), json!(1)), (json!("m2"), json!(1))]);
+}
+
+#[test]
 fn both_stores_together_count_every_prompt_call_and_tool_once() {
     let shown = ui().to_string();
     let calls = decode_with(

@@ -250,3 +250,31 @@ fn a_request_that_failed_is_one_error() {
     let (alone, told): (Vec<Value>, Vec<Value>) = (errors(&[]), errors(&[ask(3, "api_req_failed", "429")]));
     assert_eq!((alone, told), (vec![json!("llm_response")], vec![json!("error_encountered")]));
 }
+
+#[test]
+fn the_folder_that_the_first_request_names_stands_on_what_came_before_it_too() {
+    let whole = whole();
+    let decoded = task_of(&whole);
+    assert!(decoded.rows.iter().all(|row| row["cwd"] == "/w/shop"), "{:?}", decoded.rows);
+    let early = task_of(&whole[..2]);
+    for kind in ["session_start", "user_interaction"] {
+        let (before, after) = (early.of(kind)[0], decoded.of(kind)[0]);
+        assert_eq!((before.get("cwd"), &before["event_id"]), (None, &after["event_id"]));
+        assert!(before["completeness"].as_i64() < after["completeness"].as_i64(), "{kind} is read again");
+    }
+}
+
+#[test]
+fn a_folder_that_only_the_model_was_told_stands_on_every_row() {
+    let api = json!([{"role": "user", "content": [{"type": "text",
+        "text": "<environment_details>\n# Current Working Directory (C:\\new\\shop) Files\n</environment_details>"}]}]);
+    let messages = json!([say(1, "text", "go"), request(2, (1, 1, 0, 0), 0.1, "go"), say(3, "text", "ok")]).to_string();
+    let beside = [Companion { name: "api_conversation_history.json", text: &api.to_string() }];
+    let decoded = decode_with(Format::RooTask, TASK, &beside, messages.as_bytes());
+    assert_eq!(decoded.rows.len(), 3);
+    assert!(decoded.rows.iter().all(|row| row["cwd"] == "C:\\new\\shop"), "{:?}", decoded.rows);
+    let history = json!({"workspace": "/w/garden"}).to_string();
+    let both = [beside[0], Companion { name: "history_item.json", text: &history }];
+    let decoded = decode_with(Format::RooTask, TASK, &both, messages.as_bytes());
+    assert!(decoded.rows.iter().all(|row| row["cwd"] == "/w/garden"), "the task's own file is asked first");
+}
