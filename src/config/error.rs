@@ -81,7 +81,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// The memory budget is too small to work with.
-    #[error("a memory budget of {bytes} bytes is too small; give at least {minimum} bytes (--memory 64MB)")]
+    #[error("a memory budget of {bytes} bytes is too small; give at least {minimum} bytes (--memory 16MB)")]
     MemoryTooSmall {
         /// What was asked for.
         bytes: u64,

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 use parquet::arrow::ArrowWriter;
@@ -241,7 +240,8 @@ impl<W: Write + Send> Output<W> {
         let out = BufWriter::with_capacity(64 * 1024, out);
         let safe = |out| TerminalSafe::new(out, options.terminal);
         let json = WriterBuilder::new().with_explicit_nulls(true);
-        let ipc = || IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+        // Not compressed: readers map such files into memory, and Polars 2.1 cannot read empty compressed buffers.
+        let ipc = IpcWriteOptions::default();
         let writer = match format {
             OutputFormat::Table => Writer::Table(Table::new(schema, safe(out), options)),
             OutputFormat::Json => Writer::Json(json.build(safe(out))),
@@ -254,8 +254,8 @@ impl<W: Write + Send> Output<W> {
                 let properties = WriterProperties::builder().set_compression(compression).build();
                 Writer::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), Some(properties))?))
             }
-            OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, schema, ipc()?)?),
-            OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, schema, ipc()?)?),
+            OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, schema, ipc)?),
+            OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, schema, ipc)?),
         };
         Ok(Self { writer, rows: 0, cut: false })
     }
