@@ -21,13 +21,14 @@ struct World {
     progress: Progress,
     kept: Option<DatabaseReader>,
     known: Option<SourcePosition>,
+    live: bool,
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let core = Core::reading(Arc::new(Snapshot::empty(folder.path())), CoreOptions::for_budget(64 << 20));
-        Self { folder, core, progress: Progress::default(), kept: None, known: None }
+        Self { folder, core, progress: Progress::default(), kept: None, known: None, live: false }
     }
 
     fn path(&self) -> PathBuf {
@@ -81,7 +82,7 @@ impl World {
             buffer: &mut buffer,
             limits: Limits::default(),
             history: false,
-            live: false,
+            live: self.live,
         };
         let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);
         let Ok((outcome, kept)) = done else { panic!("a look at a database stops nothing") };
@@ -223,6 +224,21 @@ fn another_database_under_the_same_name_is_read_from_its_beginning() {
     std::fs::rename(world.folder.path().join("other"), world.path()).unwrap();
     world.look();
     assert_eq!(world.texts(), ["a", "z"]);
+}
+
+#[test]
+fn a_followed_database_with_a_log_is_looked_at_until_its_last_commit_must_have_been_seen() {
+    let mut world = World::new();
+    world.live = true;
+    let writer = world.writer();
+    writer.execute_batch("PRAGMA journal_mode=WAL").unwrap();
+    World::chat(&writer, &["a"], "completed");
+    World::bubble(&writer, "a", "a");
+    assert!(matches!(world.look(), Outcome::Later { .. }), "a commit may be on its way to the disk");
+    assert!(matches!(world.look(), Outcome::Later { .. }));
+    world.fall_silent();
+    assert_eq!(world.look(), Outcome::Read);
+    assert_eq!(world.texts(), ["a"]);
 }
 
 #[test]

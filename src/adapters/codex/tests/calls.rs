@@ -160,6 +160,7 @@ fn a_command_that_runs_on_is_known_however_late_it_ends() {
     let decoded = decode(&text);
     assert_eq!(decoded.of_type("command_execution").len(), 66);
     assert_eq!(decoded.errors(), [decoded.only("progress")]);
+    assert_eq!(decoded.text(decoded.only("progress"), "tool_name"), Some("exec_command"));
     let pieces = in_pieces(&text, &[1, 80, 131], false);
     assert_eq!(pieces.dump(), decoded.dump());
 }
