@@ -56,6 +56,10 @@ impl DatabaseDecoder for Store {
         let value = record.value(2).bytes().unwrap_or_default();
         let mut taken = Taken::Ignored;
         let seen = self.parser.each(value, |json| {
+            // A row is refused once, whatever else stands in it.
+            if taken == Taken::Rejected {
+                return;
+            }
             taken = if json.is_object() {
                 let mut conversation = Conversation::new(record, json, provisional);
                 conversation.decode(json, rows)
