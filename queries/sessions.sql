@@ -1,11 +1,12 @@
 -- Every session, the latest first: when, where, what it was about, what it used.
 --
 -- One row per agent and session. project: where it began. started_at, ended_at: of its events whose
--- time the log tells, if there are any. duration_ms: between them, pauses included. prompts: what a person asked; of sessions whose logs are gone, what the
--- prompt history remembers. turns: highest prompt number of the main thread. is_subagent: the whole
--- session is a sub-agent's; parent_session_id names the one that started it. subagent_calls,
--- subagent_total_tokens: the part of calls and total_tokens that sub-agents used. title: the last
--- title the agent gave it. Token columns as in the view activity.
+-- time the log tells, if there are any. duration_ms: between them, pauses included. prompts: what a
+-- person asked; of sessions whose logs are gone, what the prompt history remembers. turns: highest
+-- prompt number of the main thread. is_subagent: the whole session is a sub-agent's;
+-- parent_session_id names the one that started it. subagent_calls, subagent_total_tokens: the part of
+-- calls and total_tokens that sub-agents used. title: the last title the agent gave it. Token columns
+-- as in the view activity.
 WITH titles AS (
   SELECT agent, session_id, last_value(text ORDER BY ts, completeness, event_id) AS title
   FROM events

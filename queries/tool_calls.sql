@@ -2,10 +2,10 @@
 --
 -- One row per call. kind: what the call does (tool_use, file_read, file_write, file_modify or
 -- command_execution). finished_at: when the result came, or the end of a command that ran on after it;
--- null while there is neither. duration_ms: as the
--- log says, else the time between call and result. is_error: null while there is no result, or when the
--- log does not say. A call's id is one of its session, but where its provider makes ids that are unique:
--- then a result that only a fork of the session has is the call's, too.
+-- null while there is neither. duration_ms: as the log says, else the time between call and result.
+-- is_error: null while there is no result, or when the log does not say. A call's id is one of its
+-- session, but where its provider makes ids that are unique: then a result that only a fork of the
+-- session has is the call's, too.
 -- tool_input is JSON: tool_input->>'name' reads a field.
 WITH results AS (
   SELECT

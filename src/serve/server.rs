@@ -167,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_waits_until_it_closes_its_end() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        assert!(waits(&ours));
+        let flags = rustix::fs::fcntl_getfl(&ours).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "writes wait for a slow client again");
+        drop(theirs);
+        assert!(!waits(&ours));
+    }
+
+    #[test]
     fn a_client_hears_status_and_refusals_and_the_socket_is_private() {
         let home = tempfile::tempdir().unwrap();
         assert!(Client::connect(home.path()).is_none());
