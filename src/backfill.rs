@@ -11,8 +11,8 @@ use crate::config::Settings;
 use crate::discover::Note;
 use crate::lake::{Lake, LakeError, LakeOptions};
 use crate::pipeline::{
-    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, limits_for,
-    now_us, repositories, retain, survey, tidy, walk,
+    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, is_untidy,
+    limits_for, now_us, repositories, retain, survey, tidy, walk,
 };
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
@@ -27,6 +27,8 @@ pub struct Report {
     pub caught_up: CaughtUp,
     /// Places that were not read, and why.
     pub notes: Vec<Note>,
+    /// True when the lake has many small files: merging them makes queries faster.
+    pub is_untidy: bool,
 }
 
 /// What is written into every row of this machine.
@@ -113,17 +115,18 @@ pub fn run(
 ) -> Result<Report, PipelineError> {
     let caught_up = read(settings, core, scope, &mut found, how, progress)?;
     put_away(settings, core)?;
-    Ok(Report { found: found.found, caught_up, notes: found.notes })
+    Ok(Report { found: found.found, caught_up, notes: found.notes, is_untidy: is_untidy(&core.snapshot()) })
 }
 
-/// Makes everything durable, deletes what is older than the user wants to keep, and keeps the number of
-/// files small.
+/// Makes everything durable, deletes what is older than the user wants to keep, and merges a few small files:
+/// all that a large backfill leaves would take longer than the backfill, and somebody waits for it.
 fn put_away(settings: &Settings, core: &Core) -> Result<(), PipelineError> {
     core.flush()?;
     if let Some(keep_us) = keep_us(settings) {
         retain(core, keep_us)?;
     }
-    tidy(core)
+    tidy(core)?;
+    Ok(())
 }
 
 /// How long rows are kept, in microseconds; `None` for ever.

@@ -29,6 +29,7 @@ mod repositories;
 mod source;
 mod stream;
 mod survey;
+mod turns;
 mod worker;
 
 use std::io;
@@ -38,7 +39,7 @@ use crate::watch::Limits;
 pub use catch_up::{CaughtUp, How, catch_up};
 pub use core::{Core, CoreOptions, Cut};
 pub use database::DatabaseReader;
-pub use flusher::{Flusher, retain, tidy};
+pub use flusher::{Flusher, is_untidy, retain, tidy};
 pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};
@@ -73,7 +74,8 @@ pub enum PipelineError {
 #[must_use]
 pub fn limits_for(memory_bytes: u64) -> Limits {
     let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
-    Limits { buffer: (budget / 128).clamp(64 << 10, 2 << 20), max_line: budget / 4, ..Limits::default() }
+    let buffer = (budget / 128).clamp(64 << 10, 2 << 20);
+    Limits { buffer, long_line: buffer.max(budget / 32), max_line: budget / 4, ..Limits::default() }
 }
 
 /// Microseconds since 1970, from the system's clock: the only place that reads it for rows.

@@ -251,6 +251,8 @@ pub(super) struct Backfilled {
     pub stopped: bool,
     /// Places that were not read, and why.
     pub notes: Vec<String>,
+    /// The lake has many small files: merging them makes queries faster.
+    pub is_untidy: bool,
 }
 
 pub(super) use adapters::{adapters, shown_places, try_mapping};

@@ -3,7 +3,7 @@
 //! - files of one month and of about the same size are merged, so a row is rewritten a few times in
 //!   its life, not once per flush
 //! - inputs are sorted by time and merged as streams; a file is opened when its time has come, so
-//!   memory depends on how many overlap, at most [`FAN_IN`]
+//!   memory depends on how many overlap, and no more are taken than the budget allows
 //! - a file whose bytes are not those that were committed is left as it is, and named at the end
 //! - rows and ids of the outputs are read back and compared with the inputs before the commit
 //! - inputs stay on disk until [`Lake::vacuum`], for readers of older versions
@@ -30,6 +30,14 @@ use crate::schema::events;
 
 /// Files merged at once.
 const FAN_IN: usize = 16;
+/// Files of about the same size that are worth a merge.
+const ENOUGH: usize = 4;
+/// Memory that the pages of an open input take at most, of each long column about one ...
+const PAGES_BYTES: u64 = 12 << 20;
+/// ... a small file has no more than it has rows, which are so many times larger in memory ...
+const UNPACKED: u64 = 6;
+/// ... and what zstd needs for as many columns as there are.
+const CODECS_BYTES: u64 = 5 << 20;
 /// Merges begun again because another commit took an input away.
 const CONFLICTS: u32 = 8;
 /// Rows that go to the writer at once, unless their texts are longer than `CHUNK_BYTES`.
@@ -43,15 +51,19 @@ pub struct CompactOptions {
     pub target_bytes: u64,
     /// Files of about the same size that make a merge worth while; 2 merges all that is small.
     pub min_parts: usize,
+    /// Merges after which it is enough for now.
+    pub max_merges: u64,
+    /// Memory that the inputs of a merge may take, roughly; four are merged at once even so.
+    pub memory_bytes: u64,
     /// Now, microseconds since 1970.
     pub now_us: i64,
 }
 
 impl CompactOptions {
-    /// Files of about 128 MB, merged by four or more.
+    /// Files of about 128 MB, merged by four or more, within 64 MB.
     #[must_use]
     pub const fn new(now_us: i64) -> Self {
-        Self { target_bytes: 128 << 20, min_parts: 4, now_us }
+        Self { target_bytes: 128 << 20, min_parts: ENOUGH, max_merges: u64::MAX, memory_bytes: 64 << 20, now_us }
     }
 }
 
@@ -75,7 +87,8 @@ pub struct CompactReport {
 }
 
 impl Lake {
-    /// Merges small files until no merge is worth while. Other commits may go on meanwhile.
+    /// Merges small files until no merge is worth while, or for as many merges as `options` say. Other
+    /// commits may go on meanwhile.
     ///
     /// # Errors
     ///
@@ -86,7 +99,9 @@ impl Lake {
         let mut report = CompactReport::default();
         let mut conflicts = 0;
         let mut damaged: HashMap<String, LakeError> = HashMap::new();
-        while let Some(inputs) = plan(&self.snapshot().events, &damaged, options) {
+        while report.merges < options.max_merges
+            && let Some(inputs) = plan(&self.snapshot().events, &damaged, options)
+        {
             let known = damaged.len();
             self.set_aside(&inputs, &mut damaged)?;
             if damaged.len() > known {
@@ -166,29 +181,48 @@ impl Lake {
 
 /// Files of one month to merge next, oldest rows first; `damaged` ones are not merged.
 fn plan(parts: &[Arc<Part>], damaged: &HashMap<String, LakeError>, options: CompactOptions) -> Option<Vec<Arc<Part>>> {
-    let min_parts = options.min_parts.max(2);
-    let mut groups: BTreeMap<(&str, u32), Vec<&Arc<Part>>> = BTreeMap::new();
     let small = |part: &&Arc<Part>| part.bytes < options.target_bytes / 2 && !damaged.contains_key(&part.path);
-    for part in parts.iter().filter(small) {
-        // Classes of sizes by powers of four from 64 KiB; asked to merge everything, one class.
-        let class = if min_parts == 2 { 0 } else { (part.bytes >> 16).max(1).ilog2() / 2 };
-        groups.entry((&part.month, class)).or_default().push(part);
+    let small: Vec<&Arc<Part>> = parts.iter().filter(small).collect();
+    // Classes of sizes by powers of four from 64 KiB: what is merged was not merged just before.
+    let class = |part: &Part| (part.bytes >> 16).max(1).ilog2() / 2;
+    let min_parts = options.min_parts.max(2);
+    let next = choose(&small, class, min_parts.max(ENOUGH), options);
+    next.or_else(|| (min_parts < ENOUGH).then(|| choose(&small, |_| 0, min_parts, options)).flatten())
+}
+
+/// The first group of one month and one `class` of which at least `least` can be merged.
+fn choose(
+    parts: &[&Arc<Part>],
+    class: impl Fn(&Part) -> u32,
+    least: usize,
+    options: CompactOptions,
+) -> Option<Vec<Arc<Part>>> {
+    let mut groups: BTreeMap<(&str, u32), Vec<&Arc<Part>>> = BTreeMap::new();
+    for part in parts {
+        groups.entry((&part.month, class(part))).or_default().push(part);
     }
-    for mut group in groups.into_values() {
+    groups.into_values().find_map(|mut group| {
         group.sort_by_key(|part| (part.min_ts_us, part.path.clone()));
-        let (mut taken, mut bytes) = (Vec::new(), 0);
-        for part in group {
-            if taken.len() == FAN_IN || (taken.len() >= 2 && bytes + part.bytes > options.target_bytes) {
-                break;
-            }
-            bytes += part.bytes;
-            taken.push(Arc::clone(part));
+        let taken = group.len().min(fitting(&group, least, options));
+        (taken >= least).then(|| group.into_iter().take(taken).map(Arc::clone).collect())
+    })
+}
+
+/// How many of `group`, in order of time, are merged at once: so many that the file they make and the
+/// memory of those that are open at the same time stay within bounds, but no fewer than `least`.
+fn fitting(group: &[&Arc<Part>], least: usize, options: CompactOptions) -> usize {
+    let memory = |part: &Part| (part.bytes * UNPACKED).min(PAGES_BYTES) + CODECS_BYTES;
+    let mut bytes = 0;
+    for (taken, part) in group.iter().enumerate() {
+        let open = group[..taken].iter().filter(|earlier| earlier.max_ts_us >= part.min_ts_us);
+        let open_bytes = open.map(|part| memory(part)).sum::<u64>() + memory(part);
+        let too_large = bytes + part.bytes > options.target_bytes && taken >= 2;
+        if taken == FAN_IN || too_large || (open_bytes > options.memory_bytes && taken >= least) {
+            return taken;
         }
-        if taken.len() >= min_parts {
-            return Some(taken);
-        }
+        bytes += part.bytes;
     }
-    None
+    group.len()
 }
 
 /// Ids that stand in more than one input: for each input, those of which another copy stays.
@@ -390,3 +424,6 @@ impl<'a> Merge<'a> {
 fn time(batch: &RecordBatch, row: usize) -> i64 {
     batch.column_by_name("ts").map_or(0, |c| c.as_primitive::<TimestampMicrosecondType>().value(row))
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use super::writer::{NewPart, PartWriter};
 use crate::schema::{Table, events};
 
 /// Rows read at once: few, since their texts may be long.
-pub(crate) const READ_ROWS: usize = 1024;
+pub(crate) const READ_ROWS: usize = 256;
 
 /// Refuses a live file whose bytes are not those that were committed: a copy would give its rows a
 /// checksum that is right, and nothing could tell any more that they are not.

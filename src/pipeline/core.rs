@@ -5,7 +5,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use super::heap::give_back;
 use super::judge::{Evidence, Load, Verdict, tie};
+use super::turns::{Turn, Turns};
 use super::{PipelineError, now_us};
 use crate::lake::{Commit, Found, Known, Lake, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
@@ -20,18 +22,21 @@ pub struct CoreOptions {
     pub ring_bytes: usize,
     /// Memory for remembering ids of durable events.
     pub id_cache_bytes: usize,
+    /// Memory for the files that are merged while rows arrive.
+    pub merge_bytes: u64,
 }
 
 impl CoreOptions {
-    /// Sizes for a memory budget: a sixth of it may wait in the ring, half of that is written at a time by
+    /// Sizes for a memory budget: a seventh of it may wait in the ring, half of that is written at a time by
     /// each of two workers; the rest is for reading, encoding, and what the allocator keeps.
     #[must_use]
     pub fn for_budget(memory_bytes: u64) -> Self {
         let budget = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
         Self {
-            segment_bytes: (budget / 12).max(1 << 20),
-            ring_bytes: (budget / 6).max(2 << 20),
-            id_cache_bytes: budget / 10,
+            segment_bytes: (budget / 14).max(1 << 20),
+            ring_bytes: (budget / 7).max(2 << 20),
+            id_cache_bytes: budget / 12,
+            merge_bytes: memory_bytes / 4,
         }
     }
 }
@@ -75,6 +80,7 @@ pub struct Core {
     commits: Mutex<()>,
     options: CoreOptions,
     born_by_path: Mutex<HashMap<String, i64>>,
+    turns: Turns,
 }
 
 impl std::fmt::Debug for Live {
@@ -114,6 +120,7 @@ impl Core {
             commits: Mutex::default(),
             options,
             born_by_path: Mutex::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -155,6 +162,30 @@ impl Core {
     pub fn position(&self, source: SourceId) -> Option<Arc<SourcePosition>> {
         let live = self.lock();
         live.ring.position(source).or_else(|| live.lake.sources.get(&source).cloned())
+    }
+
+    /// Memory that a merge of files may take beside the pipeline.
+    pub(super) const fn merge_bytes(&self) -> u64 {
+        self.options.merge_bytes
+    }
+
+    /// The right to read, together with others.
+    pub(super) fn shared_turn(&self) -> Turn<'_> {
+        self.turns.shared()
+    }
+
+    /// The right to read a long line: nobody else reads, and the ring is empty where there is a lake to
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be written.
+    pub(super) fn turn_alone(&self, held: Turn<'_>) -> Result<Turn<'_>, PipelineError> {
+        drop(held);
+        let turn = self.turns.alone();
+        self.flush()?;
+        give_back();
+        Ok(turn)
     }
 
     /// Memory of the rows that are not durable.

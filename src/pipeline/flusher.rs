@@ -20,6 +20,9 @@ const GRACE_US: i64 = 24 * 3600 * 1_000_000;
 
 const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
+/// Pause between merges: who reads logs and asks questions comes first.
+const BETWEEN_MERGES: Duration = Duration::from_millis(500);
+
 /// Pause after a failed flush; doubled up to a minute while failures go on.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
@@ -86,13 +89,14 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
         let idle = core.ring_rows() == 0;
         let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
         let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
-        if !idle {
+        if !idle || matches!(done, Ok(true)) {
             give_back();
         }
         pause = match done {
-            Ok(()) => {
+            Ok(more) => {
                 failing = BACK_OFF;
-                every
+                // A merge at a time: what arrives meanwhile is made durable in between.
+                if more { every.min(BETWEEN_MERGES) } else { every }
             }
             Err(error) => {
                 report(&error);
@@ -117,21 +121,25 @@ fn wait(shared: &Shared, pause: Duration) -> bool {
     false
 }
 
-/// Compacts months that have collected many small files, and removes what compaction left long ago. A
-/// damaged file is told and left as it is: nobody who reads logs is stopped by it.
+/// Makes one merge when a month has collected many small files, and removes what merges left long ago;
+/// true when another one is due. A damaged file is told and left as it is: nobody who reads logs is
+/// stopped by it.
 ///
 /// # Errors
 ///
 /// When the lake cannot be read or written; what was there stays valid.
-pub fn tidy(core: &Core) -> Result<(), PipelineError> {
+pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
     if !is_untidy(&core.snapshot()) {
-        return Ok(());
+        return Ok(false);
     }
-    core.upkeep(|lake| {
-        spared(lake.compact(CompactOptions::new(now_us())), "merging small files")?;
-        lake.vacuum(GRACE_US, now_us())
+    let options = CompactOptions { max_merges: 1, memory_bytes: core.merge_bytes(), ..CompactOptions::new(now_us()) };
+    give_back();
+    let merged = core.upkeep(|lake| -> Result<_, LakeError> {
+        let merged = spared(lake.compact(options), "merging small files")?;
+        lake.vacuum(GRACE_US, now_us())?;
+        Ok(merged)
     })?;
-    Ok(())
+    Ok(merged.flatten().is_some_and(|report| report.merges > 0) && is_untidy(&core.snapshot()))
 }
 
 /// What was done, or `None` when a damaged file was in the way, which is told.
@@ -164,10 +172,15 @@ pub fn retain(core: &Core, keep_us: i64) -> Result<(), PipelineError> {
     Ok(())
 }
 
-fn is_untidy(snapshot: &Snapshot) -> bool {
+/// True when a month has more small files than it should.
+#[must_use]
+pub fn is_untidy(snapshot: &Snapshot) -> bool {
     let mut months: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
     for part in snapshot.events.iter().filter(|p| p.bytes < SMALL_BYTES) {
         *months.entry(part.month.as_str()).or_default() += 1;
     }
     months.values().any(|files| *files > SMALL_FILES)
 }
+
+#[cfg(test)]
+mod tests;

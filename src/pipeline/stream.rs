@@ -17,9 +17,6 @@ const SETTLE_US: i64 = 2_000_000;
 /// A document that changes all the time is read this often.
 const OFTEN_US: i64 = 10_000_000;
 
-/// After a line above this the ring is emptied at once.
-const HUGE_LINE_BYTES: usize = 8 << 20;
-
 /// A source with its decoder, ready to read on.
 pub struct StreamReader {
     format: Format,
@@ -214,11 +211,14 @@ impl StreamReader {
         let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
         let mut read = from;
         let mut outcome = Outcome::Read;
-        let mut huge = false;
+        let mut turn = means.core.shared_turn();
         while let Some(frame) = lines.next_frame()? {
             let end = match frame {
+                Frame::Long => {
+                    turn = means.core.turn_alone(turn)?;
+                    continue;
+                }
                 Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
-                    huge = bytes.len() > HUGE_LINE_BYTES;
                     self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
                     end
                 }
@@ -234,14 +234,21 @@ impl StreamReader {
                 read = end;
                 self.mark(&lines, false)?;
                 means.worker.close(&mut self.position, means.progress);
-                self.deliver(means)?;
-                if huge {
-                    // The next line may be as long, and takes its size a few times over while it is
-                    // decoded: the ring must not hold this one then.
+                if turn.is_alone() {
                     lines.relax();
+                }
+                self.deliver(means)?;
+                if turn.is_alone() {
                     means.core.flush()?;
                 }
+                drop(turn);
+                turn = means.core.shared_turn();
                 means.worker.begin(&self.position);
+            }
+            if turn.is_alone() {
+                lines.relax();
+                drop(turn);
+                turn = means.core.shared_turn();
             }
             if means.progress.stopped() {
                 outcome = Outcome::Stopped;
@@ -312,6 +319,10 @@ impl StreamReader {
     }
 
     fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+        let mut turn = means.core.shared_turn();
+        if opened.stat().size > means.limits.long_line as u64 {
+            turn = means.core.turn_alone(turn)?;
+        }
         // Nobody waits for a document in a catch-up, and none that is rewritten all the time is left
         // unread for long.
         let lately = now_us() - self.before.read_at_us < OFTEN_US;
@@ -350,6 +361,10 @@ impl StreamReader {
             ..marks
         };
         self.finish(false, means);
+        if turn.is_alone() && !means.live {
+            self.deliver(means)?;
+            means.core.flush()?;
+        }
         Ok(Outcome::Read)
     }
 

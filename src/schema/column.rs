@@ -17,7 +17,7 @@ const INLINE: usize = 12;
 /// Blocks grow from this size ...
 const FIRST_BLOCK: usize = 8 * 1024;
 /// ... up to this one; a longer value gets a block of its own.
-const LARGEST_BLOCK: usize = 1024 * 1024;
+const LARGEST_BLOCK: usize = 256 * 1024;
 
 /// View of a value of at most [`INLINE`] bytes: length, then the bytes.
 ///

@@ -14,7 +14,7 @@ use crate::discover::{FoundFile, Stat};
 use crate::schema::{Checkpoint, Counts, Format, SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Frame, Limits, Look, Opened, Reader, Registry, anchor, look};
 
-const LIMITS: Limits = Limits { buffer: 1024, max_line: 64 * 1024, max_ratio: 2048 };
+const LIMITS: Limits = Limits { buffer: 1024, long_line: usize::MAX, max_line: 64 * 1024, max_ratio: 2048 };
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -18,7 +18,7 @@ use crate::watch::opened::{Opened, Unpacked, read_unpacked};
 pub(super) const LONG_HEAD: usize = 4096;
 
 /// Most bytes that the buffer grows by at once.
-const GROWTH: usize = 8 << 20;
+const GROWTH: usize = 2 << 20;
 
 /// A compressed file may expand this far before its ratio is asked.
 const FREE_EXPANSION: u64 = 64 << 20;
@@ -28,6 +28,8 @@ const FREE_EXPANSION: u64 = 64 << 20;
 pub struct Limits {
     /// Bytes of the buffer between long lines; at least 1024.
     pub buffer: usize,
+    /// Bytes above which a line is announced before more memory is taken for it.
+    pub long_line: usize,
     /// Bytes of the longest line that is handed out.
     pub max_line: usize,
     /// Most uncompressed bytes per compressed byte, beyond the first 64 MiB.
@@ -36,7 +38,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { buffer: 1 << 20, max_line: 64 << 20, max_ratio: 2048 }
+        Self { buffer: 1 << 20, long_line: usize::MAX, max_line: 64 << 20, max_ratio: 2048 }
     }
 }
 
@@ -52,6 +54,9 @@ pub enum Frame<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// The line that is read is longer than [`Limits::long_line`]: whoever shares memory with others takes
+    /// turns now, and asks for the next frame when its turn has come. Said once a line.
+    Long,
     /// A whole line above the limit.
     TooLong {
         /// Where it starts.
@@ -104,6 +109,7 @@ pub struct Reader {
     head: Vec<u8>,
     skip: Option<Skip>,
     long: Vec<u8>,
+    announced: bool,
     at_end: bool,
 }
 
@@ -134,6 +140,7 @@ impl Reader {
             head: Vec::new(),
             skip: None,
             long: Vec::new(),
+            announced: false,
             at_end: false,
         };
         reader.settle_buffer();
@@ -224,6 +231,9 @@ impl Reader {
             self.scanned = self.end;
             if self.skip.is_some() || self.end - self.start > self.limits.max_line {
                 self.drop_unread();
+            } else if self.end - self.start > self.limits.long_line && !self.announced {
+                self.announced = true;
+                return Ok(Some(Frame::Long));
             }
             if !self.fill()? {
                 return Ok(None);
@@ -272,6 +282,7 @@ impl Reader {
         self.start = newline + 1;
         self.scanned = newline + 1;
         self.offset = end;
+        self.announced = false;
         if let Some(skip) = self.skip.take() {
             self.long = skip.head;
             return Frame::TooLong { offset, end, head: &self.long };
@@ -328,12 +339,13 @@ impl Reader {
         Ok(got > 0)
     }
 
-    /// Gives back what a long line needed, once little is left unread behind it.
+    /// Gives back what a long line needed, but for twice of what is left unread behind it.
     pub fn relax(&mut self) {
         let (unread, keep) = (self.end - self.start, self.start.min(TAIL_BYTES));
-        if self.buffer.len() > self.limits.buffer && keep + unread < self.limits.buffer / 2 {
+        let enough = self.limits.buffer.max((keep + unread) * 2);
+        if self.buffer.len() > enough {
             self.move_to_front(keep);
-            self.buffer.truncate(self.limits.buffer);
+            self.buffer.truncate(enough);
             self.buffer.shrink_to_fit();
         }
     }

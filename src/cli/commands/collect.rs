@@ -61,6 +61,11 @@ pub(in super::super) fn backfill(
         if done.stopped {
             tell(streams, "stopped; what was read is durable, and the next run goes on there")?;
         }
+        if done.is_untidy {
+            let text = "the lake has many small files: devlog compact merges them now, devlog ingest while it runs; \
+                        queries are faster then";
+            tell(streams, text)?;
+        }
     }
     Ok(if done.found == 0 && done.progress.files == 0 { Outcome::Nothing } else { Outcome::Done })
 }

@@ -151,7 +151,8 @@ pub(in crate::cli) fn backfill(
         let found = backfill::look_around(settings, &scope, &core);
         let progress = Progress { files: found.files() as u64, bytes: found.bytes, ..Progress::default() };
         let notes = found.notes.iter().map(ToString::to_string).collect();
-        return Ok(super::Backfilled { progress, found: found.found, failed: 0, stopped: false, notes });
+        let found = found.found;
+        return Ok(super::Backfilled { progress, found, failed: 0, stopped: false, notes, is_untidy: false });
     }
     let progress = Arc::new(pipeline::Progress::default());
     on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
@@ -166,6 +167,7 @@ pub(in crate::cli) fn backfill(
         failed: report.caught_up.failed,
         stopped: progress.stopped(),
         notes: report.notes.iter().map(ToString::to_string).collect(),
+        is_untidy: report.is_untidy,
     })
 }
 

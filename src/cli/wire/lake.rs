@@ -65,7 +65,8 @@ pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError
     let core = writer(settings)?;
     let before = core.snapshot();
     let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
-    let options = CompactOptions { min_parts: 2, ..CompactOptions::new(now_us()) };
+    let options =
+        CompactOptions { min_parts: 2, memory_bytes: settings.memory_bytes / 3, ..CompactOptions::new(now_us()) };
     core.upkeep(|lake| lake.compact(options)).map_err(failed("merging files"))?;
     let after = core.snapshot();
     Ok(Compacted {

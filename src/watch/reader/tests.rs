@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-const SMALL: Limits = Limits { buffer: 1024, max_line: 4000, max_ratio: 2048 };
+const SMALL: Limits = Limits { buffer: 1024, long_line: usize::MAX, max_line: 4000, max_ratio: 2048 };
 
 fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -26,6 +26,7 @@ fn frames(reader: &mut Reader) -> Vec<(u64, u64, Vec<u8>)> {
     let mut all = Vec::new();
     while let Some(frame) = reader.next_frame().unwrap() {
         all.push(match frame {
+            Frame::Long => continue,
             Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => (offset, end, bytes.to_vec()),
             Frame::TooLong { offset, end, head } => (offset, end, [b"LONG:", &head[..8]].concat()),
         });
@@ -259,4 +260,30 @@ fn throughput() {
         let text = format!("{} {} MB at {rate:.0} MB/s\n", path.display(), bytes / 1_000_000);
         std::io::stderr().write_all(text.as_bytes()).unwrap();
     }
+}
+
+#[test]
+fn a_long_line_is_announced_once_before_more_memory_is_taken_for_it() {
+    let (short, long, longer) = (vec![b's'; 900], vec![b'x'; 3000], vec![b'y'; 9000]);
+    let text = [&short[..], b"\n", &long, b"\n", &short, b"\n", &longer, b"\n", &long, b"\nend"].concat();
+    let (_folder, path) = file(&text);
+    let mut reader = open(&path, 0, Limits { long_line: 1500, ..SMALL });
+    let mut seen = Vec::new();
+    loop {
+        let room = reader.buffer.len();
+        match reader.next_frame().unwrap() {
+            None => break,
+            Some(Frame::Long) => {
+                assert!(room < 2500, "{room} bytes before it was announced");
+                seen.push("long".to_owned());
+            }
+            Some(Frame::Line { bytes, .. }) => {
+                seen.push(format!("{} {}", bytes.len(), char::from(bytes[0])));
+                reader.relax();
+            }
+            Some(other) => seen.push(format!("{}", matches!(other, Frame::TooLong { .. }))),
+        }
+    }
+    assert_eq!(seen, ["900 s", "long", "3000 x", "900 s", "long", "true", "long", "3000 x"]);
+    assert_eq!(reader.torn(), b"end");
 }
