@@ -25,6 +25,8 @@ pub struct Report {
     pub found: u64,
     /// What was done with those that had changed.
     pub caught_up: CaughtUp,
+    /// Events that the lake has now and had not before: copies are left out.
+    pub stored: u64,
     /// Places that were not read, and why.
     pub notes: Vec<Note>,
     /// True when the lake has many small files: merging them makes queries faster.
@@ -113,9 +115,17 @@ pub fn run(
     how: How,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
+    let before = durable_rows(core);
     let caught_up = read(settings, core, scope, &mut found, how, progress)?;
+    core.flush()?;
+    let stored = durable_rows(core).saturating_sub(before);
     put_away(settings, core)?;
-    Ok(Report { found: found.found, caught_up, notes: found.notes, is_untidy: is_untidy(&core.snapshot()) })
+    let is_untidy = is_untidy(&core.snapshot());
+    Ok(Report { found: found.found, caught_up, stored, notes: found.notes, is_untidy })
+}
+
+fn durable_rows(core: &Core) -> u64 {
+    core.snapshot().events.iter().map(|part| part.rows).sum()
 }
 
 /// Makes everything durable, deletes what is older than the user wants to keep, and merges a few small files:

@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 use crate::adapters::clean::Cleaner;
 use crate::adapters::json::{Json, write_str};
 
+/// Room for most objects: growing step by step took a tenth of the time of a decoder of short lines.
+const USUAL_BYTES: usize = 192;
+
 /// One JSON object under construction; empty until it has a key.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Extra(String);
 
 impl Extra {
     fn key(&mut self, key: &str) -> &mut String {
+        if self.0.is_empty() {
+            self.0.reserve(USUAL_BYTES);
+        }
         self.0.push(if self.0.is_empty() { '{' } else { ',' });
         write_str(key, &mut self.0);
         self.0.push(':');

@@ -50,6 +50,12 @@ pub enum Note {
         /// The thing.
         path: PathBuf,
     },
+    /// A name that no text can hold: positions and rows name their source as text.
+    #[error("the name of {path:?} is no valid UTF-8; it is not read until it is renamed")]
+    NoText {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A link below a root leads out of it.
     #[error("{path:?} links to {target:?}, outside of the logs' root; add that folder as a root to read it")]
     LinkOutside {
@@ -90,6 +96,7 @@ impl Note {
             Self::Unreadable { path, .. }
             | Self::Special { path }
             | Self::LinkOutside { path, .. }
+            | Self::NoText { path }
             | Self::LinkLoop { path, .. }
             | Self::TooDeep { path }
             | Self::Skipped { path, .. } => path,
@@ -321,8 +328,14 @@ impl<'a> Walk<'a> {
 
     fn entry(&mut self, entry: &fs::DirEntry, kind: FileType, depth: usize) {
         let name = entry.file_name();
+        let is_text = name.to_str().is_some();
         let name = name.to_string_lossy();
-        if kind.is_dir() {
+        if !is_text {
+            let is_ours = if kind.is_dir() { self.enters(&name, &entry.path(), depth) } else { self.wants(&name) };
+            if is_ours {
+                self.note(Note::NoText { path: entry.path() });
+            }
+        } else if kind.is_dir() {
             if self.enters(&name, &entry.path(), depth) {
                 self.push(entry.path(), depth + 1);
             }

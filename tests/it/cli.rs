@@ -39,6 +39,18 @@ fn refused(home: &Home, args: &[&str]) -> String {
 }
 
 #[test]
+fn a_backfill_says_how_many_events_it_has_stored_without_the_copies() {
+    let (home, _) = demo();
+    let told: Value = serde_json::from_str(&home.ok(&["backfill", "--json"])).unwrap();
+    let rows = home.query("SELECT count(*) AS n FROM events");
+    assert_eq!(told["events"], rows[0]["n"]);
+    let read = home.query("SELECT sum(rows) AS n FROM sources");
+    assert!(read[0]["n"].as_u64() > rows[0]["n"].as_u64(), "the demo has copies");
+    let again: Value = serde_json::from_str(&home.ok(&["backfill", "--json"])).unwrap();
+    assert_eq!(again["events"], 0);
+}
+
+#[test]
 fn a_demo_home_is_read_exactly_as_it_was_written() {
     let (home, truth) = demo();
     let rows = home.query(

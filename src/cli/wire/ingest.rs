@@ -162,7 +162,7 @@ pub(in crate::cli) fn backfill(
             .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
-        progress: progress.tally().into(),
+        progress: Progress { events: report.stored, ..progress.tally().into() },
         found: report.found,
         failed: report.caught_up.failed,
         stopped: progress.stopped(),
@@ -184,13 +184,15 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
     let how = How { workers: workers(None), history: plan.once };
-    let caught_up =
-        watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress).map(drop)))?;
-    match caught_up {
+    let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress)))?;
+    let stored = match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.
-        Err(error @ PipelineError::Lake(_)) if !plan.once => tell(&error),
-        other => other.map_err(|source| CliError::failed("reading the logs", source))?,
-    }
+        Err(error @ PipelineError::Lake(_)) if !plan.once => {
+            tell(&error);
+            None
+        }
+        other => Some(other.map_err(|source| CliError::failed("reading the logs", source))?.stored),
+    };
     if !plan.once && !stop.load(Ordering::Relaxed) {
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
@@ -198,7 +200,8 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
         flusher.stop();
     }
     core.flush().map_err(|source| CliError::failed("writing the last rows", source))?;
-    Ok(progress.tally().into())
+    let read = Progress::from(progress.tally());
+    Ok(Progress { events: stored.unwrap_or(read.events), ..read })
 }
 
 fn follow_until(

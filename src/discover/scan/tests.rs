@@ -65,6 +65,22 @@ fn a_pattern_stands_for_the_folders_that_fit_it() {
     assert_eq!(found, [folder.path().join("Claude_a/x"), folder.path().join("Claude_b/x")]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_whose_name_is_no_text_is_told_of_and_not_read() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("projects/p/a.jsonl"));
+    let projects = folder.path().join("projects");
+    write(&projects.join(std::ffi::OsStr::from_bytes(b"p\xff")).join("b.jsonl"));
+    write(&projects.join("p").join(std::ffi::OsStr::from_bytes(b"\xfe.jsonl")));
+    write(&projects.join("p").join(std::ffi::OsStr::from_bytes(b"\xfe.png")));
+    let (files, notes) = seen(&claude(folder.path()));
+    assert_eq!(files, ["projects/p/a.jsonl"]);
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("no valid UTF-8")), "{notes:?}");
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::symlink;
