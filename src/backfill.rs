@@ -25,7 +25,7 @@ pub struct Report {
     pub found: u64,
     /// What was done with those that had changed.
     pub caught_up: CaughtUp,
-    /// Events that the lake has now and had not before: copies are left out.
+    /// Events that were added to the lake, without the copies, and before `retention` deletes any.
     pub stored: u64,
     /// Places that were not read, and why.
     pub notes: Vec<Note>,
@@ -119,7 +119,7 @@ pub fn run(
     let caught_up = read(settings, core, scope, &mut found, how, progress)?;
     core.flush()?;
     let stored = durable_rows(core).saturating_sub(before);
-    put_away(settings, core)?;
+    put_away(settings, core, found.files() > 0)?;
     let is_untidy = is_untidy(&core.snapshot());
     Ok(Report { found: found.found, caught_up, stored, notes: found.notes, is_untidy })
 }
@@ -130,12 +130,14 @@ fn durable_rows(core: &Core) -> u64 {
 
 /// Makes everything durable, deletes what is older than the user wants to keep, and merges a few small files:
 /// all that a large backfill leaves would take longer than the backfill, and somebody waits for it.
-fn put_away(settings: &Settings, core: &Core) -> Result<(), PipelineError> {
+fn put_away(settings: &Settings, core: &Core, was_read: bool) -> Result<(), PipelineError> {
     core.flush()?;
     if let Some(keep_us) = keep_us(settings) {
         retain(core, keep_us)?;
     }
-    tidy(core)?;
+    if was_read {
+        tidy(core)?;
+    }
     Ok(())
 }
 
@@ -194,7 +196,7 @@ pub fn refresh(
         // Somebody may have committed between the two looks.
         let mut found = look_around(settings, &scope, &core);
         read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
-        put_away(settings, &core)?;
+        put_away(settings, &core, true)?;
         Ok(Arc::new(core))
     });
     match written {

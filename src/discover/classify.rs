@@ -24,6 +24,8 @@ pub struct Found {
 /// in an agent's folder (`transcripts/ses_*.jsonl`).
 #[must_use]
 pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
+    // Positions and rows name their source as text.
+    relative.to_str()?;
     if let Layout::Files(files) = root.layout {
         let pattern = files.find(relative)?;
         return Some(Found {

@@ -183,7 +183,7 @@ impl Lake {
 fn plan(parts: &[Arc<Part>], damaged: &HashMap<String, LakeError>, options: CompactOptions) -> Option<Vec<Arc<Part>>> {
     let small = |part: &&Arc<Part>| part.bytes < options.target_bytes / 2 && !damaged.contains_key(&part.path);
     let small: Vec<&Arc<Part>> = parts.iter().filter(small).collect();
-    // Classes of sizes by powers of four from 64 KiB: what is merged was not merged just before.
+    // Classes of sizes by powers of four from 256 KiB: a row is rewritten a few times in its life.
     let class = |part: &Part| (part.bytes >> 16).max(1).ilog2() / 2;
     let min_parts = options.min_parts.max(2);
     let next = choose(&small, class, min_parts.max(ENOUGH), options);
@@ -216,8 +216,8 @@ fn fitting(group: &[&Arc<Part>], least: usize, options: CompactOptions) -> usize
     for (taken, part) in group.iter().enumerate() {
         let open = group[..taken].iter().filter(|earlier| earlier.max_ts_us >= part.min_ts_us);
         let open_bytes = open.map(|part| memory(part)).sum::<u64>() + memory(part);
-        let too_large = bytes + part.bytes > options.target_bytes && taken >= 2;
-        if taken == FAN_IN || too_large || (open_bytes > options.memory_bytes && taken >= least) {
+        let too_large = bytes + part.bytes > options.target_bytes;
+        if taken == FAN_IN || (taken >= least && (too_large || open_bytes > options.memory_bytes)) {
             return taken;
         }
         bytes += part.bytes;

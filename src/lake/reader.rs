@@ -10,11 +10,15 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::disk;
 use super::error::{At, LakeError};
 use super::ids::{IdCollector, PartIds};
 use crate::schema::Table;
+
+/// Size of a batch of whole rows: as views they keep each page in memory that they touch.
+const BATCH_BYTES: i64 = 4 << 20;
 
 /// Reads the rows of one file in the order they stand there, as batches of the table's schema.
 pub(crate) struct PartReader {
@@ -25,7 +29,7 @@ pub(crate) struct PartReader {
 
 impl PartReader {
     /// Opens `path` for batches of at most `rows` rows with the columns of `table` that `wanted`
-    /// names, or all of them.
+    /// names, or all of them; whole rows that are long come in smaller batches.
     pub(crate) fn open(path: &Path, table: &Table, wanted: Option<&[&str]>, rows: usize) -> Result<Self, LakeError> {
         let file = match disk::open_file(path) {
             Ok(file) => file,
@@ -44,6 +48,7 @@ impl PartReader {
             .filter(|i| schema.column_with_name(metadata.schema().field(*i).name()).is_some())
             .collect();
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        let rows = if wanted.is_none() { rows.min(rows_of_a_batch(metadata.metadata())) } else { rows };
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let inner = builder.with_projection(mask).with_batch_size(rows).build().at("read", path)?;
         Ok(Self { path: path.to_owned(), inner, schema })
@@ -70,6 +75,14 @@ impl PartReader {
             .collect();
         RecordBatch::try_new(Arc::clone(&self.schema), columns?)
     }
+}
+
+/// Rows that take about [`BATCH_BYTES`] in a file whose rows are of equal size, at least one.
+fn rows_of_a_batch(metadata: &ParquetMetaData) -> usize {
+    let groups = metadata.row_groups();
+    let sum = |of: fn(&RowGroupMetaData) -> i64| groups.iter().map(of).sum::<i64>().max(1);
+    let (bytes, rows) = (sum(RowGroupMetaData::total_byte_size), sum(RowGroupMetaData::num_rows));
+    usize::try_from(BATCH_BYTES.saturating_mul(rows) / bytes).unwrap_or(usize::MAX).max(1)
 }
 
 fn as_view(field: &Field) -> Field {

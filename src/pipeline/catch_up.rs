@@ -155,6 +155,7 @@ impl Pass<'_> {
             }
             self.progress.file_done();
             if worker.is_full() {
+                let _turn = self.core.shared_turn();
                 worker.deliver(self.core, self.progress)?;
             }
         };
@@ -163,6 +164,7 @@ impl Pass<'_> {
             self.progress.stop();
         }
         result?;
+        let _turn = self.core.shared_turn();
         worker.deliver(self.core, self.progress)?;
         Ok((done, later))
     }

@@ -174,18 +174,22 @@ impl Core {
         self.turns.shared()
     }
 
-    /// The right to read a long line: nobody else reads, and the ring is empty where there is a lake to
-    /// write.
-    ///
-    /// # Errors
-    ///
-    /// When the lake cannot be written.
-    pub(super) fn turn_alone(&self, held: Turn<'_>) -> Result<Turn<'_>, PipelineError> {
+    /// The right to read a long line: nobody else reads or delivers, and the ring has been written, where
+    /// there is a lake to write and it can be.
+    pub(super) fn turn_alone(&self, held: Turn<'_>) -> Turn<'_> {
         drop(held);
         let turn = self.turns.alone();
-        self.flush()?;
+        self.spill();
         give_back();
-        Ok(turn)
+        turn
+    }
+
+    /// Makes everything durable if that is possible now. What is not stays in the ring, and the next who
+    /// needs its room hears why.
+    pub(super) fn spill(&self) {
+        if let Err(error) = self.flush() {
+            tracing::debug!(%error, "rows stay in memory for now");
+        }
     }
 
     /// Memory of the rows that are not durable.

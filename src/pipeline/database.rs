@@ -273,6 +273,7 @@ impl DatabaseReader {
             if means.worker.is_full() {
                 // Durable positions stay where they are until the end of the look.
                 means.worker.close(&mut self.position, means.progress);
+                let _turn = means.core.shared_turn();
                 match means.worker.deliver(means.core, means.progress) {
                     Ok(copies) => copies.into_iter().for_each(|(source, n)| self.count_copies(source, n)),
                     Err(error) => failed = Some(error),

@@ -85,21 +85,34 @@ impl Drop for Flusher {
 fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, report: &impl Fn(&PipelineError)) {
     let mut pause = every;
     let mut failing = BACK_OFF;
+    let mut flushed: Option<Instant> = None;
     while wait(shared, pause) {
-        let idle = core.ring_rows() == 0;
-        let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
-        let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
-        if !idle || matches!(done, Ok(true)) {
-            give_back();
-        }
+        let done = if flushed.is_some_and(|at| at.elapsed() < every) {
+            tidy(core)
+        } else {
+            flushed = None;
+            let idle = core.ring_rows() == 0;
+            let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
+            let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
+            if !idle {
+                give_back();
+            }
+            done
+        };
         pause = match done {
-            Ok(more) => {
+            // A merge at a time: what arrives meanwhile is made durable in between.
+            Ok(true) => {
+                flushed.get_or_insert_with(Instant::now);
+                every.min(BETWEEN_MERGES)
+            }
+            Ok(false) => {
                 failing = BACK_OFF;
-                // A merge at a time: what arrives meanwhile is made durable in between.
-                if more { every.min(BETWEEN_MERGES) } else { every }
+                flushed = None;
+                every
             }
             Err(error) => {
                 report(&error);
+                flushed = None;
                 failing = (failing * 2).min(Duration::from_secs(60));
                 failing
             }
@@ -134,12 +147,14 @@ pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
     }
     let options = CompactOptions { max_merges: 1, memory_bytes: core.merge_bytes(), ..CompactOptions::new(now_us()) };
     give_back();
-    let merged = core.upkeep(|lake| -> Result<_, LakeError> {
-        let merged = spared(lake.compact(options), "merging small files")?;
-        lake.vacuum(GRACE_US, now_us())?;
-        Ok(merged)
+    let before = core.snapshot().version;
+    core.upkeep(|lake| {
+        spared(lake.compact(options), "merging small files")?;
+        lake.vacuum(GRACE_US, now_us())
     })?;
-    Ok(merged.flatten().is_some_and(|report| report.merges > 0) && is_untidy(&core.snapshot()))
+    give_back();
+    let after = core.snapshot();
+    Ok(after.version != before && is_untidy(&after))
 }
 
 /// What was done, or `None` when a damaged file was in the way, which is told.

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use super::companions::{changed_ns, read_companions};
 use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, vanished};
+use super::turns::Turn;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
 use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
@@ -215,7 +216,10 @@ impl StreamReader {
         while let Some(frame) = lines.next_frame()? {
             let end = match frame {
                 Frame::Long => {
-                    turn = means.core.turn_alone(turn)?;
+                    // Whoever follows the logs is the only reader.
+                    if !means.live {
+                        turn = means.core.turn_alone(turn);
+                    }
                     continue;
                 }
                 Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
@@ -239,7 +243,7 @@ impl StreamReader {
                 }
                 self.deliver(means)?;
                 if turn.is_alone() {
-                    means.core.flush()?;
+                    means.core.spill();
                 }
                 drop(turn);
                 turn = means.core.shared_turn();
@@ -268,6 +272,7 @@ impl StreamReader {
         self.next = lines.offset();
         *means.buffer = lines.into_buffer();
         self.finish(false, means);
+        self.hand_over(&turn, means)?;
         Ok(outcome)
     }
 
@@ -320,8 +325,8 @@ impl StreamReader {
 
     fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
         let mut turn = means.core.shared_turn();
-        if opened.stat().size > means.limits.long_line as u64 {
-            turn = means.core.turn_alone(turn)?;
+        if !means.live && (opened.is_packed() || opened.stat().size > means.limits.long_line as u64) {
+            turn = means.core.turn_alone(turn);
         }
         // Nobody waits for a document in a catch-up, and none that is rewritten all the time is left
         // unread for long.
@@ -361,11 +366,17 @@ impl StreamReader {
             ..marks
         };
         self.finish(false, means);
-        if turn.is_alone() && !means.live {
-            self.deliver(means)?;
-            means.core.flush()?;
-        }
+        self.hand_over(&turn, means)?;
         Ok(Outcome::Read)
+    }
+
+    /// What was read alone is durable before others read.
+    fn hand_over(&mut self, turn: &Turn<'_>, means: &mut Means<'_>) -> Result<(), Stop> {
+        if turn.is_alone() {
+            self.deliver(means)?;
+            means.core.spill();
+        }
+        Ok(())
     }
 
     /// Hands out what its agent has marked as finished: nobody will look again soon.

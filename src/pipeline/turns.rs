@@ -4,6 +4,7 @@
 //!   file, as that page compressed
 //! - readers share their turn for a load of rows at a time; one that has met a long line waits until the
 //!   others have handed theirs over, and reads on alone
+//! - whoever reads a database takes a turn only to hand rows over: its records come one by one
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -17,7 +17,7 @@ use crate::watch::opened::{Opened, Unpacked, read_unpacked};
 /// Bytes kept of a line or document that is too long.
 pub(super) const LONG_HEAD: usize = 4096;
 
-/// Most bytes that the buffer grows by at once.
+/// Most bytes that a small buffer grows by at once; a large one grows by an eighth.
 const GROWTH: usize = 2 << 20;
 
 /// A compressed file may expand this far before its ratio is asked.
@@ -257,6 +257,7 @@ impl Reader {
         }
         self.remember_head(self.end);
         self.offset = end;
+        self.announced = false;
         let from = std::mem::replace(&mut self.start, self.end);
         self.scanned = self.end;
         if let Some(skip) = self.skip.take() {
@@ -366,7 +367,8 @@ impl Reader {
         }
         if self.end == self.buffer.len() {
             let ceiling = self.limits.max_line.saturating_add(TAIL_BYTES + 2).max(self.limits.buffer);
-            let wanted = (self.buffer.len() * 2).min(self.buffer.len() + GROWTH).min(ceiling).max(self.end + 1);
+            let step = self.buffer.len().min(GROWTH.max(self.buffer.len() / 8));
+            let wanted = (self.buffer.len() + step).min(ceiling).max(self.end + 1);
             self.buffer.reserve_exact(wanted - self.buffer.len());
             self.buffer.resize(wanted, 0);
         }
@@ -448,6 +450,7 @@ impl Reader {
     /// Gives the buffer back and keeps the file open, small: unread bytes are read again later.
     #[must_use]
     pub fn park(&mut self) -> Vec<u8> {
+        self.announced = false;
         let last = self.last_bytes().to_vec();
         let mut buffer = std::mem::replace(&mut self.buffer, last);
         self.set_window(self.buffer.len());

@@ -1,4 +1,4 @@
-//! Files that are being written while a catch-up reads them.
+//! Files that are being written while a catch-up reads them, and files of long lines.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use arrow::util::display::array_value_to_string;
 
 use super::*;
 use crate::config::{Os, Places};
-use crate::lake::Snapshot;
+use crate::lake::{Lake, LakeOptions, Snapshot};
 use crate::pipeline::{CoreOptions, Scope, survey};
 use crate::schema::Folders;
 
@@ -176,4 +176,36 @@ fn a_database_that_stays_busy_is_a_source_with_the_reason() {
     let (done, sources) = caught_up(home.path());
     assert_eq!((done.read, done.waiting), (0, 1));
     assert_eq!(sources, [(0, 0, Some(STILL_WRITTEN.to_owned()))]);
+}
+
+#[test]
+fn long_lines_that_two_workers_meet_at_once_are_all_read_and_leave_nothing_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let folder = home.join(".claude/projects/p");
+    std::fs::create_dir_all(&folder).unwrap();
+    for session in 0..6 {
+        let line = |number: usize| {
+            let text = "x".repeat(if number % 3 == 0 { 600_000 } else { 50 });
+            let message = format!(r#"{{"role":"user","content":"{session} {number} {text}"}}"#);
+            format!(
+                r#"{{"type":"user","uuid":"u-{session}-{number}","sessionId":"s{session}","timestamp":"2026-03-01T00:00:0{number}.000Z","message":{message}}}"#
+            )
+        };
+        // The last one is long and has no newline.
+        let lines: Vec<String> = (0..10).map(line).collect();
+        std::fs::write(folder.join(format!("s{session}.jsonl")), lines.join("\n")).unwrap();
+    }
+    let lake = Lake::open(LakeOptions::new(&dir.path().join("lake"), 0)).unwrap();
+    let core = Core::writing(lake, CoreOptions::for_budget(16 << 20));
+    let places = Places { os: Os::Linux, home, env: Default::default() };
+    let found = survey(&places, &Scope::default(), &core.positions());
+    let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
+    let limits = Limits { buffer: 64 << 10, long_line: 200_000, ..Limits::default() };
+    catch_up(&core, &found, &stamp, limits, How { workers: 3, history: true }, &Progress::default()).unwrap();
+    core.flush().unwrap();
+    assert_eq!(core.snapshot().events.iter().map(|part| part.rows).sum::<u64>(), 60);
+    assert_eq!(core.ring_rows(), 0);
+    let counts = core.positions().into_values().map(|position| position.counts.lines).sum::<u64>();
+    assert_eq!(counts, 60);
 }
