@@ -186,7 +186,7 @@ fn long_lines_that_two_workers_meet_at_once_are_all_read_and_leave_nothing_in_me
     std::fs::create_dir_all(&folder).unwrap();
     for session in 0..6 {
         let line = |number: usize| {
-            let text = "x".repeat(if number % 3 == 0 { 600_000 } else { 50 });
+            let text = "x".repeat(if number.is_multiple_of(3) { 600_000 } else { 50 });
             let message = format!(r#"{{"role":"user","content":"{session} {number} {text}"}}"#);
             format!(
                 r#"{{"type":"user","uuid":"u-{session}-{number}","sessionId":"s{session}","timestamp":"2026-03-01T00:00:0{number}.000Z","message":{message}}}"#
