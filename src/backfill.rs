@@ -128,10 +128,9 @@ fn durable_rows(core: &Core) -> u64 {
     core.snapshot().events.iter().map(|part| part.rows).sum()
 }
 
-/// Makes everything durable, deletes what is older than the user wants to keep, and merges a few small files:
-/// all that a large backfill leaves would take longer than the backfill, and somebody waits for it.
+/// Deletes what is older than the user wants to keep; after something was read merges a few small files: all
+/// that a large backfill leaves would take longer than the backfill, and somebody waits for it.
 fn put_away(settings: &Settings, core: &Core, was_read: bool) -> Result<(), PipelineError> {
-    core.flush()?;
     if let Some(keep_us) = keep_us(settings) {
         retain(core, keep_us)?;
     }
@@ -196,6 +195,7 @@ pub fn refresh(
         // Somebody may have committed between the two looks.
         let mut found = look_around(settings, &scope, &core);
         read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
+        core.flush()?;
         put_away(settings, &core, true)?;
         Ok(Arc::new(core))
     });

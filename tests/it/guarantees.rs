@@ -107,13 +107,15 @@ fn what_an_agent_may_still_change_is_visible_as_provisional_and_not_on_disk() {
 }
 
 #[test]
-fn a_line_of_forty_megabytes_decodes_within_the_memory_budget() {
+fn lines_of_forty_megabytes_in_two_logs_at_once_decode_within_the_memory_budget() {
     let home = Home::new();
-    let log = home.claude("-home-u-shop", "s1");
-    for n in 0..3 {
-        append(&log, &prompt("s1", n, &"long text ".repeat(4 << 20)));
+    for session in ["s1", "s2"] {
+        let log = home.claude("-home-u-shop", session);
+        for n in 0..2 {
+            append(&log, &prompt(session, n, &"long text ".repeat(4 << 20)));
+        }
     }
-    let mut child = home.command(&["backfill", "--memory", "256MB"]).spawn().unwrap();
+    let mut child = home.command(&["backfill", "--memory", "256MB", "--jobs", "2"]).spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak_kib = 0u64;
     while child.try_wait().unwrap().is_none() {

@@ -51,7 +51,7 @@ fn fill(path: &Path) {
 #[test]
 #[ignore = "measures; run it by itself, optimised"]
 #[expect(clippy::print_stderr, reason = "a measurement says what it measured")]
-fn decoding_is_at_least_half_as_fast_as_selecting_the_same_rows() {
+fn how_fast_decoding_is_against_selecting_the_same_rows() {
     let (_folder, path) = database(SCHEMA);
     fill(&path);
     let best = |work: &dyn Fn() -> usize| -> (Duration, usize) {
@@ -108,5 +108,5 @@ fn decoding_is_at_least_half_as_fast_as_selecting_the_same_rows() {
         "{selected} rows: plain SELECT {plain:?}, the decoder's query alone {asking:?}, with decoding {decoding:?} \
          ({events} events); ratio {ratio:.2}"
     );
-    assert!(ratio > 0.0 && events > selected / 2);
+    assert!(events > selected / 2);
 }
