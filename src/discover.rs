@@ -5,8 +5,8 @@
 //! - [`scan()`] walks the roots' own folders with `readdir`, and asks for metadata only of files whose
 //!   name can be a log; one unreadable place is reported and the walk goes on
 //! - [`explicit()`] takes any folder or file and decides by content ([`sniff()`])
-//! - symbolic links are followed for a root and its own top folders (people keep those elsewhere);
-//!   below them only inside the root, and never twice
+//! - symbolic links are followed wherever they lead, since people keep logs elsewhere: each folder and
+//!   file once, under the name that no link is part of, else under the first link's
 //!
 //! - [`project_roots`] are the places inside projects, where some agents log: known from what other logs
 //!   name as working folder
@@ -18,7 +18,9 @@ mod agents;
 mod classify;
 mod editors;
 mod explicit;
+mod links;
 mod mapped;
+mod note;
 mod pattern;
 mod places;
 mod projects;
@@ -29,11 +31,13 @@ mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
 pub use explicit::{explicit, explicit_mapped};
+pub use links::{Elsewhere, Followed};
 pub use mapped::{is_named_like, mapped_roots};
+pub use note::Note;
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use projects::{named_projects, project_roots};
-pub use scan::{FoundFile, Note, Seen, agent_of, expand, matching_paths, scan, scan_below};
+pub use scan::{FoundFile, Seen, agent_of, expand, matching_paths, scan, scan_among, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
 pub use unreadable::unreadable;

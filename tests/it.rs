@@ -35,6 +35,9 @@ mod lake_power;
 mod lake_world;
 #[path = "it/layers.rs"]
 mod layers;
+#[cfg(unix)]
+#[path = "it/links.rs"]
+mod links;
 #[path = "it/live.rs"]
 mod live;
 #[cfg(unix)]

@@ -3,18 +3,16 @@
 //! Nearly all of the time is the kernel's (`statx`), and folders do not disturb one another: once
 //! enough folders wait, a second thread takes half of them.
 
-use std::collections::HashSet;
 use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_barren, may_be_log_of};
+use crate::discover::links::{Elsewhere, Followed, Met};
+use crate::discover::note::{MAX_DEPTH, MOST_LINKED, Note};
 use crate::discover::places::{Layout, Root};
 use crate::discover::stat::Stat;
 use crate::schema::Format;
-
-/// Deepest folder that a walk enters; real trees end far above it.
-const MAX_DEPTH: usize = 32;
 
 /// A log file that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,84 +29,13 @@ pub struct FoundFile {
     pub stat: Stat,
 }
 
-/// Why a place was not read. The walk went on after each of them.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Note {
-    /// The operating system refused; what is known of sources below `path` still holds.
-    #[error("cannot read {path:?}: {source}")]
-    Unreadable {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A FIFO, socket or device has the name of a log; opening it could block for ever.
-    #[error("{path:?} is not a regular file; it is not read")]
-    Special {
-        /// The thing.
-        path: PathBuf,
-    },
-    /// A name that no text can hold: positions and rows name their source as text.
-    #[error("the name of {path:?} is no valid UTF-8; it is not read until it is renamed")]
-    NoText {
-        /// The file or folder.
-        path: PathBuf,
-    },
-    /// A link below a root leads out of it.
-    #[error("{path:?} links to {target:?}, outside of the logs' root; add that folder as a root to read it")]
-    LinkOutside {
-        /// The link.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// A link leads to a folder above itself.
-    #[error("{path:?} links to {target:?}, which contains it; it is not followed")]
-    LinkLoop {
-        /// The link.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// A folder lies deeper than any agent writes.
-    #[error("{path:?} is nested deeper than {MAX_DEPTH} folders; it is not entered")]
-    TooDeep {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file given by the user is no log that devlog knows.
-    #[error("{path:?} is skipped: {reason}")]
-    Skipped {
-        /// The file.
-        path: PathBuf,
-        /// What was missing.
-        reason: crate::discover::Unknown,
-    },
-}
-
-impl Note {
-    /// What it is about.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Unreadable { path, .. }
-            | Self::Special { path }
-            | Self::LinkOutside { path, .. }
-            | Self::NoText { path }
-            | Self::LinkLoop { path, .. }
-            | Self::TooDeep { path }
-            | Self::Skipped { path, .. } => path,
-        }
-    }
-}
-
 /// What a walk hands out.
 #[derive(Debug)]
 pub enum Seen {
     /// A log file.
     File(FoundFile),
+    /// A link below the root that was followed: changes in what it leads to are its own.
+    Link(Followed),
     /// A place that was not read, and why.
     Note(Note),
 }
@@ -159,16 +86,21 @@ fn matching(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
 
 /// Walks the folders of `root` and calls `visit` for each log file and each place that could not be
 /// read. A root or folder that does not exist is nothing to tell. The order is the file system's.
-pub fn scan(root: &Root, mut visit: impl FnMut(Seen)) {
+pub fn scan(root: &Root, visit: impl FnMut(Seen)) {
+    scan_among(root, &Elsewhere::default(), visit);
+}
+
+/// The same beside other roots: a link that leads into the folders of one of them is met there.
+pub fn scan_among(root: &Root, elsewhere: &Elsewhere<'_>, mut visit: impl FnMut(Seen)) {
     for root in expand(root) {
         let folders: Vec<PathBuf> = root.folders().collect();
-        let mut walk = Walk::new(&root.path, &folders, &mut visit, Rule::Place(&root));
+        let mut walk = Walk::new(&root.path, &mut visit, Rule::Place(&root));
         for file in root.files().flat_map(|file| matching_paths(&file)) {
             walk.single(&file);
         }
         walk.stack.extend(folders.iter().map(|folder| (folder.clone(), 0)));
         walk.run(FEW_FOLDERS);
-        let mut waiting = std::mem::take(&mut walk.stack);
+        let (mut waiting, mut links) = (std::mem::take(&mut walk.stack), std::mem::take(&mut walk.links));
         if !waiting.is_empty() {
             let mut turn = false;
             let other: Waiting = waiting
@@ -178,29 +110,29 @@ pub fn scan(root: &Root, mut visit: impl FnMut(Seen)) {
                 })
                 .collect();
             drop(walk);
-            in_two(&root, &folders, waiting, other, &mut visit);
+            links.extend(in_two(&root, waiting, other, &mut visit));
+            walk = Walk::new(&root.path, &mut visit, Rule::Place(&root));
         }
+        walk.follow(links, &folders, elsewhere);
     }
 }
 
-/// Walks two sets of folders at once. Links are followed afterwards, in one place, so that no two
-/// links lead to the same folder twice.
-fn in_two(root: &Root, folders: &[PathBuf], own: Waiting, other: Waiting, visit: &mut dyn FnMut(Seen)) {
+/// Walks two sets of folders at once; returns the links in them. Those are followed afterwards, in one
+/// place, so that no two links lead to the same folder twice.
+fn in_two(root: &Root, own: Waiting, other: Waiting, visit: &mut dyn FnMut(Seen)) -> Vec<Link> {
     let part = |stack: Waiting, visit: &mut dyn FnMut(Seen)| {
-        let mut walk = Walk::new(&root.path, folders, visit, Rule::Place(root));
-        walk.deferred = Some(Vec::new());
+        let mut walk = Walk::new(&root.path, visit, Rule::Place(root));
         walk.stack = stack;
         walk.run(usize::MAX);
-        walk.deferred.unwrap_or_default()
+        walk.links
     };
-    let mut links = Vec::new();
     std::thread::scope(|scope| {
         let helper = scope.spawn(|| {
             let mut seen = Vec::new();
             let links = part(other, &mut |found| seen.push(found));
             (seen, links)
         });
-        links = part(own, visit);
+        let mut links = part(own, visit);
         match helper.join() {
             Ok((seen, more)) => {
                 seen.into_iter().for_each(&mut *visit);
@@ -208,26 +140,27 @@ fn in_two(root: &Root, folders: &[PathBuf], own: Waiting, other: Waiting, visit:
             }
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    });
-    links.sort();
-    let mut walk = Walk::new(&root.path, folders, visit, Rule::Place(root));
-    for (path, name, depth) in links {
-        walk.link(path, &name, depth);
-        walk.run(usize::MAX);
-    }
+        links
+    })
 }
 
-/// Walks `folder` only, which lies at or below one of the folders of `root`.
-pub fn scan_below(root: &Root, folder: &Path, mut visit: impl FnMut(Seen)) {
-    let folders: Vec<PathBuf> = root.folders().collect();
-    Walk::new(&root.path, &folders, &mut visit, Rule::Place(root)).folder(folder.to_owned());
+/// Walks `folder` only, which lies at or below one of the folders of `root`. Follows no link; true when
+/// there is one, which only a whole scan can place.
+pub fn scan_below(root: &Root, folder: &Path, mut visit: impl FnMut(Seen)) -> bool {
+    let mut walk = Walk::new(&root.path, &mut visit, Rule::Place(root));
+    walk.stack.push((folder.to_owned(), 0));
+    walk.run(usize::MAX);
+    !walk.links.is_empty()
 }
 
 /// Walks everything below `path`, and calls `decide` for each regular file (with its name).
 pub(super) fn scan_all(path: &Path, decide: &mut dyn FnMut(&Path, &Stat) -> Option<Seen>, visit: &mut dyn FnMut(Seen)) {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let folders = [path.clone()];
-    Walk::new(&path, &folders, visit, Rule::Ask(decide)).folder(path.clone());
+    let mut walk = Walk::new(&path, visit, Rule::Ask(decide));
+    walk.stack.push((path.clone(), 0));
+    walk.run(usize::MAX);
+    let links = std::mem::take(&mut walk.links);
+    walk.follow(links, std::slice::from_ref(&path), &Elsewhere::default());
 }
 
 /// How a walk decides what a file is.
@@ -242,35 +175,27 @@ struct Walk<'a> {
     root: &'a Path,
     rule: Rule<'a>,
     visit: &'a mut dyn FnMut(Seen),
-    /// Real paths of the root and of all folders walked from the top.
-    real_root: PathBuf,
-    tops: Vec<PathBuf>,
-    /// Real paths of linked folders entered so far.
-    followed: HashSet<PathBuf>,
     stack: Waiting,
-    /// Links met, when another thread must not follow them at the same time.
-    deferred: Option<Vec<(PathBuf, String, usize)>>,
+    /// Links met, to be followed when the folders have been walked.
+    links: Vec<Link>,
+    /// The link behind which the walk is: its path, where it leads, folders so far.
+    behind: Option<(PathBuf, PathBuf, usize)>,
+    /// What has a name of its own already.
+    met: Met,
 }
 
 /// Folders to walk, with their depth.
 type Waiting = Vec<(PathBuf, usize)>;
 
+/// A link that was met: its path and depth.
+type Link = (PathBuf, usize);
+
 /// Waiting folders that one thread walks faster than two.
 const FEW_FOLDERS: usize = 48;
 
 impl<'a> Walk<'a> {
-    fn new(root: &'a Path, folders: &[PathBuf], visit: &'a mut dyn FnMut(Seen), rule: Rule<'a>) -> Self {
-        let real = |path: &Path| fs::canonicalize(path).ok();
-        Self {
-            root,
-            rule,
-            visit,
-            real_root: real(root).unwrap_or_else(|| root.to_owned()),
-            tops: folders.iter().filter_map(|f| real(f)).collect(),
-            followed: HashSet::new(),
-            stack: Vec::new(),
-            deferred: None,
-        }
+    fn new(root: &'a Path, visit: &'a mut dyn FnMut(Seen), rule: Rule<'a>) -> Self {
+        Self { root, rule, visit, stack: Vec::new(), links: Vec::new(), behind: None, met: Met::default() }
     }
 
     fn note(&mut self, note: Note) {
@@ -291,11 +216,6 @@ impl<'a> Walk<'a> {
             Ok(_) => self.note(Note::Special { path: path.to_owned() }),
             Err(error) => self.unreadable(path.to_owned(), error),
         }
-    }
-
-    fn folder(&mut self, top: PathBuf) {
-        self.stack.push((top, 0));
-        self.run(usize::MAX);
     }
 
     /// Walks until nothing waits, or more than `most` folders do.
@@ -348,10 +268,7 @@ impl<'a> Walk<'a> {
             }
         } else if kind.is_symlink() {
             if self.wants(&name) || self.enters(&name, &entry.path(), depth) {
-                match &mut self.deferred {
-                    Some(links) => links.push((entry.path(), name.into_owned(), depth)),
-                    None => self.link(entry.path(), &name, depth),
-                }
+                self.links.push((entry.path(), depth));
             }
         } else if self.wants(&name) {
             self.note(Note::Special { path: entry.path() });
@@ -380,10 +297,16 @@ impl<'a> Walk<'a> {
 
     fn push(&mut self, path: PathBuf, depth: usize) {
         if depth > MAX_DEPTH {
-            self.note(Note::TooDeep { path });
-        } else {
-            self.stack.push((path, depth));
+            return self.note(Note::TooDeep { path });
         }
+        if let Some((link, target, folders)) = &mut self.behind {
+            *folders += 1;
+            let real = path.strip_prefix(link).map(|below| target.join(below));
+            if *folders > MOST_LINKED || real.is_ok_and(|real| self.met.is_folder(&real)) {
+                return;
+            }
+        }
+        self.stack.push((path, depth));
     }
 
     fn file(&mut self, path: PathBuf, stat: &Stat) {
@@ -405,39 +328,104 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A link is entered when it leads inside the root to a place that the walk does not meet anyway.
-    fn link(&mut self, path: PathBuf, name: &str, depth: usize) {
-        let target = match fs::canonicalize(&path) {
-            Ok(target) => target,
-            Err(error) => return self.unreadable(path, error),
-        };
-        let metadata = match fs::metadata(&target) {
-            Ok(metadata) => metadata,
-            Err(error) => return self.unreadable(path, error),
-        };
-        if !metadata.is_dir() && !metadata.is_file() {
-            if self.wants(name) {
-                self.note(Note::Special { path });
+    /// Follows `links` and those behind them, in the order of their paths, each to what has no name yet.
+    fn follow(&mut self, mut links: Vec<Link>, folders: &[PathBuf], elsewhere: &Elsewhere<'_>) {
+        if links.is_empty() {
+            return;
+        }
+        self.met = Met::new(folders, elsewhere);
+        while !links.is_empty() {
+            links.sort();
+            for (path, depth) in std::mem::take(&mut links) {
+                self.link(path, depth);
             }
-        } else if self.tops.iter().chain(&self.followed).any(|top| target != *top && target.starts_with(top)) {
-            // Met under its own name.
-        } else if self.tops.iter().chain(&self.followed).any(|top| top.starts_with(&target)) {
-            if !self.followed.contains(&target) {
-                self.note(Note::LinkLoop { path, target });
-            }
-        } else if !target.starts_with(&self.real_root) {
-            if metadata.is_dir() || self.wants(name) {
-                self.note(Note::LinkOutside { path, target });
-            }
-        } else if metadata.is_file() {
-            if self.wants(name) {
-                self.file(path, &Stat::of(&metadata));
-            }
-        } else {
-            self.followed.insert(target);
-            self.push(path, depth + 1);
+            links = std::mem::take(&mut self.links);
         }
     }
+
+    fn link(&mut self, path: PathBuf, depth: usize) {
+        let (target, metadata) = match fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real))) {
+            Ok((metadata, real)) => (real, metadata),
+            Err(error) if is_circle(&error) => return,
+            Err(error) => return self.unreadable(path, error),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if metadata.is_dir() && self.enters(&name, &path, depth) {
+            self.linked_folder(path, target, depth);
+        } else if metadata.is_dir() || !self.wants(&name) {
+            // No log has this name.
+        } else if !metadata.is_file() {
+            self.note(Note::Special { path });
+        } else if !self.is_met_file(&target) {
+            self.met.add_file(target.clone());
+            self.file(path.clone(), &Stat::of(&metadata));
+            (self.visit)(Seen::Link(Followed { path, target, is_folder: false }));
+        }
+    }
+
+    /// True when the file is a log under another name.
+    fn is_met_file(&self, real: &Path) -> bool {
+        match (self.met.name_of(real), &self.rule) {
+            (None, _) => false,
+            (Some(None), _) | (_, Rule::Ask(_)) => true,
+            (Some(Some(name)), Rule::Place(root)) => {
+                name.strip_prefix(self.root).is_ok_and(|relative| classify(root, relative).is_some())
+            }
+        }
+    }
+
+    /// Walks the folder behind a link. Of one with more folders than any agent makes nothing is handed out:
+    /// which part it would be is chance.
+    fn linked_folder(&mut self, path: PathBuf, target: PathBuf, depth: usize) {
+        if self.met.name_of(&target).is_some() {
+            return;
+        }
+        if self.met.is_above(&target) {
+            return self.note(Note::LinkLoop { path, target });
+        }
+        if is_system(&target) {
+            return self.note(Note::LinkToSystem { path, target });
+        }
+        if depth >= MAX_DEPTH {
+            return self.note(Note::TooDeep { path });
+        }
+        self.met.add_folder(target.clone(), path.clone());
+        let mut seen = Vec::new();
+        let mut hold = |found| seen.push(found);
+        let rule = match &mut self.rule {
+            Rule::Place(root) => Rule::Place(root),
+            Rule::Ask(decide) => Rule::Ask(&mut **decide),
+        };
+        let mut walk = Walk::new(self.root, &mut hold, rule);
+        walk.met = std::mem::take(&mut self.met);
+        walk.behind = Some((path.clone(), target.clone(), 0));
+        walk.stack.push((path.clone(), depth + 1));
+        walk.run(usize::MAX);
+        let Walk { behind, links, met, .. } = walk;
+        self.met = met;
+        if behind.is_some_and(|(_, _, folders)| folders > MOST_LINKED) {
+            return self.note(Note::LinkTooLarge { path, target });
+        }
+        self.links.extend(links);
+        (self.visit)(Seen::Link(Followed { path, target, is_folder: true }));
+        seen.into_iter().for_each(&mut *self.visit);
+    }
+}
+
+/// True for folders in which the system shows itself as files.
+fn is_system(target: &Path) -> bool {
+    cfg!(unix) && ["/proc", "/sys", "/dev"].iter().any(|place| target.starts_with(place))
+}
+
+/// True when links lead to one another for ever: nothing is there.
+#[cfg(unix)]
+fn is_circle(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(not(unix))]
+const fn is_circle(_: &io::Error) -> bool {
+    false
 }
 
 /// Whose log a file of `format` below `root` is: formats that users describe have no agent of their own.

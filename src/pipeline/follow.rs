@@ -177,6 +177,7 @@ impl Follower {
         let found = survey(&self.options.places, &self.options.scope, &self.positions);
         self.hints.scan_took(begun.elapsed());
         self.watcher.watch_also(&found.project_roots);
+        self.watcher.watch_links(found.links);
         self.roots.extend(found.project_roots);
         for job in found.jobs {
             if self.progress.stopped() {

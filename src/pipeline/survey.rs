@@ -8,7 +8,8 @@ use super::companions::changed_ns;
 use super::source::{Job, new_position};
 use crate::config::{Own, Places};
 use crate::discover::{
-    FoundFile, Note, Root, Seen, explicit, explicit_mapped, mapped_roots, named_projects, project_roots, roots, scan,
+    Elsewhere, Followed, FoundFile, Note, Root, Seen, explicit, explicit_mapped, mapped_roots, named_projects,
+    project_roots, roots, scan_among,
 };
 use crate::schema::{Format, Mapping, SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
@@ -62,6 +63,8 @@ pub struct Survey {
     pub bytes: u64,
     /// Places that were not read, and why.
     pub notes: Vec<Note>,
+    /// Links that were followed, and the roots below which they are.
+    pub(super) links: Vec<(Root, Followed)>,
 }
 
 impl Survey {
@@ -98,9 +101,28 @@ pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<
 /// What a walk found, not compared with anything yet.
 #[derive(Debug, Default)]
 pub struct Walked {
+    found: Found,
+    ground: Ground,
+}
+
+/// What scans hand out.
+#[derive(Debug, Default)]
+struct Found {
     files: Vec<FoundFile>,
     notes: Vec<Note>,
-    ground: Ground,
+    links: Vec<(Root, Followed)>,
+}
+
+impl Found {
+    /// Scans `root`, and takes the files that are wanted.
+    fn scan(&mut self, root: &Root, elsewhere: &Elsewhere<'_>, mut wants: impl FnMut(&FoundFile) -> bool) {
+        scan_among(root, elsewhere, |seen| match seen {
+            Seen::File(file) if wants(&file) => self.files.push(file),
+            Seen::File(_) => {}
+            Seen::Link(link) => self.links.push((root.clone(), link)),
+            Seen::Note(note) => self.notes.push(note),
+        });
+    }
 }
 
 /// Folders that agents may work in, and log in.
@@ -137,21 +159,18 @@ impl Ground {
 /// Finds the logs in `scope`: the first half of [`survey`].
 #[must_use]
 pub fn walk(places: &Places, scope: &Scope) -> Walked {
-    let mut notes = Vec::new();
-    let files = find(places, scope, &mut notes);
-    Walked { files, notes, ground: Ground::new(places, scope) }
+    Walked { found: find(places, scope), ground: Ground::new(places, scope) }
 }
 
 /// Compares what a walk found with the known `positions`, which may be newer than the walk, after a look
 /// into the projects that these name: the second half of [`survey`].
 #[must_use]
 pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
-    let Walked { mut files, mut notes, mut ground } = walked;
+    let Walked { mut found, mut ground } = walked;
     let roots = ground.extend(positions, true);
-    look_into(&roots, scope, &mut files, &mut notes);
-    let mut survey = sort_out(files, &scope.own, positions, scope.is_everything());
-    (survey.notes, survey.ground, survey.project_roots) = (notes, ground, roots);
-    survey
+    look_into(&roots, &ground, scope, &mut found);
+    let survey = sort_out(found.files, &scope.own, positions, scope.is_everything());
+    Survey { notes: found.notes, links: found.links, ground, project_roots: roots, ..survey }
 }
 
 impl Survey {
@@ -163,25 +182,23 @@ impl Survey {
         if roots.is_empty() {
             return None;
         }
-        let (mut files, mut notes) = (Vec::new(), Vec::new());
-        look_into(&roots, scope, &mut files, &mut notes);
-        let survey = sort_out(files, &scope.own, positions, false);
-        Some(Self { notes, project_roots: roots, ..survey })
+        let mut found = Found::default();
+        look_into(&roots, &self.ground, scope, &mut found);
+        let survey = sort_out(found.files, &scope.own, positions, false);
+        Some(Self { notes: found.notes, links: found.links, project_roots: roots, ..survey })
     }
 }
 
 /// Scans roots inside projects; a file that was found before is not found again.
-fn look_into(roots: &[Root], scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) {
+fn look_into(roots: &[Root], ground: &Ground, scope: &Scope, found: &mut Found) {
     if roots.is_empty() {
         return;
     }
-    let mut seen: HashSet<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+    let mut seen: HashSet<PathBuf> = found.files.iter().map(|file| file.path.clone()).collect();
+    let all = ground.places.as_ref().map_or_else(Vec::new, |places| all_roots(places, &scope.own));
+    let elsewhere = Elsewhere::new(&all);
     for root in roots {
-        scan(root, |found| match found {
-            Seen::File(file) if scope.wants(&file) && seen.insert(file.path.clone()) => files.push(file),
-            Seen::File(_) => {}
-            Seen::Note(note) => notes.push(note),
-        });
+        found.scan(root, &elsewhere, |file| scope.wants(file) && seen.insert(file.path.clone()));
     }
 }
 
@@ -291,21 +308,18 @@ fn place<'a>(
     }
 }
 
-fn find(places: &Places, scope: &Scope, notes: &mut Vec<Note>) -> Vec<FoundFile> {
-    let mut files = Vec::new();
-    let mut visit = |seen: Seen| match seen {
-        Seen::File(file) if scope.wants(&file) => files.push(file),
-        Seen::File(_) => {}
-        Seen::Note(note) => notes.push(note),
-    };
+fn find(places: &Places, scope: &Scope) -> Found {
+    let mut found = Found::default();
     if scope.paths.is_empty() {
-        for root in wanted_roots(places, scope) {
-            scan(&root, &mut visit);
+        let all = all_roots(places, &scope.own);
+        let elsewhere = Elsewhere::new(&all);
+        for root in all.iter().filter(|root| scope.wants_agent(root.agent)) {
+            found.scan(root, &elsewhere, |file| scope.wants(file));
         }
     } else {
-        find_below(scope, &mut files, notes);
+        find_below(scope, &mut found.files, &mut found.notes);
     }
-    files
+    found
 }
 
 /// Finds the logs below the paths that `scope` names, of each agent it names. A file is one agent's, the
@@ -322,7 +336,7 @@ fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) 
             unknown.clear();
             let mut visit = |seen: Seen| match seen {
                 Seen::File(file) if scope.wants(&file) && found.insert(file.path.clone()) => files.push(file),
-                Seen::File(_) => {}
+                Seen::File(_) | Seen::Link(_) => {}
                 Seen::Note(note) => unknown.push(note),
             };
             match agent.and_then(|agent| scope.own.mapping(agent)) {
@@ -336,9 +350,14 @@ fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) 
 
 /// The agents' own places that `scope` means.
 pub(super) fn wanted_roots(places: &Places, scope: &Scope) -> Vec<Root> {
-    let mut all = roots(places);
-    all.extend(mapped_roots(&scope.own.mappings));
+    let mut all = all_roots(places, &scope.own);
     all.retain(|r| scope.wants_agent(r.agent));
+    all
+}
+
+fn all_roots(places: &Places, own: &Own) -> Vec<Root> {
+    let mut all = roots(places);
+    all.extend(mapped_roots(&own.mappings));
     all
 }
 

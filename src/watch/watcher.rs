@@ -4,7 +4,8 @@
 //!   keeps the set of watched folders right and beats the time of the backstop scan
 //! - a folder that appears is watched first and listed after that, so that no file made in between
 //!   is missed
-//! - links are not followed below a root's own folders: a link to `/` would watch the whole disk
+//! - of links below a root's own folders those are watched that a scan has followed: a link to `/` would
+//!   watch the whole disk
 //! - reading the logs raises notifications too (opened, closed); they are dropped unread
 
 use std::collections::{HashMap, HashSet};
@@ -17,7 +18,7 @@ use std::time::Duration;
 use notify::event::{Event, EventKind, Flag, ModifyKind};
 use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::discover::{Root, Seen, classify_change, expand, scan_below};
+use crate::discover::{Followed, Root, Seen, classify_change, expand, scan_below};
 use crate::watch::hints::{Hint, Hints};
 use crate::watch::unwatchable::unwatchable;
 
@@ -96,6 +97,8 @@ pub struct Watcher {
     thread: Option<JoinHandle<()>>,
     /// Roots that were added after the start.
     further: HashSet<Root>,
+    /// Links that were followed.
+    links: Vec<(Root, Followed)>,
 }
 
 /// What the keeper is told.
@@ -107,6 +110,8 @@ enum Order {
     Full,
     /// These roots too.
     Also(Vec<Root>),
+    /// What is behind these links, and behind no others.
+    Links(Vec<(Root, Followed)>),
     Stop,
 }
 
@@ -123,7 +128,7 @@ impl Watcher {
         let (orders, received) = channel();
         let mut keeper = Keeper::new(config, hints.clone(), status.clone(), orders.clone());
         let thread = std::thread::Builder::new().name("devlog-watch".into()).spawn(move || keeper.run(&received))?;
-        Ok(Self { hints, status, orders, thread: Some(thread), further: HashSet::new() })
+        Ok(Self { hints, status, orders, thread: Some(thread), further: HashSet::new(), links: Vec::new() })
     }
 
     /// Where hints come out; clones share one queue.
@@ -139,6 +144,16 @@ impl Watcher {
         if !fresh.is_empty() {
             // An error means that the keeper has ended.
             drop(self.orders.send(Order::Also(fresh)));
+        }
+    }
+
+    /// Watches what is behind these links, which the last scan has followed, each below its root; and what
+    /// is behind others no longer.
+    pub fn watch_links(&mut self, mut links: Vec<(Root, Followed)>) {
+        links.sort_by(|(_, a), (_, b)| a.path.cmp(&b.path));
+        if links != self.links {
+            self.links.clone_from(&links);
+            drop(self.orders.send(Order::Links(links)));
         }
     }
 
@@ -222,7 +237,8 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
     for path in &event.paths {
         match names.shown(path) {
             Some((shown, root)) => {
-                if let Some((log, _)) = classify_change(root, &shown) {
+                let log = classify_change(root, &shown).filter(|_| !may_be_folder || !is_link(path));
+                if let Some((log, _)) = log {
                     hints.push_path(&log);
                 } else if may_be_folder {
                     drop(orders.send(Order::Appeared(path.clone())));
@@ -238,6 +254,10 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
     }
 }
 
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
+
 struct Keeper {
     config: WatcherConfig,
     hints: Hints,
@@ -251,6 +271,7 @@ struct Keeper {
     /// Watched paths and the mode that came of it.
     watched: HashMap<PathBuf, WatchMode>,
     existing: HashSet<PathBuf>,
+    links: Vec<(Root, Followed)>,
     full: bool,
 }
 
@@ -264,7 +285,7 @@ impl Keeper {
             Err(error) => (None, format!("notifications cannot be had: {error}")),
         };
         let (watched, existing, told) = (HashMap::new(), HashSet::new(), HashSet::new());
-        Self { config, hints, status, told, names, watcher, broken, watched, existing, full: false }
+        Self { config, hints, status, told, names, watcher, broken, watched, existing, links: Vec::new(), full: false }
     }
 
     fn run(&mut self, orders: &Receiver<Order>) {
@@ -283,6 +304,7 @@ impl Keeper {
                     self.config.roots.extend(roots);
                     self.refresh(false);
                 }
+                Ok(Order::Links(links)) => self.follow(links),
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
                     self.refresh(false);
@@ -319,11 +341,44 @@ impl Keeper {
                 status.push(RootStatus { agent: root.agent, path: root.path, mode });
             }
         }
+        for (root, link) in self.links.clone() {
+            // Where it leads now, nobody has looked at yet.
+            if std::fs::canonicalize(&link.path).ok().as_ref() != Some(&link.target) {
+                continue;
+            }
+            let mode = if link.is_folder { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            let mode = self.watch(&link.path, &root, mode);
+            status.push(RootStatus { agent: root.agent, path: link.path, mode });
+        }
         lock(&self.names).absent = absent;
         self.tell(&status);
         *lock(&self.status.0) = status;
         for path in appeared {
             self.hints.push(Hint::RootAppeared(path));
+        }
+    }
+
+    /// Watches what is behind these links instead of what was behind others.
+    fn follow(&mut self, links: Vec<(Root, Followed)>) {
+        let old = std::mem::replace(&mut self.links, links);
+        let dropped: Vec<Followed> =
+            old.iter().filter(|link| !self.links.contains(link)).map(|(_, link)| link.clone()).collect();
+        for link in dropped {
+            self.forget(&link.path);
+            if let Some(watcher) = &mut self.watcher {
+                // An error means that the watch has died with its folder.
+                drop(watcher.unwatch(&link.target));
+            }
+        }
+        self.refresh(false);
+        // What was written before the watches stood is found by looking.
+        for (root, link) in self.links.iter().filter(|link| !old.contains(link)) {
+            if link.is_folder {
+                // Links in there were followed by the same scan as this one.
+                let _links = self.look_below(root, &link.path);
+            } else {
+                self.hints.push(Hint::Path(link.path.clone()));
+            }
         }
     }
 
@@ -443,6 +498,10 @@ impl Keeper {
             return;
         }
         let walked = root.folders().any(|folder| shown.starts_with(folder));
+        if walked && is_link(path) {
+            // Where it leads, and whether that has a name already, a whole scan knows.
+            self.hints.push(Hint::Rescan);
+        }
         if !walked || !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             return;
         }
@@ -454,11 +513,18 @@ impl Keeper {
             self.full = true;
             self.refresh(false);
         }
-        scan_below(&root, &shown, |seen| {
+        if self.look_below(&root, &shown) {
+            self.hints.push(Hint::Rescan);
+        }
+    }
+
+    /// Names the logs below a folder; true when there are links too.
+    fn look_below(&self, root: &Root, folder: &Path) -> bool {
+        scan_below(root, folder, |seen| {
             if let Seen::File(file) = seen {
                 self.hints.push(Hint::Path(file.path));
             }
-        });
+        })
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
         for root in &found {
             scan(root, |s| match s {
                 Seen::File(file) => seen.push((file.path.file_name().unwrap().to_owned(), file.format)),
-                Seen::Note(note) => panic!("{note}"),
+                other => panic!("{other:?}"),
             });
         }
         let expected = [

@@ -11,7 +11,7 @@ fn seen(agent: Option<&str>, path: &Path) -> Vec<(String, String)> {
         let (path, what) = match seen {
             Seen::File(file) => (file.path, file.format.name().to_owned()),
             Seen::Note(Note::Skipped { path, reason }) => (path, reason.to_string()),
-            Seen::Note(note) => panic!("{note}"),
+            other => panic!("{other:?}"),
         };
         all.push((path.file_name().unwrap().to_string_lossy().into_owned(), what));
     });
@@ -76,7 +76,7 @@ fn a_sub_agents_small_file_is_found_beside_it() {
     let companion = |expected: Option<&Path>| {
         explicit(None, &path, |seen| match seen {
             Seen::File(file) => assert_eq!(file.companions.first().map(PathBuf::as_path), expected),
-            Seen::Note(note) => panic!("{note}"),
+            other => panic!("{other:?}"),
         });
     };
     companion(None);

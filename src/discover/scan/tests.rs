@@ -19,6 +19,7 @@ fn seen(root: &Root) -> (Vec<String>, Vec<String>) {
         Seen::File(file) => {
             files.push(file.path.strip_prefix(&root.path).unwrap().to_string_lossy().into_owned());
         }
+        Seen::Link(_) => {}
         Seen::Note(note) => notes.push(note.to_string()),
     });
     files.sort();
@@ -88,28 +89,71 @@ mod unix {
     use super::*;
 
     #[test]
-    fn links_are_followed_inside_the_root_only_and_never_in_circles() {
+    fn links_are_followed_wherever_they_lead_each_folder_once_and_never_in_circles() {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
-        let base = folder.path();
+        let (base, out) = (folder.path(), elsewhere.path());
         write(&base.join("projects/p/a.jsonl"));
         write(&base.join("old/q/b.jsonl"));
-        write(&elsewhere.path().join("c.jsonl"));
-        symlink(base.join("projects"), base.join("projects/p/up")).unwrap();
-        symlink(base, base.join("projects/p/root")).unwrap();
-        symlink("/", base.join("projects/p/everything")).unwrap();
-        symlink(base.join("old"), base.join("projects/old")).unwrap();
-        symlink(base.join("old"), base.join("projects/again")).unwrap();
-        symlink(base.join("projects/p"), base.join("projects/same")).unwrap();
-        symlink(elsewhere.path(), base.join("projects/out")).unwrap();
-        symlink(elsewhere.path().join("c.jsonl"), base.join("projects/p/c.jsonl")).unwrap();
-        symlink("nowhere", base.join("projects/p/dangling.jsonl")).unwrap();
+        write(&out.join("r/s/c.jsonl"));
+        write(&out.join("d.jsonl"));
+        write(&out.join("notes/MEMORY.md"));
+        let link = |target: &Path, name: &str| symlink(target, base.join("projects").join(name)).unwrap();
+        link(&base.join("projects"), "p/up");
+        link(base, "p/root");
+        link(Path::new("/"), "p/everything");
+        link(Path::new("/proc"), "p/system");
+        link(&base.join("old"), "old");
+        link(&base.join("old"), "once-more");
+        link(&base.join("projects/p"), "same");
+        link(&out.join("r"), "out");
+        link(&out.join("r/s"), "out-below");
+        link(&out.join("notes"), "p/memory");
+        link(&out.join("d.jsonl"), "p/d.jsonl");
+        link(&out.join("d.jsonl"), "p/e.jsonl");
+        link(Path::new("a.jsonl"), "p/f.jsonl");
+        link(Path::new("nowhere"), "p/dangling.jsonl");
+        link(Path::new("circle"), "circle");
         let (files, notes) = seen(&claude(base));
-        assert_eq!(files.len(), 2, "{files:?}");
-        assert_eq!(files.iter().filter(|f| f.ends_with("q/b.jsonl")).count(), 1);
-        assert!(files.contains(&"projects/p/a.jsonl".to_owned()));
-        assert_eq!(notes.iter().filter(|n| n.contains("contains it")).count(), 3, "{notes:#?}");
-        assert_eq!(notes.iter().filter(|n| n.contains("outside")).count(), 2, "{notes:#?}");
+        let expected = ["projects/old/q/b.jsonl", "projects/out/s/c.jsonl", "projects/p/a.jsonl", "projects/p/d.jsonl"];
+        assert_eq!(files, expected);
+        assert_eq!(notes.iter().filter(|n| n.contains("contains it")).count(), 2, "{notes:#?}");
+        assert_eq!(notes.iter().filter(|n| n.contains("no place for logs")).count(), 1, "{notes:#?}");
+        assert_eq!(notes.len(), 3, "{notes:#?}");
+    }
+
+    #[test]
+    fn links_behind_links_are_followed_and_a_folder_above_one_is_walked_without_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (base, out) = (folder.path(), elsewhere.path());
+        write(&base.join("projects/p/a.jsonl"));
+        write(&out.join("x/y/b.jsonl"));
+        write(&out.join("z/c.jsonl"));
+        symlink(out.join("x/y"), base.join("projects/first")).unwrap();
+        symlink(out.join("x"), base.join("projects/second")).unwrap();
+        symlink(out.join("z"), out.join("x/third")).unwrap();
+        symlink(out.join("x"), out.join("z/back")).unwrap();
+        let (files, notes) = seen(&claude(base));
+        assert_eq!(files, ["projects/first/b.jsonl", "projects/p/a.jsonl", "projects/second/third/c.jsonl"]);
+        assert!(notes.is_empty(), "{notes:?}");
+    }
+
+    #[test]
+    fn what_another_root_walks_is_met_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (claude(&folder.path().join("one")), claude(&folder.path().join("two")));
+        write(&one.path.join("projects/p/a.jsonl"));
+        write(&two.path.join("projects/q/b.jsonl"));
+        symlink(two.path.join("projects/q"), one.path.join("projects/q")).unwrap();
+        symlink(two.path.join("projects/q/b.jsonl"), one.path.join("projects/p/b.jsonl")).unwrap();
+        let roots = [one, two];
+        let elsewhere = Elsewhere::new(&roots);
+        let mut found = Vec::new();
+        for root in &roots {
+            scan_among(root, &elsewhere, |seen| found.push(format!("{seen:?}")));
+        }
+        assert_eq!(found.len(), 2, "{found:#?}");
     }
 
     #[test]

@@ -125,6 +125,45 @@ fn logs_under_a_linked_root_are_named_by_the_link() {
     wait_for(&hints, &folder.path().join("linked/history.jsonl"));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_behind_links_is_watched_while_they_lead_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let real = fs::canonicalize(elsewhere.path()).unwrap();
+    let projects = folder.path().join("projects");
+    fs::create_dir_all(projects.join("p")).unwrap();
+    fs::create_dir_all(real.join("q")).unwrap();
+    append(&real.join("one.jsonl"));
+    let link = |target: &Path, path: &Path, is_folder| {
+        std::os::unix::fs::symlink(target, path).unwrap();
+        (claude(folder.path()), Followed { path: path.to_owned(), target: target.to_owned(), is_folder })
+    };
+    let (mut watcher, hints) = start(vec![claude(folder.path())]);
+    let links = vec![
+        link(&real.join("q"), &projects.join("q"), true),
+        link(&real.join("one.jsonl"), &projects.join("p/one.jsonl"), false),
+    ];
+    watcher.watch_links(links.clone());
+    while watcher.status().roots().len() < 3 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    while hints.take(Duration::from_millis(50)).is_some() {}
+    append(&real.join("q/a.jsonl"));
+    assert_eq!(hints.take(LONG), Some(Hint::Path(projects.join("q/a.jsonl"))));
+    while hints.take(Duration::from_millis(20)).is_some() {}
+    append(&real.join("one.jsonl"));
+    assert_eq!(hints.take(LONG), Some(Hint::Path(projects.join("p/one.jsonl"))));
+    watcher.watch_links(links[..1].to_vec());
+    while watcher.status().roots().len() > 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    while hints.take(Duration::from_millis(50)).is_some() {}
+    append(&real.join("one.jsonl"));
+    append(&real.join("q/a.jsonl"));
+    assert_eq!(hints.take(LONG), Some(Hint::Path(projects.join("q/a.jsonl"))), "the other one is watched no longer");
+}
+
 #[test]
 fn the_backstop_beats_without_any_notification() {
     let config = WatcherConfig { roots: vec![], backstop: Duration::from_millis(1), unwatched: LONG };
