@@ -131,9 +131,7 @@ fn durable_rows(core: &Core) -> u64 {
 /// Deletes what is older than the user wants to keep; after something was read merges a few small files: all
 /// that a large backfill leaves would take longer than the backfill, and somebody waits for it.
 fn put_away(settings: &Settings, core: &Core, was_read: bool) -> Result<(), PipelineError> {
-    if let Some(keep_us) = keep_us(settings) {
-        retain(core, keep_us)?;
-    }
+    retain(core, keep_us(settings))?;
     if was_read {
         tidy(core)?;
     }
@@ -155,6 +153,7 @@ fn read(
     how: How,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
+    core.keep(keep_us(settings));
     let (stamp, limits) = (stamp(settings), limits_for(settings.memory_bytes));
     let mut total = catch_up(core, found, &stamp, limits, how, progress)?;
     if let Some(more) = found.further(scope, &core.positions()).filter(|_| !progress.stopped()) {

@@ -133,6 +133,8 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
             }
         }
     }
+    crate::pipeline::shift_clock(settings.clock_shift_us);
+    streams.now_us = streams.now_us.saturating_add(settings.clock_shift_us);
     log_to_stderr(&global, &settings);
     commands::check_agents(&settings, command.agents())?;
     let quiet = global.quiet > 0;

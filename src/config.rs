@@ -150,6 +150,9 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// Keep binary blobs (images) instead of their hash and size.
     pub keep_blobs: bool,
+    /// What is added to the system's clock, in microseconds: `DEVLOG_CLOCK_SHIFT` in seconds, to try what a
+    /// wrong clock does.
+    pub clock_shift_us: i64,
     /// What stdout, stderr and stdin are.
     pub terminal: Terminal,
     /// What the user describes beside the agents that devlog knows.
@@ -207,6 +210,7 @@ impl Settings {
             unsafe_network_fs: overrides.unsafe_network_fs,
             retention: file.retention,
             keep_blobs: file.keep_blobs.unwrap_or(false),
+            clock_shift_us: env.clock_shift_us(),
             terminal: env.terminal,
             places: Places { os: env.os, home: user_home, env: env.agent_variables() },
             home,
@@ -237,6 +241,7 @@ impl Settings {
             unsafe_network_fs: false,
             retention: None,
             keep_blobs: false,
+            clock_shift_us: 0,
             terminal: Terminal::default(),
             own: Arc::default(),
             warnings: Vec::new(),

@@ -8,6 +8,7 @@
 //! <root>/                      0700, all files 0600
 //!   .lock                      held by the one writer; its process id
 //!   .state/checkpoint-<v>      copy of all that the log says up to <v>; may be deleted
+//!   .state/ids/part-<id>       copy of some bits of a file's ids; may be deleted
 //!   .quarantine/               unfinished newest entries and what a rebuild replaced
 //!   events/_delta_log/<n>.json the log: a Delta Lake table that any engine reads
 //!   events/month=2026-03/part-<id>.parquet
@@ -20,20 +21,24 @@
 //! - [`Lake::commit`] is atomic and, when it returns, durable against a power cut
 //! - any state that a crash at any instant leaves behind opens again without help; anything else that
 //!   is damaged stops the writer with the name of the file, and nothing is skipped in silence
-//! - an `event_id` is in one live file once
+//! - an `event_id` is in one live file once, whatever the times of the records that bear it
 //! - a file that a name readers match points to is whole, and is never changed
 //! - nothing is deleted whose fate is unknown
 
 mod checkpoint;
+mod clock;
 mod commit;
 mod compact;
+mod copies;
 mod disk;
 mod encode;
 mod entry;
 mod error;
 mod export;
+mod filter;
 mod fsck;
 mod guard;
+mod id_cache;
 mod ids;
 mod known;
 mod log;
@@ -45,6 +50,7 @@ mod rebuild;
 mod rejects;
 mod rewrite;
 mod settings;
+mod sieve;
 mod snapshot;
 mod state;
 mod stats;
@@ -57,8 +63,10 @@ mod measures;
 #[cfg(test)]
 mod tests;
 
+pub use clock::{Clock, Doubt};
 pub use commit::Commit;
 pub use compact::{CompactOptions, CompactReport};
+pub use copies::CopiesReport;
 pub use error::LakeError;
 pub use export::snapshot_dir;
 pub use fsck::{Finding, FsckReport, fsck};

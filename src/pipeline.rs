@@ -26,6 +26,7 @@ mod judge;
 mod progress;
 mod recent;
 mod repositories;
+mod retention;
 mod source;
 mod stream;
 mod survey;
@@ -33,17 +34,19 @@ mod turns;
 mod worker;
 
 use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::watch::Limits;
 
 pub use catch_up::{CaughtUp, How, catch_up};
 pub use core::{Core, CoreOptions, Cut};
 pub use database::DatabaseReader;
-pub use flusher::{Flusher, is_untidy, retain, tidy};
+pub use flusher::{Flusher, is_untidy, tidy};
 pub use follow::{Follower, FollowerOptions};
 pub use judge::Load;
 pub use progress::{Progress, Tally};
 pub use repositories::repositories;
+pub use retention::retain;
 pub use source::{Outcome, SourceReader};
 pub use stream::StreamReader;
 pub use survey::{Scope, Survey, Walked, compare, outlook, survey, walk};
@@ -78,9 +81,18 @@ pub fn limits_for(memory_bytes: u64) -> Limits {
     Limits { buffer, long_line: buffer.max(budget / 32), max_line: budget / 4, ..Limits::default() }
 }
 
-/// Microseconds since 1970, from the system's clock: the only place that reads it for rows.
+/// What is added to the system's clock.
+static SHIFT_US: AtomicI64 = AtomicI64::new(0);
+
+/// Lets this process see a clock that is wrong by so much.
+pub fn shift_clock(by_us: i64) {
+    SHIFT_US.store(by_us, Ordering::Relaxed);
+}
+
+/// Microseconds since 1970, from the system's clock: the only place that reads it for rows. A clock that
+/// stands before 1970 says 1970.
 #[must_use]
 pub fn now_us() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX).saturating_add(SHIFT_US.load(Ordering::Relaxed)).max(0)
 }

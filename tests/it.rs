@@ -40,6 +40,10 @@ mod layers;
 mod links;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/retention.rs"]
+mod retention;
 #[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;
+#[path = "it/unique.rs"]
+mod unique;

@@ -127,7 +127,8 @@ impl MappedDecoder {
             source_offset: line.offset,
             completeness: match (&whole, mapping.packing) {
                 (Some(text), Packing::Document) => i64::try_from(text.len()).unwrap_or(i64::MAX),
-                _ => 1,
+                (Some(_), Packing::Lines) => 1,
+                (None, _) => later(filler.ts_us, line.offset),
             },
             extra: has_extra.then_some(extra.as_str()),
             ..EventRow::default()
@@ -136,6 +137,13 @@ impl MappedDecoder {
         settle_usage(&mut row, mapping.input_includes_cache);
         rows.event(&row);
     }
+}
+
+/// Of records of one id in a log the later one counts: by its time to the second, then by its place.
+fn later(ts_us: Option<i64>, offset: u64) -> i64 {
+    const PLACE: i64 = (1 << 30) - 1;
+    let seconds = ts_us.unwrap_or(0).div_euclid(1_000_000).clamp(0, i64::MAX >> 30);
+    seconds << 30 | i64::try_from(offset).unwrap_or(PLACE).min(PLACE)
 }
 
 /// Id of the values that the description names, when there are all of them.

@@ -414,6 +414,9 @@ pub(super) struct FsckArgs {
     /// Write the log anew from the footers of the Parquet files; for a lake whose log is lost
     #[arg(long)]
     pub(super) rebuild_from_footers: bool,
+    /// Remove copies of events that stand in the lake more than once; the most complete one stays
+    #[arg(long, conflicts_with = "rebuild_from_footers")]
+    pub(super) repair_duplicates: bool,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,

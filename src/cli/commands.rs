@@ -123,7 +123,7 @@ pub(super) mod tests {
         streams: &mut Streams<'_>,
     ) -> Outcome {
         let rows = sources::rows(batch).unwrap();
-        let state = status::State { lake, daemon, writer: None, sources: &rows };
+        let state = status::State { lake, daemon, writer: None, sources: &rows, doubt: None };
         status::render(settings, &StatusArgs { json }, &state, streams).unwrap()
     }
 }

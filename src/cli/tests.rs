@@ -55,6 +55,7 @@ fn what_is_right_parses_and_what_is_wrong_does_not() {
         "adapters --agent claude --json",
         "adapters test mytool x.jsonl --json",
         "fsck --rebuild-from-footers",
+        "fsck --repair-duplicates --json",
         "snapshot",
         "prune --before 2026-01 --project a/b --yes",
         "demo --home /h --size 10GB --seed 7 --end 2026-11-01",

@@ -259,4 +259,4 @@ pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
 pub(super) use answer::{export, query, rows};
 pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{allow_again, compact, daemon, fsck, lake, prune, snapshot, sources, writer_of};
+pub(super) use lake::{allow_again, compact, daemon, doubt, fsck, lake, prune, snapshot, sources, writer_of};

@@ -124,6 +124,12 @@ impl Env {
         self.variable(name).and_then(OsStr::to_str)
     }
 
+    /// `DEVLOG_CLOCK_SHIFT`, a number of seconds, in microseconds.
+    pub(super) fn clock_shift_us(&self) -> i64 {
+        let seconds: Option<i64> = self.text("DEVLOG_CLOCK_SHIFT").and_then(|text| text.parse().ok());
+        seconds.unwrap_or(0).saturating_mul(1_000_000)
+    }
+
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         self.variable(name).map(PathBuf::from)
     }

@@ -74,14 +74,10 @@ impl Lake {
         if replaced.is_empty() {
             return Ok((removed, rewritten));
         }
+        let mut wanted: Vec<u128> = replaced.iter().map(|id| id.0).collect();
+        wanted.sort_unstable();
         for live in writer.state.events.values() {
-            let filter = self.known.filter(&live.part)?;
-            let perhaps: Vec<u128> = replaced.iter().map(|id| id.0).filter(|id| filter.may_hold(*id)).collect();
-            if perhaps.is_empty() {
-                continue;
-            }
-            let ids = self.known.part_ids(&live.part)?;
-            let here: HashSet<u128> = perhaps.into_iter().filter(|id| ids.get(*id).is_some()).collect();
+            let here: HashSet<u128> = self.known.among(&live.part, &wanted)?.into_iter().collect();
             if !here.is_empty() {
                 removed.push(live.part.path.clone());
                 rewritten.extend(self.rewrite_without(live, &here)?);
@@ -120,11 +116,11 @@ impl Lake {
         writer.bytes += bytes;
         for part in parts {
             if let Some(ids) = &part.ids {
-                self.known.ids.keep(&part.part.path, ids);
+                self.known.keep(&part.part.path, ids);
             }
         }
         for path in &gone {
-            self.known.ids.forget(path);
+            self.known.forget(path);
         }
         let snapshot = self.publish(&writer.state);
         // The log of `rejects` is a copy for other engines; what fails here is mended at the next start.

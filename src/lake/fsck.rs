@@ -6,19 +6,16 @@ use std::path::{Path, PathBuf};
 use parquet::file::metadata::ParquetMetaDataReader;
 
 use super::checkpoint;
+use super::copies::each_copied;
 use super::disk;
 use super::entry::Live;
 use super::error::LakeError;
 use super::log::{Found, Log};
 use super::open::state_dir;
-use super::reader::read_ids;
-use super::state::{Files, State};
+use super::state::State;
 use super::vacuum::{files, is_part};
 use super::writer::{RANGES_KEY, Range};
 use crate::schema::{Table, events, rejects};
-
-/// Ids compared at once, to bound memory.
-const IDS_AT_ONCE: u64 = 4_000_000;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +59,8 @@ const REBUILD: &str = "restore it from a backup, or run `devlog fsck --rebuild-f
 const RESTORE: &str = "restore the file from a backup; without one its rows are lost, unless their sources still exist: \
                        then remove the file and run `devlog fsck --rebuild-from-footers`";
 
+const COPIES: &str = "run `devlog fsck --repair-duplicates`: it keeps the most complete copy";
+
 /// Reads the whole log, every byte of every live file, and compares ids across files.
 ///
 /// # Errors
@@ -75,7 +74,7 @@ pub fn fsck(root: &Path) -> Result<FsckReport, LakeError> {
             check_part(root, table, file, &mut report);
         }
     }
-    check_ids(root, &state.events, &mut report)?;
+    check_ids(root, &state, &mut report)?;
     check_leftovers(root, &state, &mut report)?;
     Ok(report)
 }
@@ -165,30 +164,21 @@ pub(crate) fn footer(path: &Path) -> Result<(u64, Vec<Range>), parquet::errors::
     Ok((u64::try_from(file.num_rows()).unwrap_or_default(), ranges))
 }
 
-fn check_ids(root: &Path, live: &Files, report: &mut FsckReport) -> Result<(), LakeError> {
-    let rows: u64 = live.values().map(|file| file.part.rows).sum();
-    let passes = u128::from(rows / IDS_AT_ONCE + 1);
-    for pass in 0..passes {
-        let mut seen: Vec<(u128, usize)> = Vec::new();
-        let paths: Vec<&String> = live.keys().collect();
-        for (number, file) in live.values().enumerate() {
-            // Files that cannot be read are in the report already.
-            if let Ok(ids) = read_ids(&root.join("events").join(&file.part.path), events(), file.part.rows) {
-                seen.extend(ids.iter().filter(|(id, _)| (id >> 64) % passes == pass).map(|(id, _)| (id, number)));
-            }
-        }
-        seen.sort_unstable();
-        let twice: Vec<_> = seen.windows(2).filter(|pair| pair[0].0 == pair[1].0).collect();
-        if let Some(pair) = twice.first() {
-            let what = format!(
-                "{} events are in two files, the first, {:032x}, also in {}",
-                twice.len(),
-                pair[0].0,
-                paths[pair[0].1]
-            );
-            let path = root.join("events").join(paths[pair[1].1]);
-            report.find(true, &path, what, "run `devlog compact --all`: it keeps the most complete copy");
-        }
+fn check_ids(root: &Path, state: &State, report: &mut FsckReport) -> Result<(), LakeError> {
+    let (mut copied, mut first) = (0u64, None);
+    // Files that cannot be read are in the report already.
+    each_copied(root, state, true, |records| {
+        copied += 1;
+        first = first.or_else(|| Some((records[0].id, records[0].part, records[1].part)));
+    })?;
+    if let Some((id, one, other)) = first {
+        let paths: Vec<&String> = state.events.keys().collect();
+        let what = match copied {
+            1 => format!("event {id:032x} is also in {}", paths[one as usize]),
+            _ => format!("{copied} events are stored twice, the first, {id:032x}, also in {}", paths[one as usize]),
+        };
+        let path = root.join("events").join(paths[other as usize]);
+        report.find(true, &path, what, COPIES);
     }
     Ok(())
 }

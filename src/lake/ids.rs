@@ -1,17 +1,7 @@
-//! Which events are durable already?
-//!
-//! Two things are kept in memory per part, both rebuilt from the file when they are gone:
-//!
-//! - a filter: 32 bits of each id in buckets by its first bits, about 4.5 bytes a row; a batch of
-//!   new ids is turned away at a few nanoseconds an id and part
-//! - the ids themselves with completeness and source, 28 bytes a row: the exact answer, asked only
-//!   after the filter said perhaps
-//!
-//! Both share one budget of bytes; the least recently used go first. The answer does not depend on
-//! what is in memory.
+//! The ids of one part, and what decides between copies of an event.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -32,9 +22,24 @@ impl PartIds {
         Some((self.completeness[at], &self.paths[self.sources[at] as usize]))
     }
 
+    /// The ids, ascending.
+    pub(crate) fn ids(&self) -> &[u128] {
+        &self.ids
+    }
+
     /// The ids with the completeness of their rows, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u128, i64)> + '_ {
         self.ids.iter().copied().zip(self.completeness.iter().copied())
+    }
+
+    /// The ids with completeness and the number of the source's path, ascending.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (u128, i64, usize)> + '_ {
+        self.iter().zip(&self.sources).map(|((id, completeness), source)| (id, completeness, *source as usize))
+    }
+
+    /// Paths of the sources.
+    pub(crate) fn paths(&self) -> &[Arc<str>] {
+        &self.paths
     }
 
     /// Number of rows.
@@ -42,7 +47,8 @@ impl PartIds {
         self.ids.len()
     }
 
-    fn bytes(&self) -> usize {
+    /// Memory they take.
+    pub(crate) fn bytes(&self) -> usize {
         self.ids.len() * 28 + self.paths.iter().map(|p| p.len() + 32).sum::<usize>()
     }
 }
@@ -135,145 +141,10 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// Says "not here" for nearly every id that is not in a part, never for one that is.
-#[derive(Debug)]
-pub(crate) struct Filter {
-    /// Bits of the id that choose the bucket.
-    bits: u32,
-    /// Where each bucket starts in `tags`; one more than there are buckets.
-    starts: Vec<u32>,
-    tags: Vec<u32>,
-}
-
-/// Ids in a bucket on average: with their tags they fill half a cache line.
-const BUCKET: usize = 8;
-
-impl Filter {
-    pub(crate) fn new(ids: &PartIds) -> Self {
-        let bits = (ids.len() / BUCKET).max(1).next_power_of_two().trailing_zeros();
-        let mut starts = vec![0u32; (1 << bits) + 1];
-        for id in &ids.ids {
-            starts[bucket(*id, bits) + 1] += 1;
-        }
-        for i in 1..starts.len() {
-            starts[i] += starts[i - 1];
-        }
-        Self { bits, starts, tags: ids.ids.iter().map(|id| tag(*id, bits)).collect() }
-    }
-
-    /// True for every id in the part, and for about one in 500 million others.
-    pub(crate) fn may_hold(&self, id: u128) -> bool {
-        let bucket = bucket(id, self.bits);
-        let tag = tag(id, self.bits);
-        self.tags[self.starts[bucket] as usize..self.starts[bucket + 1] as usize].contains(&tag)
-    }
-
-    fn bytes(&self) -> usize {
-        (self.starts.len() + self.tags.len()) * 4
-    }
-}
-
-const fn bucket(id: u128, bits: u32) -> usize {
-    if bits == 0 { 0 } else { (id >> (128 - bits)) as usize }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the 32 bits after those of the bucket")]
-const fn tag(id: u128, bits: u32) -> u32 {
-    (id >> (96 - bits)) as u32
-}
-
-/// Filters and ids of parts, up to a number of bytes.
-#[derive(Debug)]
-pub(crate) struct IdCache {
-    budget: usize,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    parts: HashMap<String, Slot>,
-    bytes: usize,
-    clock: u64,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    filter: Option<(Arc<Filter>, u64)>,
-    ids: Option<(Arc<PartIds>, u64)>,
-}
-
-impl IdCache {
-    pub(crate) fn new(budget: usize) -> Self {
-        Self { budget, inner: Mutex::default() }
-    }
-
-    pub(crate) fn filter(&self, path: &str) -> Option<Arc<Filter>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = inner.tick();
-        let (filter, used) = inner.parts.get_mut(path)?.filter.as_mut()?;
-        *used = now;
-        Some(Arc::clone(filter))
-    }
-
-    pub(crate) fn ids(&self, path: &str) -> Option<Arc<PartIds>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = inner.tick();
-        let (ids, used) = inner.parts.get_mut(path)?.ids.as_mut()?;
-        *used = now;
-        Some(Arc::clone(ids))
-    }
-
-    /// Keeps the ids of a part and its filter; returns the filter.
-    pub(crate) fn keep(&self, path: &str, ids: &Arc<PartIds>) -> Arc<Filter> {
-        let filter = Arc::new(Filter::new(ids));
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.forget(path);
-        let now = inner.tick();
-        inner.bytes += filter.bytes() + ids.bytes();
-        let slot = Slot { filter: Some((Arc::clone(&filter), now)), ids: Some((Arc::clone(ids), now)) };
-        inner.parts.insert(path.to_owned(), slot);
-        inner.shrink(self.budget);
-        filter
-    }
-
-    /// Drops what is kept of a part that is no longer live.
-    pub(crate) fn forget(&self, path: &str) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).forget(path);
-    }
-
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).bytes
-    }
-}
-
-impl Inner {
-    const fn tick(&mut self) -> u64 {
-        self.clock += 1;
-        self.clock
-    }
-
-    fn forget(&mut self, path: &str) {
-        if let Some(slot) = self.parts.remove(path) {
-            self.bytes -= slot.filter.map_or(0, |(f, _)| f.bytes()) + slot.ids.map_or(0, |(i, _)| i.bytes());
-        }
-    }
-
-    // Ids go before filters: a filter is asked for each batch, ids after a hit only.
-    fn shrink(&mut self, budget: usize) {
-        while self.bytes > budget {
-            let oldest = self.parts.iter_mut().filter(|(_, s)| s.ids.is_some());
-            let oldest = oldest.min_by_key(|(_, s)| s.ids.as_ref().map_or(0, |(_, used)| *used));
-            let freed = oldest.and_then(|(_, slot)| slot.ids.take()).map(|(ids, _)| ids.bytes());
-            if let Some(freed) = freed {
-                self.bytes -= freed;
-                continue;
-            }
-            let oldest = self.parts.iter().filter_map(|(p, s)| s.filter.as_ref().map(|(_, used)| (*used, p.clone())));
-            let Some((_, path)) = oldest.min() else { return };
-            self.forget(&path);
-        }
-    }
+#[cfg(test)]
+pub(crate) fn ids_for_tests(values: impl Iterator<Item = u128>) -> Arc<PartIds> {
+    let rows = values.zip(0..).map(|(id, i)| (id, i, 0)).collect();
+    Arc::new(IdCollector { rows, paths: vec!["/x".into()], numbers: HashMap::new() }.finish())
 }
 
 #[cfg(test)]
@@ -282,52 +153,11 @@ mod tests {
 
     use super::*;
 
-    fn ids(values: &[u128]) -> Arc<PartIds> {
-        let rows = values.iter().enumerate().map(|(i, id)| (*id, i as i64, 0)).collect();
-        Arc::new(IdCollector { rows, paths: vec!["/x".into()], numbers: HashMap::new() }.finish())
-    }
-
     proptest! {
-        #[test]
-        fn a_filter_lets_every_id_of_its_part_pass(values in prop::collection::vec(any::<u128>(), 0..500), other: u128) {
-            let ids = ids(&values);
-            let filter = Filter::new(&ids);
-            for (i, id) in values.iter().enumerate() {
-                prop_assert!(filter.may_hold(*id));
-                prop_assert_eq!(ids.get(*id).is_some(), true, "{}", i);
-            }
-            prop_assert_eq!(ids.get(other).is_some(), values.contains(&other));
-        }
-
         #[test]
         fn hex_digits_spell_the_id(id: u128) {
             prop_assert_eq!(id_of(format!("{id:032x}").as_bytes()), id);
             prop_assert_eq!(parse_hex(format!("{id:032X}").as_bytes()).is_some(), !format!("{id:x}").bytes().any(|b| b.is_ascii_alphabetic()));
         }
-    }
-
-    #[test]
-    fn a_filter_turns_strangers_away() {
-        let values: Vec<u128> =
-            (0..100_000u128).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)).collect();
-        let filter = Filter::new(&ids(&values));
-        let strangers =
-            (0..1_000_000u128).filter(|i| filter.may_hold(!i.wrapping_mul(0xD1B5_4A32_D192_ED03_AAAA_AAAA_AAAA_AAAB)));
-        assert!(strangers.count() < 10);
-    }
-
-    #[test]
-    fn the_cache_stays_within_its_budget_and_drops_ids_before_filters() {
-        let cache = IdCache::new(40_000);
-        for i in 0..10 {
-            let values: Vec<u128> = (0..1000u128).map(|j| j << 100 | i).collect();
-            cache.keep(&format!("part{i}"), &ids(&values));
-            assert!(cache.bytes() <= 40_000);
-        }
-        assert!(cache.ids("part0").is_none() && cache.filter("part9").is_some());
-        for i in 0..10 {
-            cache.forget(&format!("part{i}"));
-        }
-        assert_eq!(cache.bytes(), 0);
     }
 }

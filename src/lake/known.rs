@@ -1,16 +1,31 @@
 //! Which events are durable already? Asked for every row that arrives.
+//!
+//! An id is in the lake once, whatever the times of the records that bear it, so all parts are asked:
+//! first a sieve over all of them, then their filters, those near in time first, and for what is found
+//! there the ids themselves.
 
+use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::LakeError;
-use super::ids::{Filter, IdCache, PartIds};
+use super::disk;
+use super::error::{At, LakeError};
+use super::filter::{Filter, Spilled};
+use super::id_cache::{Held, IdCache};
+use super::ids::PartIds;
+use super::open::state_dir;
 use super::reader::read_ids;
+use super::sieve::Sieve;
 use super::{Part, Snapshot};
 use crate::schema::{EventId, events};
 
-/// Copies of one event are less than this apart.
-const SLACK_US: i64 = 86_400_000_000;
+/// Copies of one event are mostly less than this apart: such parts are asked first.
+const NEAR_US: i64 = 86_400_000_000;
+/// What a look into a filter on disk costs, in looks into one in memory: to open it ...
+const OPENING: usize = 500;
+/// ... and for each id.
+const READING: usize = 100;
 
 /// A durable row that has an id asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,76 +40,238 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Known {
     root: PathBuf,
-    pub(crate) ids: IdCache,
+    /// Whether filters are written beside the checkpoints.
+    keeps: bool,
+    cache: IdCache,
 }
 
+/// An id asked for: its time, and its number in the question.
+type Asked = (u128, i64, usize);
+
 impl Known {
-    /// Looks events of the lake in `root` up, remembering ids in at most `cache_bytes`.
+    /// Looks events of the lake in `root` up, remembering ids in at most `cache_bytes`; writes nothing.
     #[must_use]
     pub fn new(root: &Path, cache_bytes: usize) -> Self {
-        Self { root: root.to_owned(), ids: IdCache::new(cache_bytes) }
+        Self { root: root.to_owned(), keeps: false, cache: IdCache::new(cache_bytes) }
     }
 
-    /// For each `(id, time, time is inferred)`: the durable row with this id, if there is one.
+    /// The same for the lake's writer, who keeps the filters of parts on disk.
+    pub(crate) fn of_writer(root: &Path, cache_bytes: usize) -> Self {
+        Self { keeps: true, ..Self::new(root, cache_bytes) }
+    }
+
+    /// For each `(id, time)`: the durable row with this id, if there is one, whatever its time.
     ///
-    /// Exact, whatever is in memory. A time that stands in the log is the same in every copy, or differs
-    /// by less than a day, so only files that span it are asked; rows with inferred times are looked for
-    /// everywhere.
+    /// Exact, whatever is in memory.
     ///
     /// # Errors
     ///
     /// When a live file cannot be read.
-    pub fn find(&self, snapshot: &Snapshot, rows: &[(EventId, i64, bool)]) -> Result<Vec<Option<Found>>, LakeError> {
+    pub fn find(&self, snapshot: &Snapshot, rows: &[(EventId, i64)]) -> Result<Vec<Option<Found>>, LakeError> {
         let mut found = vec![None; rows.len()];
         // In the order of ids the filters are walked from front to back.
-        let asked = rows.iter().enumerate().map(|(at, (id, ts_us, inferred))| (id.0, *ts_us, *inferred, at));
-        let mut order: Vec<(u128, i64, bool, usize)> = asked.collect();
+        let mut order: Vec<Asked> = rows.iter().zip(0..).map(|((id, ts_us), at)| (id.0, *ts_us, at)).collect();
         order.sort_unstable();
-        let logged = rows.iter().filter(|row| !row.2).map(|row| row.1);
-        let (first, last) = logged.fold((i64::MAX, i64::MIN), |(a, b), ts| (a.min(ts), b.max(ts)));
-        let (first, last) = (first.saturating_sub(SLACK_US), last.saturating_add(SLACK_US));
-        let any_inferred = rows.iter().any(|row| row.2);
-        for part in snapshot.events.iter() {
-            let anywhere = part.inferred_rows > 0;
-            if !anywhere && !any_inferred && (part.max_ts_us < first || last < part.min_ts_us) {
-                continue;
+        let parts = &snapshot.events;
+        self.sieve_if_due(parts)?;
+        if let Some((sieve, missing)) = self.cache.sieve(parts.iter().map(|part| part.path.as_str())) {
+            for part in missing {
+                let filter = self.whole(&parts[part])?;
+                self.cache.cover(&sieve, &parts[part].path, filter.prefixes());
             }
-            let filter = self.filter(part)?;
-            let mut ids: Option<Arc<PartIds>> = None;
-            for (id, ts_us, inferred, at) in &order {
-                let spans = part.min_ts_us.saturating_sub(SLACK_US) <= *ts_us
-                    && *ts_us <= part.max_ts_us.saturating_add(SLACK_US);
-                let here = anywhere || *inferred || spans;
-                if !here || !filter.may_hold(*id) {
-                    continue;
-                }
-                let ids = match &ids {
-                    Some(ids) => ids,
-                    None => ids.insert(self.part_ids(part)?),
-                };
-                if let Some((completeness, path)) = ids.get(*id) {
-                    found[*at] = Some(Found { completeness, source_path: Arc::clone(path) });
-                }
+            order.retain(|(id, ..)| sieve.may_hold(*id));
+        }
+        if order.is_empty() {
+            return Ok(found);
+        }
+        let near = |part: &Part, ts_us: i64| {
+            part.min_ts_us.saturating_sub(NEAR_US) <= ts_us && ts_us <= part.max_ts_us.saturating_add(NEAR_US)
+        };
+        for first in [true, false] {
+            for part in parts.iter() {
+                let wanted = |(_, ts_us, at): &&Asked| found[*at].is_none() && near(part, *ts_us) == first;
+                let wanted: Vec<Asked> = order.iter().filter(wanted).copied().collect();
+                self.look(part, &wanted, &mut found)?;
             }
         }
         Ok(found)
     }
 
-    pub(crate) fn filter(&self, part: &Part) -> Result<Arc<Filter>, LakeError> {
-        if let Some(filter) = self.ids.filter(&part.path) {
-            return Ok(filter);
+    /// Looks ascending ids up in one part.
+    fn look(&self, part: &Part, asked: &[Asked], found: &mut [Option<Found>]) -> Result<(), LakeError> {
+        let hits = self.perhaps(part, asked, |(id, ..)| *id)?;
+        if hits.is_empty() {
+            return Ok(());
         }
-        let ids = Arc::new(read_ids(&self.root.join("events").join(&part.path), events(), part.rows)?);
-        Ok(self.ids.keep(&part.path, &ids))
+        let ids = self.part_ids(part)?;
+        for (id, _, at) in hits {
+            if let Some((completeness, path)) = ids.get(id) {
+                found[at] = Some(Found { completeness, source_path: Arc::clone(path) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of `ids`, ascending, that stand in the part.
+    pub(crate) fn among(&self, part: &Part, ids: &[u128]) -> Result<Vec<u128>, LakeError> {
+        let perhaps = self.perhaps(part, ids, |id| *id)?;
+        if perhaps.is_empty() {
+            return Ok(perhaps);
+        }
+        let own = self.part_ids(part)?;
+        Ok(perhaps.into_iter().filter(|id| own.get(*id).is_some()).collect())
+    }
+
+    /// Those of `asked`, ascending by id, that the part's filter lets pass.
+    fn perhaps<A: Copy>(&self, part: &Part, asked: &[A], id_of: impl Fn(&A) -> u128) -> Result<Vec<A>, LakeError> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = match self.held(part)? {
+            Held::Memory(filter) => filter,
+            Held::File(spilled) if asked.len() < spilled.blocks() || !self.cache.has_room(spilled.bytes()) => {
+                self.cache.spent(OPENING + asked.len() * READING, usize::MAX);
+                let mut hits = Vec::new();
+                let mut rest = asked.iter();
+                let read = spilled.ask(asked.iter().map(&id_of), |hit| {
+                    hits.extend(rest.by_ref().find(|asked| id_of(asked) == hit).copied());
+                });
+                match read {
+                    Ok(()) => return Ok(hits),
+                    Err(_) => self.filter_of_part(part)?,
+                }
+            }
+            Held::File(spilled) => self.loaded(part, &spilled)?,
+            Held::Nowhere => self.filter_of_part(part)?,
+        };
+        self.cache.spent(asked.len(), usize::MAX);
+        Ok(asked.iter().filter(|asked| filter.may_hold(id_of(asked))).copied().collect())
+    }
+
+    /// The part's filter in memory or in its file, if it is in either.
+    fn held(&self, part: &Part) -> Result<Held, LakeError> {
+        match self.cache.filter(&part.path) {
+            Held::Nowhere => {}
+            held => return Ok(held),
+        }
+        match Spilled::open(&self.filter_path(&part.path), part.rows) {
+            Ok(spilled) => {
+                let spilled = Arc::new(spilled);
+                self.cache.keep_spilled(&part.path, Arc::clone(&spilled));
+                Ok(Held::File(spilled))
+            }
+            Err(_) => Ok(Held::Nowhere),
+        }
+    }
+
+    /// The part's whole filter, wherever it is.
+    fn whole(&self, part: &Part) -> Result<Arc<Filter>, LakeError> {
+        match self.held(part)? {
+            Held::Memory(filter) => Ok(filter),
+            Held::File(spilled) => self.loaded(part, &spilled),
+            Held::Nowhere => self.filter_of_part(part),
+        }
+    }
+
+    fn loaded(&self, part: &Part, spilled: &Spilled) -> Result<Arc<Filter>, LakeError> {
+        let Ok(filter) = spilled.load() else { return self.filter_of_part(part) };
+        let filter = Arc::new(filter);
+        self.cache.keep_filter(&part.path, Arc::clone(&filter));
+        Ok(filter)
+    }
+
+    /// The filter made of the part itself, for want of a good file.
+    fn filter_of_part(&self, part: &Part) -> Result<Arc<Filter>, LakeError> {
+        self.cache.forget_spilled(&part.path);
+        let ids = self.read(part)?;
+        self.cache.keep_ids(&part.path, &ids);
+        Ok(self.keep_filter(&part.path, &ids))
+    }
+
+    /// Makes a sieve over the parts when looks without one have cost as much.
+    fn sieve_if_due(&self, parts: &[Arc<Part>]) -> Result<(), LakeError> {
+        let rows: usize = parts.iter().map(|part| usize::try_from(part.rows).unwrap_or_default()).sum();
+        if !self.cache.spent(0, rows) {
+            return Ok(());
+        }
+        let sieve = Sieve::for_rows(rows, self.cache.sieve_limit());
+        for part in parts {
+            sieve.add(self.whole(part)?.prefixes());
+        }
+        self.cache.set_sieve(sieve, parts.iter().map(|part| part.path.clone()));
+        Ok(())
     }
 
     /// The ids of a live file.
     pub(crate) fn part_ids(&self, part: &Part) -> Result<Arc<PartIds>, LakeError> {
-        if let Some(ids) = self.ids.ids(&part.path) {
+        if let Some(ids) = self.cache.ids(&part.path) {
             return Ok(ids);
         }
-        let ids = Arc::new(read_ids(&self.root.join("events").join(&part.path), events(), part.rows)?);
-        self.ids.keep(&part.path, &ids);
+        let ids = self.read(part)?;
+        self.cache.keep_ids(&part.path, &ids);
         Ok(ids)
     }
+
+    fn read(&self, part: &Part) -> Result<Arc<PartIds>, LakeError> {
+        read_ids(&self.root.join("events").join(&part.path), events(), part.rows).map(Arc::new)
+    }
+
+    /// Takes in the ids of a part that has become live.
+    pub(crate) fn keep(&self, path: &str, ids: &Arc<PartIds>) {
+        let filter = self.keep_filter(path, ids);
+        self.cache.keep_ids(path, ids);
+        if let Some((sieve, _)) = self.cache.sieve(std::iter::empty()) {
+            self.cache.cover(&sieve, path, filter.prefixes());
+        }
+    }
+
+    fn keep_filter(&self, path: &str, ids: &PartIds) -> Arc<Filter> {
+        let filter = Arc::new(Filter::new(ids));
+        // A copy of what the part says: without it a look takes longer.
+        if self.keeps
+            && let Err(error) = self.spill(path, &filter)
+        {
+            tracing::debug!(%error, "cannot keep the filter of a file");
+        }
+        self.cache.keep_filter(path, Arc::clone(&filter));
+        filter
+    }
+
+    fn spill(&self, path: &str, filter: &Filter) -> Result<(), LakeError> {
+        let Some(bytes) = filter.encode() else { return Ok(()) };
+        let dir = filter_dir(&self.root);
+        let temp = dir.join(format!(".{}.tmp", disk::random_name()?));
+        let target = self.filter_path(path);
+        let mut file = disk::create_file(&temp)?;
+        let written = file.write_all(&bytes).at("write", &temp);
+        drop(file);
+        let done = written.and_then(|()| fs::rename(&temp, &target).at("rename a file to", &target));
+        if done.is_err() {
+            fs::remove_file(&temp).ok();
+        }
+        done
+    }
+
+    /// Forgets a part that is no longer live.
+    pub(crate) fn forget(&self, path: &str) {
+        self.cache.forget(path);
+        if self.keeps {
+            fs::remove_file(self.filter_path(path)).ok();
+        }
+    }
+
+    fn filter_path(&self, part: &str) -> PathBuf {
+        filter_dir(&self.root).join(filter_name(part))
+    }
+}
+
+/// Directory of the filters.
+pub(crate) fn filter_dir(root: &Path) -> PathBuf {
+    state_dir(root).join("ids")
+}
+
+/// Name of the filter's file of a part, whose own name is random.
+pub(crate) fn filter_name(part: &str) -> &str {
+    let name = part.rsplit('/').next().unwrap_or(part);
+    name.strip_suffix(".parquet").unwrap_or(name)
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Snapshot;
 use super::checkpoint;
+use super::clock::Clock;
 use super::disk;
 use super::error::{At, LakeError};
 use super::guard::{self, WriterLock, refuse_network_fs};
-use super::known::Known;
+use super::known::{Known, filter_dir};
 #[cfg(test)]
 use super::log::Cost;
 use super::log::Log;
@@ -91,7 +92,8 @@ impl Lake {
         let lock = WriterLock::take(&root)?;
         let log = Log::master(&root);
         refuse_lost_log(&root, &log)?;
-        for dir in [&log.dir, &root.join("rejects"), &state_dir(&root), &quarantine_dir(&root)] {
+        let dirs = [&log.dir, &root.join("rejects"), &state_dir(&root), &filter_dir(&root), &quarantine_dir(&root)];
+        for dir in dirs {
             disk::create_dir(dir)?;
         }
         test_file_system(&root)?;
@@ -106,7 +108,7 @@ impl Lake {
         let lake = Self {
             current: Mutex::new(Arc::new(state.snapshot(&root))),
             writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, unresolved: None }),
-            known: Arc::new(Known::new(&root, id_cache_bytes)),
+            known: Arc::new(Known::of_writer(&root, id_cache_bytes)),
             in_flight: Arc::default(),
             log,
             root,
@@ -155,6 +157,15 @@ impl Lake {
     #[must_use]
     pub fn known(&self) -> Arc<Known> {
         Arc::clone(&self.known)
+    }
+
+    /// Keeps what is believed about the time beside the lake.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written; nothing depends on it.
+    pub fn keep_clock(&self, clock: &Clock) -> Result<(), LakeError> {
+        clock.write(&self.root)
     }
 
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -17,7 +17,7 @@ pub struct Part {
     pub min_ts_us: i64,
     /// Largest `ts`.
     pub max_ts_us: i64,
-    /// Rows whose `ts_source` is `inferred`: their time may differ between copies.
+    /// Rows whose `ts_source` is `inferred`: no log says their time.
     pub inferred_rows: u64,
     /// Smallest and largest value of columns with statistics: JSON numbers or strings (strings may be
     /// truncated to 32 characters: a prefix for the minimum, raised at the end for the maximum).

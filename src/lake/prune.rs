@@ -89,6 +89,20 @@ impl Lake {
     /// Before the commit nothing has changed; after it the rows are gone for every reader, and an
     /// error names a file that could not be deleted: the next prune or vacuum deletes it.
     pub fn prune(&self, filter: &PruneFilter, now_us: i64) -> Result<PruneReport, LakeError> {
+        self.remove(filter, true, now_us)
+    }
+
+    /// Removes the rows that are earlier, as [`Lake::prune`] does, but remembers nothing: rows of that time
+    /// may come again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Lake::prune`].
+    pub fn expire(&self, before_us: i64, now_us: i64) -> Result<PruneReport, LakeError> {
+        self.remove(&PruneFilter { before_us: Some(before_us), ..PruneFilter::default() }, false, now_us)
+    }
+
+    fn remove(&self, filter: &PruneFilter, remembers: bool, now_us: i64) -> Result<PruneReport, LakeError> {
         let mut report = PruneReport::default();
         if *filter == PruneFilter::default() {
             return Ok(report);
@@ -98,7 +112,7 @@ impl Lake {
         let (events_change, parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
         let (rejects_change, reject_parts) = self.prune_rejects(&writer, filter, &sources, &mut report)?;
         if !events_change.is_empty() || !rejects_change.is_empty() {
-            let pruned = remembered(&writer.state.pruned, filter);
+            let pruned = if remembers { remembered(&writer.state.pruned, filter) } else { None };
             let mut entry = Entry::blank(0);
             "prune".clone_into(&mut entry.operation);
             entry.now_us = now_us;
@@ -275,10 +289,12 @@ fn remembered(known: &[PruneFilter], filter: &PruneFilter) -> Option<Vec<PruneFi
     Some(known.iter().filter(|known| !filter.covers(known)).chain([filter]).cloned().collect())
 }
 
-/// Rows of `events`, ascending, that were pruned and stay away.
+/// Rows of `events`, ascending, that were pruned and stay away. A filter that reaches into the future
+/// was made by a clock that was ahead, and says nothing.
 #[must_use]
-pub fn pruned_rows(pruned: &[PruneFilter], events: &RecordBatch) -> Vec<u32> {
-    let masks: Vec<BooleanArray> = pruned.iter().filter_map(|filter| filter.keeps(events)).collect();
+pub fn pruned_rows(pruned: &[PruneFilter], now_us: i64, events: &RecordBatch) -> Vec<u32> {
+    let valid = pruned.iter().filter(|filter| filter.before_us.is_none_or(|before| before <= now_us));
+    let masks: Vec<BooleanArray> = valid.filter_map(|filter| filter.keeps(events)).collect();
     let goes = |row: &u32| masks.iter().any(|mask| !mask.value(*row as usize));
     (0..u32::try_from(events.num_rows()).unwrap_or(u32::MAX)).filter(goes).collect()
 }

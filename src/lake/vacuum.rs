@@ -4,10 +4,12 @@
 //! and leftovers that no commit ever named (kept for an hour, and as long as they are being
 //! written). Live files are in neither set.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::error::LakeError;
+use super::known::{filter_dir, filter_name};
 use super::open::Lake;
 use super::state::State;
 use super::writer::InFlight;
@@ -63,6 +65,11 @@ pub(crate) fn is_part(name: &str) -> bool {
     name.starts_with("part-") && name.ends_with(".parquet")
 }
 
+/// True for the name of a part's filter: those of parts that are not live are copies of nothing.
+fn is_part_filter(name: &str) -> bool {
+    name.starts_with("part-")
+}
+
 /// True for the name of a file that was being written.
 pub(crate) fn is_temp(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
@@ -85,6 +92,12 @@ pub(crate) fn remove_orphans(
         let file = name.rsplit('/').next().unwrap_or(&name);
         let leftover = is_temp(file) || (parts_too && is_part(file) && !referred);
         if leftover && !in_flight.holds(&path) && is_old(&path) {
+            report.remove(&path)?;
+        }
+    }
+    let filters: HashSet<&str> = state.events.keys().map(|path| filter_name(path)).collect();
+    for (name, path) in disk::list(&filter_dir(root))? {
+        if !filters.contains(name.as_str()) && (is_part_filter(&name) || is_old(&path)) {
             report.remove(&path)?;
         }
     }

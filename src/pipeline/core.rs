@@ -7,9 +7,10 @@ use arrow::array::RecordBatch;
 
 use super::heap::give_back;
 use super::judge::{Evidence, Load, Verdict, tie};
+use super::retention::Retention;
 use super::turns::{Turn, Turns};
 use super::{PipelineError, now_us};
-use crate::lake::{Commit, Found, Known, Lake, Snapshot};
+use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
 
@@ -81,6 +82,7 @@ pub struct Core {
     options: CoreOptions,
     born_by_path: Mutex<HashMap<String, i64>>,
     turns: Turns,
+    pub(super) retention: Retention,
 }
 
 impl std::fmt::Debug for Live {
@@ -111,6 +113,7 @@ impl Core {
     }
 
     fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, known: Arc<Known>, options: CoreOptions) -> Self {
+        let retention = Retention::of(&snapshot);
         let live = Live { ring: Ring::default(), lake: snapshot, unwritten: VecDeque::new(), turn: 0, generation: 0 };
         Self {
             live: Mutex::new(live),
@@ -121,6 +124,7 @@ impl Core {
             options,
             born_by_path: Mutex::default(),
             turns: Turns::default(),
+            retention,
         }
     }
 
@@ -226,6 +230,7 @@ impl Core {
         let claims: Vec<Vec<Claim>> = parcels.into_iter().map(|p| p.claims).collect();
         let mut claims = claims.into_iter();
         let verdict = verdicts.pop().unwrap_or_default();
+        self.retention.count_aged(verdict.aged);
         let copies = live.ring.append(Arrival {
             claims: claims.next().unwrap_or_default(),
             stale: verdict.stale,
@@ -236,7 +241,7 @@ impl Core {
             rows: load.rows,
         });
         for (((source, rows), claims), verdict) in load.tails.into_iter().zip(claims).zip(tail_verdicts) {
-            let Verdict { stale, replaces } = verdict;
+            let Verdict { stale, replaces, .. } = verdict;
             live.ring.set_tail(source, Tail::new(rows.events, rows.ids, claims, &stale, replaces));
         }
         Ok(copies)
@@ -250,8 +255,9 @@ impl Core {
             let (snapshot, generation) = (Arc::clone(&live.lake), live.generation);
             let in_ring: Vec<Vec<bool>> = parcels.iter().map(|p| p.in_ring(&live.ring)).collect();
             drop(live);
+            let cutoff_us = self.retention.cutoff_us();
             let ask = |(parcel, in_ring): (&Evidence<'_>, &Vec<bool>)| {
-                parcel.against_lake(&self.known, &snapshot, in_ring, |f| self.born_of(f, &snapshot))
+                parcel.against_lake(&self.known, &snapshot, in_ring, cutoff_us, |f| self.born_of(f, &snapshot))
             };
             let verdicts: Result<Vec<Verdict>, _> = parcels.iter().zip(&in_ring).map(ask).collect();
             live = self.lock();
@@ -373,6 +379,11 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Keeps what is believed about the time beside the lake, where there is one to write.
+    pub(super) fn keep_clock(&self, clock: &Clock) -> Result<(), LakeError> {
+        self.lake.as_ref().map_or(Ok(()), |lake| lake.keep_clock(clock))
     }
 
     /// Runs lake upkeep (compaction, pruning) and shows the snapshot it made.

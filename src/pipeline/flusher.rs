@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::heap::give_back;
+use super::retention::retain;
 use super::{Core, PipelineError, now_us};
-use crate::lake::{CompactOptions, LakeError, PruneFilter, Snapshot};
+use crate::lake::{CompactOptions, LakeError, Snapshot};
 
 /// Months with more small files than this are compacted.
 const SMALL_FILES: usize = 64;
@@ -17,8 +18,6 @@ const SMALL_BYTES: u64 = 32 << 20;
 
 /// Replaced files stay this long for readers that still have them open.
 const GRACE_US: i64 = 24 * 3600 * 1_000_000;
-
-const DAY_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Pause between merges: who reads logs and asks questions comes first.
 const BETWEEN_MERGES: Duration = Duration::from_millis(500);
@@ -92,8 +91,7 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
         } else {
             flushed = None;
             let idle = core.ring_rows() == 0;
-            let kept = || keep_us.map_or(Ok(()), |keep_us| retain(core, keep_us));
-            let done = core.flush().and_then(|()| kept()).and_then(|()| tidy(core));
+            let done = core.flush().and_then(|()| retain(core, keep_us)).and_then(|()| tidy(core));
             if !idle {
                 give_back();
             }
@@ -158,7 +156,7 @@ pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
 }
 
 /// What was done, or `None` when a damaged file was in the way, which is told.
-fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
+pub(super) fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
     match done {
         Err(error @ LakeError::CorruptPart { .. }) => {
             tracing::warn!("{doing}: {error}; it is left as it is");
@@ -166,25 +164,6 @@ fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeE
         }
         other => other.map(Some),
     }
-}
-
-/// Deletes rows older than `keep_us`, as the user wants it, and says how many; whole days, so that it is
-/// done once a day.
-///
-/// # Errors
-///
-/// When the lake cannot be read or written; what was there stays valid.
-pub fn retain(core: &Core, keep_us: i64) -> Result<(), PipelineError> {
-    let before_us = (now_us() - keep_us).div_euclid(DAY_US) * DAY_US;
-    if core.snapshot().events.iter().any(|part| part.min_ts_us < before_us) {
-        let filter = PruneFilter { before_us: Some(before_us), ..PruneFilter::default() };
-        let done = core.upkeep(|lake| spared(lake.prune(&filter, now_us()), "deleting what is old enough"))?;
-        let rows = done.flatten().map_or(0, |report| report.events + report.rejects);
-        if rows > 0 {
-            tracing::warn!("rows older than the `retention` of config.toml are deleted: {rows}");
-        }
-    }
-    Ok(())
 }
 
 /// True when a month has more small files than it should.

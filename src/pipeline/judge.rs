@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
+use super::now_us;
 use crate::lake::{Found, Known, LakeError, Snapshot, pruned_rows};
 use crate::ring::{Claim, Ring, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
@@ -43,6 +44,8 @@ pub(super) struct Evidence<'a> {
 pub(super) struct Verdict {
     pub(super) stale: Vec<u32>,
     pub(super) replaces: Vec<EventId>,
+    /// How many of the stale ones are older than the user wants to keep.
+    pub(super) aged: u64,
 }
 
 impl<'a> Evidence<'a> {
@@ -65,33 +68,33 @@ impl<'a> Evidence<'a> {
         Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, claims }
     }
 
-    /// What the durable rows of `snapshot` say about these rows; those `in_ring` are left to the ring.
+    /// What the durable rows of `snapshot` say about these rows; those `in_ring` are left to the ring, and
+    /// those before `cutoff_us` are too old to be taken in.
     pub(super) fn against_lake(
         &self,
         known: &Known,
         snapshot: &Snapshot,
         in_ring: &[bool],
+        cutoff_us: i64,
         born_of: impl Fn(&Found) -> i64,
     ) -> Result<Verdict, LakeError> {
-        let text = |name: &str| self.events.column_by_name(name).and_then(|c| c.as_string_view_opt());
-        let (sources, agents, versions) = (text("ts_source"), text("agent"), text("agent_version"));
-        let is = |column: Option<&StringViewArray>, row: usize, known: fn(&str) -> bool| {
-            column.is_some_and(|c| c.is_valid(row) && known(c.value(row)))
-        };
-        // Claude Code 1.0.9x stamped what a resumed session copied anew.
-        let restamped = |row| is(agents, row, |agent| agent == "claude") && is(versions, row, |v| v.starts_with("1."));
-        let pruned = pruned_rows(&snapshot.pruned, self.events);
-        let is_pruned = |row: usize| u32::try_from(row).is_ok_and(|row| pruned.binary_search(&row).is_ok());
+        let mut verdict = Verdict::default();
+        let mut unwanted = pruned_rows(&snapshot.pruned, now_us(), self.events);
+        for (row, _) in (0u32..).zip(self.ts).filter(|(_, ts)| **ts < cutoff_us) {
+            verdict.aged += 1;
+            unwanted.push(row);
+        }
+        unwanted.sort_unstable();
+        unwanted.dedup();
+        let is_unwanted = |row: usize| u32::try_from(row).is_ok_and(|row| unwanted.binary_search(&row).is_ok());
         let mut rows = Vec::with_capacity(self.ids.len());
         let mut wanted = Vec::with_capacity(self.ids.len());
         for (row, (id, ts)) in self.ids.iter().zip(self.ts).enumerate() {
-            if !in_ring.get(row).copied().unwrap_or_default() && !is_pruned(row) {
+            if !in_ring.get(row).copied().unwrap_or_default() && !is_unwanted(row) {
                 rows.push(row);
-                let anywhere = is(sources, row, |source| source == "inferred") || restamped(row);
-                wanted.push((*id, *ts, anywhere));
+                wanted.push((*id, *ts));
             }
         }
-        let mut verdict = Verdict::default();
         for (row, found) in rows.into_iter().zip(known.find(snapshot, &wanted)?) {
             let Some(found) = found else { continue };
             let durable =
@@ -102,10 +105,8 @@ impl<'a> Evidence<'a> {
                 verdict.stale.push(u32::try_from(row).unwrap_or(u32::MAX));
             }
         }
-        if !pruned.is_empty() {
-            verdict.stale.extend(pruned);
-            verdict.stale.sort_unstable();
-        }
+        verdict.stale.extend(unwanted);
+        verdict.stale.sort_unstable();
         Ok(verdict)
     }
 

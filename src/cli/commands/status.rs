@@ -1,6 +1,7 @@
 //! `status`: what was read, how far behind it is, how large the lake is, whether a daemon runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::super::{CliError, Outcome, Streams, units};
 use super::sources::{self, Source, unsigned};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
-use crate::lake::Snapshot;
+use crate::lake::{Doubt, Snapshot};
 
 /// The sources of one agent together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -54,6 +55,8 @@ pub(super) struct State<'a> {
     /// The process that writes the lake, whether it answers or not.
     pub(super) writer: Option<u32>,
     pub(super) sources: &'a [Source],
+    /// Rows that wait to be deleted, and until when.
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// Prints the state of everything.
@@ -64,7 +67,8 @@ pub(in super::super) fn run(
 ) -> Result<Outcome, CliError> {
     let (lake, daemon, writer) = (wire::lake(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
     let sources = sources::rows(&wire::sources(settings)?)?;
-    render(settings, args, &State { lake: &lake, daemon: daemon.as_ref(), writer, sources: &sources }, streams)
+    let doubt = wire::doubt(settings);
+    render(settings, args, &State { lake: &lake, daemon: daemon.as_ref(), writer, sources: &sources, doubt }, streams)
 }
 
 pub(super) fn render(
@@ -73,7 +77,7 @@ pub(super) fn render(
     state: &State<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let State { lake, daemon, writer, sources } = *state;
+    let State { lake, daemon, writer, sources, doubt } = *state;
     let mut agents: BTreeMap<&str, AgentStatus> = BTreeMap::new();
     for source in sources {
         agents.entry(&source.agent).or_default().add(source);
@@ -99,6 +103,7 @@ pub(super) fn render(
             "timezone": settings.timezone,
             "daemon": daemon,
             "writer_pid": writer,
+            "retention": doubt.map(|doubt| json!({"waiting_rows": doubt.rows, "until_us": doubt.until_us()})),
             "agents": agents,
             "lake": {
                 "path": settings.lake,
@@ -126,6 +131,14 @@ pub(super) fn render(
         units::counted(files as u64, "file")
     );
     answer(streams, &format!("        {size}; {committed}"))?;
+    if let Some(doubt) = doubt {
+        let wait = u64::try_from(doubt.until_us().saturating_sub(streams.now_us)).unwrap_or(0);
+        let (rows, wait) = (units::counted(doubt.rows, "row"), units::duration(Duration::from_micros(wait)));
+        answer(
+            streams,
+            &format!("        the clock is far ahead: retention would delete {rows}, and waits for {wait}"),
+        )?;
+    }
     if rejects > 0 {
         let text = units::counted(rejects, "line");
         answer(streams, &format!("        {text} could not be decoded: devlog query \"SELECT * FROM rejects\""))?;

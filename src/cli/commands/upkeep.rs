@@ -39,7 +39,7 @@ pub(in super::super) fn fsck(
     args: &FsckArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let found = wire::fsck(settings, args.rebuild_from_footers)?;
+    let found = wire::fsck(settings, args.rebuild_from_footers, args.repair_duplicates)?;
     if args.json {
         answer_json(streams, &found)?;
     } else {

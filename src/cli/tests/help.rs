@@ -287,6 +287,9 @@ fn help_of_fsck() {
           --rebuild-from-footers
               Write the log anew from the footers of the Parquet files; for a lake whose log is lost
 
+          --repair-duplicates
+              Remove copies of events that stand in the lake more than once; the most complete one stays
+
           --json
               Print as JSON
 

@@ -6,9 +6,11 @@ use arrow::array::RecordBatch;
 
 use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned};
 use crate::backfill;
-use crate::cli::CliError;
+use crate::cli::{CliError, units};
 use crate::config::Settings;
-use crate::lake::{self, AllowReport, CompactOptions, Lake, LakeError, PruneFilter, Snapshot};
+use crate::lake::{
+    self, AllowReport, Clock, CompactOptions, CopiesReport, Doubt, Lake, LakeError, PruneFilter, Snapshot,
+};
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
 
@@ -23,6 +25,12 @@ fn writer(settings: &Settings) -> Result<Core, CliError> {
 /// The newest version of the lake, without a lock; an empty one when there is none yet.
 pub(in crate::cli) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
     Lake::read(&settings.lake).map_err(failed("reading the lake"))
+}
+
+/// What retention would delete by the clock alone, and waits for.
+pub(in crate::cli) fn doubt(settings: &Settings) -> Option<Doubt> {
+    let _configured = settings.retention?;
+    Clock::read(&settings.lake)?.doubt.filter(|doubt| doubt.rows > 0)
 }
 
 /// The `devlog ingest` that holds this home, if one runs.
@@ -77,9 +85,13 @@ pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError
     })
 }
 
-/// Checks every commit and file; with `rebuild` writes the log anew from the files' footers.
-pub(in crate::cli) fn fsck(settings: &Settings, rebuild: bool) -> Result<Checked, CliError> {
+/// Checks every commit and file; with `rebuild` writes the log anew from the files' footers, with
+/// `drop_copies` removes copies of events first.
+pub(in crate::cli) fn fsck(settings: &Settings, rebuild: bool, drop_copies: bool) -> Result<Checked, CliError> {
     let mut checked = Checked::default();
+    if drop_copies {
+        checked.repaired.extend(without_copies(settings)?);
+    }
     if rebuild {
         let report = lake::rebuild_from_footers(&settings.lake, now_us()).map_err(failed("rebuilding the log"))?;
         checked.repaired.push(format!("wrote the log anew from {} files with {} rows", report.parts, report.rows));
@@ -100,6 +112,15 @@ pub(in crate::cli) fn fsck(settings: &Settings, rebuild: bool) -> Result<Checked
         }
     }
     Ok(checked)
+}
+
+/// Removes copies of events; says how many, if any.
+fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
+    let dropped = writer(settings)?.upkeep(|lake| lake.drop_copies(now_us())).map_err(failed("removing copies"))?;
+    let CopiesReport { rows, parts } = dropped.unwrap_or_default();
+    let copies = if rows == 1 { "copy" } else { "copies" };
+    let text = format!("removed {rows} {copies} of events from {}", units::counted(parts, "file"));
+    Ok((rows > 0).then_some(text))
 }
 
 /// Links the live files into a new directory.

@@ -42,15 +42,10 @@ fn run_step(lake: &mut Option<Lake>, root: &Path, model: &mut Model, previous: &
     match step {
         Step::Write(rows) => {
             let mut fresh: BTreeMap<u128, Row> = rows.iter().map(|r| (r.event_id().0, *r)).collect();
-            let asked: Vec<_> = fresh.values().map(|r| (r.event_id(), r.ts_us, r.inferred)).collect();
-            for ((id, _, inferred), found) in asked.iter().zip(open.known().find(&open.snapshot(), &asked).unwrap()) {
-                // The same event has the same time everywhere, unless one of the two was inferred.
+            let asked: Vec<_> = fresh.values().map(|r| (r.event_id(), r.ts_us)).collect();
+            for ((id, _), found) in asked.iter().zip(open.known().find(&open.snapshot(), &asked).unwrap()) {
                 let known = model.rows.get(&id.0);
-                if let Some(found) = &found {
-                    assert_eq!(known.unwrap().completeness, found.completeness);
-                }
-                let same_time = known.is_some_and(|k| k.inferred || *inferred || k.ts_us == fresh[&id.0].ts_us);
-                assert!(found.is_some() || !same_time);
+                assert_eq!(known.map(|known| known.completeness), found.map(|found| found.completeness));
                 if known.is_some() {
                     fresh.remove(&id.0);
                 }
@@ -156,7 +151,7 @@ fn writing_compacting_asking_and_reading_at_once_agree() {
         });
         threads.spawn(|| {
             while !is_done() {
-                let read = lake.known().find(&lake.snapshot(), &[(rows[0].event_id(), rows[0].ts_us, false)]).unwrap();
+                let read = lake.known().find(&lake.snapshot(), &[(rows[0].event_id(), rows[0].ts_us)]).unwrap();
                 assert!(read.len() == 1);
                 let snapshot = Lake::read(dir.path()).unwrap();
                 let count: u64 = snapshot.events.iter().map(|part| part.rows).sum();
@@ -176,7 +171,7 @@ fn writing_compacting_asking_and_reading_at_once_agree() {
     assert_eq!(content(&lake.snapshot()), model(&rows));
     assert!(
         lake.known()
-            .find(&lake.snapshot(), &rows.iter().map(|r| (r.event_id(), r.ts_us, false)).collect::<Vec<_>>())
+            .find(&lake.snapshot(), &rows.iter().map(|r| (r.event_id(), r.ts_us)).collect::<Vec<_>>())
             .unwrap()
             .iter()
             .all(Option::is_some)

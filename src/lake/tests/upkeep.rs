@@ -122,7 +122,7 @@ fn pruned_rows_stay_away_until_they_are_allowed_again() {
     }
     let lake = open(&root);
     assert_eq!(lake.snapshot().pruned.len(), 2, "known after a restart");
-    let again = pruned_rows(&lake.snapshot().pruned, &batch(&rows));
+    let again = pruned_rows(&lake.snapshot().pruned, FAR, &batch(&rows));
     assert_eq!(again, [0, 1, 2, 3, 4, 7, 10], "days 0 to 3, and every row of the session");
     let gone = SourcePosition { missing: true, ..position(2, 50) };
     lake.commit(Commit { sources: vec![position(1, 77), gone.clone()], ..Commit::default() }).unwrap();
