@@ -2,8 +2,9 @@
 //!
 //! - arguments as typed (`args`) → [`Settings`] → one `run` per command
 //! - answers go to stdout, everything else to stderr; both are handed in, so that tests see them
-//! - exit codes are decided here alone: 0 done, 1 nothing found, 2 failed or wrong usage; a reader
-//!   that closes the pipe has had enough, which is success
+//! - exit codes are decided here alone: 0 done, 2 failed or wrong usage, 130 interrupted before it was
+//!   done; 1 is what `--exit-code` asks for when there is nothing to show; a reader that closes the pipe
+//!   has had enough, which is success
 //! - nothing is read or opened before the arguments are known: `--version` and `--help` cost a parse;
 //!   `schema` asks for the terminal only
 
@@ -13,6 +14,7 @@ mod error;
 #[cfg(any(feature = "query", test))]
 mod place;
 mod progress;
+mod signals;
 mod table;
 mod units;
 mod wire;
@@ -28,15 +30,16 @@ use clap::Parser;
 
 use crate::config::{Env, Settings};
 use args::{Arguments, Command};
-#[cfg(feature = "query")]
-pub use args::{ExportFormat, OutputFormat};
 pub use error::CliError;
 pub use progress::Progress;
 pub use wire::{
     AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, OnProgress, PrunePlan, Pruned, Unreadable,
 };
 #[cfg(feature = "query")]
-pub use wire::{ExportPlan, Exported, Layout, QueryPlan};
+pub use wire::{ExportPlan, Exported, Layout, QueryPlan, Screen, Shown};
+
+/// Exit code of what a signal ended, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum Outcome {
     Done,
     /// It worked, and there was nothing to show.
     Nothing,
+    /// A signal ended it before it was done; what it did until then is whole.
+    Interrupted,
 }
 
 /// Where a command reads from and writes to.
@@ -83,11 +88,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, env: impl FnOnce() -> 
         Ok(arguments) => arguments,
         Err(error) => return usage(&error, streams),
     };
+    let nothing = if arguments.command.wants_exit_code() { 1 } else { 0 };
     let ended = execute(arguments, env, streams).and_then(|outcome| {
         streams.out.flush().map_err(|source| CliError::Output { source })?;
         Ok(outcome)
     });
-    exit_code(&ended, streams.err)
+    exit_code(&ended, nothing, streams.err)
 }
 
 /// Help and version are answers; anything else is a message. clap knows the exit code: 0 or 2.
@@ -99,11 +105,12 @@ fn usage(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
-/// The one place that knows exit codes.
-fn exit_code(ended: &Result<Outcome, CliError>, err: &mut dyn Write) -> u8 {
+/// The one place that knows exit codes; `nothing` is the one for an answer without rows.
+fn exit_code(ended: &Result<Outcome, CliError>, nothing: u8, err: &mut dyn Write) -> u8 {
     match ended {
         Ok(Outcome::Done) => 0,
-        Ok(Outcome::Nothing) => 1,
+        Ok(Outcome::Nothing) => nothing,
+        Ok(Outcome::Interrupted) => INTERRUPTED,
         Err(error) if error.is_broken_pipe() => 0,
         Err(error) => {
             let _unheard = error.print(err);

@@ -17,4 +17,5 @@ pub mod ring;
 pub mod schema;
 #[cfg(unix)]
 pub mod serve;
+pub mod text;
 pub mod watch;

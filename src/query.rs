@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod functions;
 mod guard;
+mod headers;
 mod memory;
 mod nearest;
 mod output;
@@ -35,8 +36,9 @@ mod zone;
 
 pub use engine::{Answer, Engine, EngineOptions, Runtime};
 pub use error::{Place, QueryError};
+pub use headers::is_explain;
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
-pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions, WhenError, since, until};
+pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions};
 pub use sources::Sources;
 pub use views::{View, view_names};
 pub use zone::Zone;

@@ -40,8 +40,13 @@ mod layers;
 mod links;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/output.rs"]
+mod output;
 #[path = "it/retention.rs"]
 mod retention;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "it/screen.rs"]
+mod screen;
 #[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Overrides, ParseQuantityError, parse_duration, parse_size};
 #[cfg(feature = "query")]
-use crate::query::ReportKind;
+use crate::query::{OutputFormat, ReportKind};
 use crate::schema::Format;
 
 /// Reads the logs that AI coding agents leave on this machine into a Parquet lake and answers SQL.
@@ -36,7 +36,7 @@ First steps:
   devlog query \"SELECT * FROM sessions LIMIT 10\"   any SQL
   devlog ingest                                    keep reading while the agents work
 
-Exit codes: 0 done, 1 nothing found, 2 failed or wrong usage.";
+Exit codes: 0 done, 2 failed or wrong usage, 130 interrupted; --exit-code asks for 1 when nothing is found.";
 
 #[cfg(not(feature = "query"))]
 const FIRST_STEPS: &str = "\
@@ -45,7 +45,7 @@ First steps:
   devlog status     what was read, and how large it is
   devlog ingest     keep reading while the agents work
 
-This build collects only; it has no SQL. Exit codes: 0 done, 1 nothing found, 2 failed or wrong usage.";
+This build collects only; it has no SQL. Exit codes: 0 done, 2 failed or wrong usage, 130 interrupted.";
 
 /// Flags that every command takes.
 #[derive(Debug, Default, Args)]
@@ -175,32 +175,6 @@ pub(super) struct BackfillArgs {
     pub(super) json: bool,
 }
 
-/// How rows are printed.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// Aligned columns; long values are cut on a terminal.
-    Table,
-    /// One JSON array of objects.
-    Json,
-    /// One JSON object per line.
-    #[value(alias = "jsonl")]
-    Ndjson,
-    /// Comma-separated values with a header.
-    Csv,
-    /// Tab-separated values with a header.
-    Tsv,
-    /// A Markdown table.
-    #[value(alias = "md")]
-    Markdown,
-    /// A Parquet file.
-    Parquet,
-    /// An Arrow IPC file (Feather 2).
-    Arrow,
-    /// An Arrow IPC stream.
-    ArrowStream,
-}
-
 #[cfg(feature = "query")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -219,11 +193,17 @@ pub(super) struct QueryArgs {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: Option<PathBuf>,
     /// How to print the rows [default: table; with -o by the file's ending]
-    #[arg(long, value_name = "FORMAT", value_enum)]
+    #[arg(long, value_name = "FORMAT", value_parser = output_format())]
     pub(super) format: Option<OutputFormat>,
-    /// Write the rows to a file
+    /// Write the rows to a file; - is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
+    /// Overwrite FILE when it exists
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
+    /// Show all rows on a terminal, not only the first 40
+    #[arg(long)]
+    pub(super) all: bool,
     /// Give $NAME a value; may be given several times
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parameter)]
     pub(super) param: Vec<(String, String)>,
@@ -236,6 +216,8 @@ pub(super) struct QueryArgs {
     /// Give up after this long, such as 30s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(super) nothing: NothingArg,
 }
 
 #[cfg(feature = "query")]
@@ -269,21 +251,8 @@ pub(super) struct ReportArgs {
     /// Do not read new log lines first: answer from what is stored
     #[arg(long)]
     pub(super) no_sync: bool,
-}
-
-/// What `export` writes.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// Parquet, zstd.
-    Parquet,
-    /// Comma-separated values with a header.
-    Csv,
-    /// One JSON object per line.
-    #[value(alias = "jsonl")]
-    Ndjson,
-    /// Arrow IPC file.
-    Arrow,
+    #[command(flatten)]
+    pub(super) nothing: NothingArg,
 }
 
 #[cfg(feature = "query")]
@@ -299,20 +268,30 @@ pub(super) struct ExportArgs {
     #[arg(value_name = "TABLE|SQL")]
     pub(super) what: String,
     /// What to write [default: by the ending of FILE, else parquet]
-    #[arg(long, value_name = "FORMAT", value_enum)]
-    pub(super) format: Option<ExportFormat>,
-    /// The file, or with --partition-by the directory, to write
+    #[arg(long, value_name = "FORMAT", value_parser = output_format())]
+    pub(super) format: Option<OutputFormat>,
+    /// The file, or with --partition-by the directory, to write; - is stdout
     #[arg(short, long, value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     pub(super) output: PathBuf,
     /// One folder per value of this column; may be given several times
     #[arg(long, value_name = "COLUMN")]
     pub(super) partition_by: Vec<String>,
-    /// Overwrite what is there
+    /// Overwrite the file, or replace what an earlier export wrote into the directory
     #[arg(long)]
     pub(super) force: bool,
     /// Do not read new log lines first: export what is stored
     #[arg(long)]
     pub(super) no_sync: bool,
+    #[command(flatten)]
+    pub(super) nothing: NothingArg,
+}
+
+/// For scripts that ask whether there is anything.
+#[derive(Debug, Default, Args)]
+pub(super) struct NothingArg {
+    /// Exit with 1 when there is nothing to show
+    #[arg(long)]
+    exit_code: bool,
 }
 
 #[derive(Debug, Args)]
@@ -347,6 +326,8 @@ pub(super) struct SourcesArgs {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) nothing: NothingArg,
 }
 
 #[derive(Debug, Args)]
@@ -369,6 +350,8 @@ pub(super) struct AdaptersArgs {
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) nothing: NothingArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -550,6 +533,21 @@ impl TypedValueParser for AgentNames {
 }
 
 impl Command {
+    /// Whether an answer without rows is to be told by the exit code.
+    pub(super) const fn wants_exit_code(&self) -> bool {
+        match self {
+            #[cfg(feature = "query")]
+            Self::Query(args) => args.nothing.exit_code,
+            #[cfg(feature = "query")]
+            Self::Report(args) => args.nothing.exit_code,
+            #[cfg(feature = "query")]
+            Self::Export(args) => args.nothing.exit_code,
+            Self::Sources(args) => args.nothing.exit_code,
+            Self::Adapters(args) => args.nothing.exit_code,
+            _ => false,
+        }
+    }
+
     /// Name of the description that is tried.
     pub(super) fn tried(&self) -> Option<&String> {
         match self {
@@ -584,6 +582,21 @@ fn parameter(text: &str) -> Result<(String, String), ParameterError> {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if plain { Ok((name.to_owned(), value.to_owned())) } else { Err(ParameterError) }
+}
+
+/// Names of the formats, as the query room knows them.
+#[cfg(feature = "query")]
+fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
+    use clap::builder::PossibleValuesParser;
+    let value = |(name, format): (&'static str, OutputFormat)| {
+        let value = PossibleValue::new(name).help(format.meaning());
+        match format {
+            OutputFormat::Ndjson => value.alias("jsonl"),
+            OutputFormat::Markdown => value.alias("md"),
+            _ => value,
+        }
+    };
+    PossibleValuesParser::new(OutputFormat::all().map(value)).try_map(|name| name.parse::<OutputFormat>())
 }
 
 /// Names of the reports, as the query room knows them.

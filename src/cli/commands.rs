@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use super::{CliError, Streams};
 use crate::config::{Edge, Settings, nearest, parse_when, parse_zone};
+use crate::text::lines;
 
 pub(super) use adapters::run as adapters;
 pub(super) use collect::{backfill, ingest};
@@ -40,13 +41,13 @@ pub(super) use upkeep::{compact, fsck, prune, snapshot};
 /// Writes one line to stderr.
 pub(super) fn tell(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
     // Messages are a courtesy: a closed stderr stops nothing.
-    let _unheard = writeln!(streams.err, "{text}");
+    let _unheard = writeln!(streams.err, "{}", lines(text));
     Ok(())
 }
 
 /// Writes one line to stdout.
 fn answer(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
-    writeln!(streams.out, "{text}").map_err(|source| CliError::Output { source })
+    writeln!(streams.out, "{}", lines(text)).map_err(|source| CliError::Output { source })
 }
 
 /// Writes `value` as indented JSON to stdout.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::config::{ConfigError, ParseWhenError};
+use crate::text::lines;
 
 /// Why a command failed. The exit code is 2, except when the reader of stdout went away.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +53,31 @@ pub enum CliError {
         /// The place.
         path: PathBuf,
     },
+    /// A folder holds files that no export wrote.
+    #[error("{file:?} was not written by devlog export; move it away, or choose another folder than {folder:?}")]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// One of the files.
+        file: PathBuf,
+    },
+    /// A folder is being filled by another process.
+    #[error("another devlog export is writing into {path:?}; wait for its end, or choose another folder")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The name of the file does not tell what to write into it.
     #[error("the ending of {path:?} names no format; end it in {endings}, or pass --format")]
     UnknownEnding {
         /// The file.
         path: PathBuf,
         /// The endings that name one.
-        endings: &'static str,
+        endings: String,
     },
+    /// Folders cannot go to stdout.
+    #[error("--partition-by makes folders; name one with -o")]
+    PartitionsToStdout,
     /// Nothing can lie between the two.
     #[error("--since is not before --until; nothing lies between them")]
     EmptyRange,
@@ -161,12 +179,12 @@ impl CliError {
     /// Writes the error and its causes, one per line; a cause that repeats its effect is left out.
     pub(super) fn print(&self, err: &mut dyn Write) -> io::Result<()> {
         let mut said = self.to_string();
-        writeln!(err, "devlog: {said}")?;
+        writeln!(err, "devlog: {}", lines(&said))?;
         let mut cause = self.source();
         while let Some(error) = cause {
             let text = error.to_string();
             if !said.contains(&text) {
-                writeln!(err, "  because {text}")?;
+                writeln!(err, "  because {}", lines(&text))?;
                 said = text;
             }
             cause = error.source();

@@ -4,12 +4,22 @@
 //!   what stood there stays when something fails
 //! - links are followed: what a link leads to is replaced, the link stays
 //! - a device or a pipe is written into, and never replaced
+//! - a new file is the user's alone, as the lake is; one that is replaced keeps its permissions
+//! - an unfinished file is locked by its writer: what a killed one left is removed by the next to write there
 
+mod folder;
+
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CliError;
+use super::signals::Pending;
+pub(super) use folder::{Folder, make_private};
+
+/// Ending of what is not finished.
+const UNFINISHED: &str = ".part";
 
 /// A place that is being written to. Dropped before [`Place::settle`] it leaves what stood there before.
 #[derive(Debug)]
@@ -17,7 +27,64 @@ pub(super) struct Place {
     /// As the user named it.
     named: PathBuf,
     /// The unfinished file, and where it goes when it is whole; `None` for what is written in place.
-    waiting: Option<(PathBuf, PathBuf)>,
+    waiting: Option<(PathBuf, PathBuf, Pending)>,
+}
+
+/// True when something would be lost by writing to `path`. A device or a pipe loses nothing.
+pub(super) fn is_taken(path: &Path) -> bool {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
+        Ok(found) => found.is_file(),
+        Err(_) => path.symlink_metadata().is_ok(),
+    }
+}
+
+/// For a new file that only the user may read.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a file that others can see to be in use.
+fn make(path: &Path) -> io::Result<File> {
+    let file = private().create_new(true).open(path)?;
+    // Where files cannot be locked a leftover stays until somebody removes it.
+    let _unlocked = file.try_lock();
+    Ok(file)
+}
+
+/// True when nobody has `path`, which [`make`] made, in use any more.
+fn is_abandoned(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+/// The name of an unfinished thing of this process.
+fn unfinished_name(name: &OsStr) -> OsString {
+    let mut unfinished = name.to_owned();
+    unfinished.push(format!(".{}{UNFINISHED}", std::process::id()));
+    unfinished
+}
+
+/// True when `found` is the name of an unfinished `name` of any process.
+fn is_unfinished(found: &OsStr, name: &OsStr) -> bool {
+    let middle = found.as_encoded_bytes().strip_prefix(name.as_encoded_bytes());
+    let process = middle.and_then(|rest| rest.strip_prefix(b".")?.strip_suffix(UNFINISHED.as_bytes()));
+    process.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+}
+
+/// Removes what writers of `target` left when they were killed.
+fn remove_leftovers(target: &Path) {
+    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_unfinished(&entry.file_name(), name) && is_abandoned(&entry.path()) {
+            let _stays = fs::remove_file(entry.path());
+        }
+    }
 }
 
 impl Place {
@@ -42,16 +109,14 @@ impl Place {
             _ => None,
         };
         let Some(target) = target else {
-            let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+            let file = private().create(true).truncate(true).open(path)?;
             return Ok((Self { named, waiting: None }, file));
         };
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let part = target.with_file_name(name);
-        // A leftover of a process that had this number; opening it could follow somebody's link.
-        let _gone = fs::remove_file(&part);
-        let file = OpenOptions::new().write(true).create_new(true).open(&part)?;
-        let place = Self { named, waiting: Some((part, target)) };
+        remove_leftovers(&target);
+        let part = target.with_file_name(unfinished_name(target.file_name().unwrap_or_default()));
+        let undo = part.clone();
+        let (file, pending) = Pending::make(|| make(&part), move || drop(fs::remove_file(undo)))?;
+        let place = Self { named, waiting: Some((part, target, pending)) };
         if let Some(found) = found {
             file.set_permissions(found.permissions())?;
         }
@@ -60,8 +125,8 @@ impl Place {
 
     /// Puts the file, which is written out, in its place.
     pub(super) fn settle(mut self) -> Result<(), CliError> {
-        let Some((part, target)) = self.waiting.take() else { return Ok(()) };
-        fs::rename(&part, &target).map_err(|source| {
+        let Some((part, target, pending)) = self.waiting.take() else { return Ok(()) };
+        pending.finish(|| fs::rename(&part, &target)).map_err(|source| {
             let _gone = fs::remove_file(&part);
             CliError::Write { path: self.named.clone(), source }
         })
@@ -78,7 +143,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((part, _)) = &self.waiting {
+        if let Some((part, _, _)) = &self.waiting {
             let _gone = fs::remove_file(part);
         }
     }
@@ -143,14 +208,40 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_private_file_stays_private() {
+    fn a_new_file_is_private_and_a_replaced_one_keeps_its_permissions() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answer.csv");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         put(&path, "a").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         put(&path, "b").unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(), 0o644);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_what_others_write_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = |name: &str| folder.path().join(name);
+        for name in ["answer.csv.1.part", "answer.csv.x.part", "other.csv.1.part", "answer.csv.part"] {
+            fs::write(here(name), "half").unwrap();
+        }
+        let written = make(&here("answer.csv.2.part")).unwrap();
+        put(&here("answer.csv"), "a\n").unwrap();
+        assert!(!here("answer.csv.1.part").exists(), "nobody writes it any more");
+        assert_eq!(names(folder.path()), 5);
+        drop(written);
+        put(&here("answer.csv"), "b\n").unwrap();
+        assert!(!here("answer.csv.2.part").exists());
+    }
+
+    #[test]
+    fn only_an_empty_directory_may_be_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_taken(folder.path()) && !is_taken(&folder.path().join("new")));
+        fs::write(folder.path().join("old"), "").unwrap();
+        assert!(is_taken(folder.path()) && is_taken(&folder.path().join("old")));
     }
 
     #[cfg(unix)]

@@ -142,7 +142,7 @@ pub(super) fn shown<T>(view: &mut View, err: &mut dyn Write, work: impl FnOnce(&
 
 /// Writes one message line, unless the user wants none.
 pub(super) fn say(err: &mut dyn Write, quiet: bool, text: &str) -> io::Result<()> {
-    if quiet { Ok(()) } else { writeln!(err, "{text}") }
+    if quiet { Ok(()) } else { writeln!(err, "{}", crate::text::lines(text)) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Aligned columns of text, without the query engine.
 //!
-//! The last column takes what width is left; what does not fit is cut with `…`. Control characters
-//! become `�`: logs must not drive the terminal.
+//! What does not fit on a terminal is cut with `…`, the widest column first; keys are never cut. Control
+//! characters become symbols: logs must not drive the terminal.
 
 use std::io::{self, Write};
+
+use crate::text::{clean, one_line, width};
 
 /// Text is broken into lines of at least this many columns.
 const NARROWEST: usize = 24;
@@ -13,6 +15,8 @@ const NARROWEST: usize = 24;
 pub(super) enum Align {
     Left,
     Right,
+    /// To the left and never cut: what the row is known by. A last column of keys may run over.
+    Key,
 }
 
 /// A table being filled.
@@ -31,7 +35,7 @@ impl Table {
 
     /// Appends a row; missing cells are empty.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let mut row: Vec<String> = cells.into_iter().map(|cell| plain(&cell)).collect();
+        let mut row: Vec<String> = cells.into_iter().map(|cell| one_line(&cell).into_owned()).collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
     }
@@ -47,7 +51,7 @@ impl Table {
         let widths = self.widths(columns.map(usize::from));
         let header: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
         self.line(out, &header, &widths)?;
-        let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+        let rule = self.rule(&widths, columns.map(usize::from));
         self.line(out, &rule, &widths)?;
         for (i, row) in self.rows.iter().enumerate() {
             if self.total && i + 1 == self.rows.len() {
@@ -56,6 +60,19 @@ impl Table {
             self.line(out, row, &widths)?;
         }
         Ok(())
+    }
+
+    /// The line below the header; it ends where the screen does.
+    fn rule(&self, widths: &[usize], limit: Option<usize>) -> Vec<String> {
+        let mut rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+        if let (Some(limit), Some((last, before)), Some((name, _))) = (limit, widths.split_last(), self.columns.last())
+        {
+            let left = limit.saturating_sub(before.iter().map(|width| width + 2).sum());
+            if let Some(rule) = rule.last_mut() {
+                *rule = "─".repeat((*last).min(left.max(width(name))));
+            }
+        }
+        rule
     }
 
     /// Writes it like [`Table::write`], but nothing is cut: the last column is broken between words.
@@ -103,10 +120,10 @@ impl Table {
             if i > 0 {
                 line.push_str("  ");
             }
-            let text = cut(cell, *limit);
+            let text = clean(cell, *limit);
             let padding = " ".repeat(limit.saturating_sub(width(&text)));
             match align {
-                Align::Left => line.extend([text.as_str(), &padding]),
+                Align::Left | Align::Key => line.extend([text.as_str(), &padding]),
                 Align::Right => line.extend([padding.as_str(), &text]),
             }
         }
@@ -125,56 +142,6 @@ fn words_in_lines(text: &str, limit: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// `text` in at most `limit` terminal columns.
-fn cut(text: &str, limit: usize) -> String {
-    if width(text) <= limit {
-        return text.to_owned();
-    }
-    let mut used = 0;
-    let mut out: String = text
-        .chars()
-        .take_while(|c| {
-            used += char_width(*c);
-            used < limit
-        })
-        .collect();
-    out.push('…');
-    out
-}
-
-/// `text` on one line and without control characters.
-pub(super) fn plain(text: &str) -> String {
-    let plain = |c: char| match c {
-        '\n' | '\r' | '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(plain).collect()
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(char_width).sum()
-}
-
-/// Terminal columns of a character, after the wide and the empty ranges of Unicode that occur in
-/// paths and prose: East Asian scripts and emoji take two, combining marks none.
-const fn char_width(c: char) -> usize {
-    match c as u32 {
-        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0x303e
-        | 0x3041..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]
@@ -200,7 +167,7 @@ mod tests {
     agent    rows  path
     ──────  ─────  ────────────────────────────────
     claude  1,234  /home/ann/数据/a-long-name.jsonl
-    codex       5  bad�[2Jname x
+    codex       5  bad␛[2Jname↵x
     ");
     }
 
@@ -221,6 +188,17 @@ mod tests {
     ");
         assert_eq!(wrapped(None), printed(&table, None));
         assert!(wrapped(Some(5)).contains("UTC."), "nothing is lost in any width");
+    }
+
+    #[test]
+    fn keys_are_whole_in_any_width() {
+        let mut table = Table::new(&[("rows", Align::Right), ("remark", Align::Left), ("path", Align::Key)]);
+        table.row(["5".into(), "a rather long remark".into(), "/home/ann/a-long-name.jsonl".into()]);
+        insta::assert_snapshot!(printed(&table, Some(30)), @"
+    rows  remark    path
+    ────  ────────  ──────────────
+       5  a rathe…  /home/ann/a-long-name.jsonl
+    ");
     }
 
     #[test]

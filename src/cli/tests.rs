@@ -294,14 +294,16 @@ fn a_reader_that_has_seen_enough_is_success_and_a_full_disk_is_not() {
 #[test]
 fn outcomes_have_exit_codes() {
     let mut err = Vec::new();
-    assert_eq!(exit_code(&Ok(Outcome::Done), &mut err), 0);
-    assert_eq!(exit_code(&Ok(Outcome::Nothing), &mut err), 1);
+    assert_eq!(exit_code(&Ok(Outcome::Done), 1, &mut err), 0);
+    assert_eq!(exit_code(&Ok(Outcome::Nothing), 0, &mut err), 0);
+    assert_eq!(exit_code(&Ok(Outcome::Nothing), 1, &mut err), 1);
+    assert_eq!(exit_code(&Ok(Outcome::Interrupted), 0, &mut err), 130);
     assert!(err.is_empty());
     let inner = io::Error::other("disk on fire");
-    assert_eq!(exit_code(&Err(CliError::failed("writing the lake", inner)), &mut err), 2);
+    assert_eq!(exit_code(&Err(CliError::failed("writing the lake", inner)), 0, &mut err), 2);
     assert_eq!(String::from_utf8(err).unwrap(), "devlog: writing the lake failed\n  because disk on fire\n");
     let pipe = |kind: io::ErrorKind| CliError::Write { path: "/x".into(), source: kind.into() };
-    assert_eq!(exit_code(&Err(pipe(io::ErrorKind::BrokenPipe)), &mut Vec::new()), 2, "a fifo that the user named");
+    assert_eq!(exit_code(&Err(pipe(io::ErrorKind::BrokenPipe)), 0, &mut Vec::new()), 2, "a fifo that the user named");
 }
 
 #[test]

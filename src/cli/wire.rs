@@ -6,6 +6,8 @@
 mod adapters;
 #[cfg(feature = "query")]
 mod answer;
+#[cfg(feature = "query")]
+mod export;
 mod ingest;
 mod lake;
 #[cfg(feature = "query")]
@@ -20,7 +22,7 @@ use std::time::Duration;
 use super::Progress;
 
 #[cfg(feature = "query")]
-use super::args::{ExportFormat, OutputFormat};
+use crate::query::OutputFormat;
 
 /// A running `devlog ingest` with this home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +87,32 @@ pub struct QueryPlan {
 pub struct Layout {
     /// The format.
     pub format: OutputFormat,
-    /// Width of the terminal; `None` to cut nothing.
+    /// What it is shown on; `None` for a pipe or a file, which get everything.
+    pub screen: Option<Screen>,
+    /// Show all rows on a screen too.
+    pub all: bool,
+}
+
+/// A terminal that an answer goes to.
+#[cfg(feature = "query")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Its width, where it is known.
     pub columns: Option<u16>,
+    /// It shows colours.
+    pub color: bool,
+}
+
+/// What became of a query's rows.
+#[cfg(feature = "query")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Rows in the answer; with `and_more` those that were counted.
+    pub rows: u64,
+    /// Rows of them that were written.
+    pub written: u64,
+    /// There may be more rows than were counted.
+    pub and_more: bool,
 }
 
 /// What `export` is to write.
@@ -96,11 +122,13 @@ pub struct ExportPlan {
     /// Where the rows come from.
     pub query: QueryPlan,
     /// What is written.
-    pub format: ExportFormat,
+    pub format: OutputFormat,
     /// The file, or the directory when there are partitions.
     pub output: PathBuf,
     /// Columns that become folders `name=value`.
     pub partition_by: Vec<String>,
+    /// Replace what an earlier export wrote into the directory.
+    pub force: bool,
 }
 
 /// What `export` wrote.
@@ -257,6 +285,8 @@ pub(super) struct Backfilled {
 
 pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
-pub(super) use answer::{export, query, rows};
+pub(super) use answer::{query, rows};
+#[cfg(feature = "query")]
+pub(super) use export::export;
 pub(super) use ingest::{backfill, ingest};
 pub(super) use lake::{allow_again, compact, daemon, doubt, fsck, lake, prune, snapshot, sources, writer_of};

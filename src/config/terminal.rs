@@ -13,7 +13,7 @@ pub struct Terminal {
     pub stderr: bool,
     /// A person could type.
     pub stdin: bool,
-    /// Columns of the screen, `None` when nothing is a terminal.
+    /// Columns of the screen that answers go to; `None` when they go elsewhere, where nothing is cut.
     pub columns: Option<u16>,
     /// Colours are welcome on stdout.
     pub color: bool,
@@ -27,7 +27,11 @@ impl Terminal {
             stdout,
             stderr: std::io::stderr().is_terminal(),
             stdin: std::io::stdin().is_terminal(),
-            columns: env.text("COLUMNS").and_then(|text| text.parse().ok()).or_else(measured).filter(|n| *n > 0),
+            columns: env
+                .text("COLUMNS")
+                .and_then(|text| text.parse().ok())
+                .or_else(measured)
+                .filter(|n| stdout && *n > 0),
             color: stdout && env.variable("NO_COLOR").is_none() && env.text("TERM") != Some("dumb"),
         }
     }

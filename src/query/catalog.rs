@@ -18,6 +18,7 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
 use super::error::{QueryError, Surroundings, syntax};
 use super::guard;
+use super::headers;
 use super::nearest::nearest;
 use super::views::View;
 
@@ -117,7 +118,8 @@ impl Names {
     async fn plan(&self, view: &View) -> Result<Arc<dyn TableProvider>, QueryError> {
         let closing = || QueryError::Failed { message: "the engine is closing".to_owned() };
         let session = self.session.get().and_then(Weak::upgrade).ok_or_else(closing)?;
-        let (statement, tokens) = parse(&view.sql)?;
+        let (mut statement, tokens) = parse(&view.sql)?;
+        headers::select_all(&mut statement);
         let surroundings = Surroundings { tokens: Arc::new(tokens), ..self.surroundings.clone() };
         only_select(&statement)?;
         let references = session.resolve_table_references(&statement).map_err(|e| surroundings.explain(e))?;

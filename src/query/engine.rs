@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use super::catalog::{self, Names};
 use super::error::{QueryError, Surroundings};
+use super::headers::{self, Headers};
 use super::views::View;
 use super::zone::Zone;
 use super::{Cut, params};
@@ -53,6 +54,8 @@ struct Planner {
     names: Arc<Names>,
     session: Arc<SessionState>,
     surroundings: Surroundings,
+    /// Names of the answer's columns.
+    headers: Headers,
 }
 
 impl Engine {
@@ -99,6 +102,7 @@ impl Engine {
             names: Arc::clone(&self.names),
             session: Arc::clone(&self.session),
             surroundings: self.surroundings.clone(),
+            headers: Headers::default(),
         };
         let timeout = self.runtime.shared.options.timeout;
         let threads = self.runtime.shared.threads.0.as_ref();
@@ -161,11 +165,12 @@ impl Planner {
             }
         };
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-        if tell.send(Ok((first.schema(), receiver))).is_err() {
+        let schema = self.headers.apply(&first.schema());
+        if tell.send(Ok((Arc::clone(&schema), receiver))).is_err() {
             return;
         }
         let outcome = tokio::select! {
-            outcome = self.send(plan, first, &sender) => outcome,
+            outcome = self.send(plan, first, &schema, &sender) => outcome,
             () = sender.closed() => return,
         };
         // A reader that has gone away needs no end.
@@ -177,7 +182,9 @@ impl Planner {
         sql: &str,
         params: &[(String, String)],
     ) -> Result<(LogicalPlan, SendableRecordBatchStream), QueryError> {
-        let (statement, tokens) = catalog::parse(sql)?;
+        let (mut statement, tokens) = catalog::parse(sql)?;
+        headers::select_all(&mut statement);
+        self.headers = Headers::of(&mut statement, sql, &tokens);
         self.surroundings.tokens = Arc::new(tokens);
         catalog::only_reads(&statement)?;
         let explain = |e| self.surroundings.explain(e);
@@ -226,6 +233,7 @@ impl Planner {
         &self,
         plan: LogicalPlan,
         mut stream: SendableRecordBatchStream,
+        schema: &SchemaRef,
         sender: &mpsc::Sender<Message>,
     ) -> Result<(), QueryError> {
         let mut sent = false;
@@ -235,6 +243,7 @@ impl Planner {
                 Ok(batch) if batch.num_rows() == 0 => {}
                 Ok(batch) => {
                     sent = true;
+                    let batch = headers::renamed(batch, schema).map_err(|e| self.surroundings.explain(e.into()))?;
                     if sender.send(Ok(Some(batch))).await.is_err() {
                         return Ok(());
                     }

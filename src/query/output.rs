@@ -1,7 +1,8 @@
 //! Answers as text and files.
 //!
-//! - every format but the table streams: one batch is held at a time
-//! - the table holds at most [`OutputOptions::max_rows`] rows and then wants no more
+//! - every format streams: one batch is held at a time, and of a table what decides its columns' widths
+//! - a table on a screen wants no more than [`OutputOptions::max_rows`] rows
+//! - values are whole, unless a table must fit a screen; there ids are
 //! - times are RFC 3339 in UTC in formats for programs, local in formats for people
 //! - text from logs cannot drive a terminal: tables and Markdown show control characters as symbols,
 //!   and so does every other text format when [`OutputOptions::terminal`] is set
@@ -10,6 +11,7 @@ mod cell;
 mod delimited;
 mod grid;
 mod markdown;
+mod plan;
 mod safe;
 mod table;
 
@@ -29,10 +31,11 @@ use parquet::file::properties::WriterProperties;
 
 use super::nearest::nearest;
 use super::zone::Zone;
-pub(super) use cell::{Cells, clean, is_number, is_rigid};
+pub(super) use cell::{Cells, is_number, is_rigid};
 use delimited::{Delimited, Kind};
-pub(super) use grid::Grid;
+pub(super) use grid::{Cell, Column, Grid};
 use markdown::Markdown;
+use plan::Plans;
 use safe::TerminalSafe;
 use table::Table;
 
@@ -72,7 +75,31 @@ const FORMATS: [(&str, OutputFormat); 9] = [
     ("arrow-stream", OutputFormat::ArrowStream),
 ];
 
+/// Endings of files, the usual one of a format first.
+const ENDINGS: [(&str, OutputFormat); 15] = [
+    ("txt", OutputFormat::Table),
+    ("json", OutputFormat::Json),
+    ("ndjson", OutputFormat::Ndjson),
+    ("jsonl", OutputFormat::Ndjson),
+    ("csv", OutputFormat::Csv),
+    ("tsv", OutputFormat::Tsv),
+    ("md", OutputFormat::Markdown),
+    ("markdown", OutputFormat::Markdown),
+    ("parquet", OutputFormat::Parquet),
+    ("pq", OutputFormat::Parquet),
+    ("arrow", OutputFormat::Arrow),
+    ("feather", OutputFormat::Arrow),
+    ("ipc", OutputFormat::Arrow),
+    ("arrows", OutputFormat::ArrowStream),
+    ("arrow-stream", OutputFormat::ArrowStream),
+];
+
 impl OutputFormat {
+    /// All formats by name.
+    pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        FORMATS.into_iter()
+    }
+
     /// Names of all formats.
     pub fn names() -> impl Iterator<Item = &'static str> {
         FORMATS.iter().map(|(name, _)| *name)
@@ -81,13 +108,37 @@ impl OutputFormat {
     /// The format that a file name ends in: `.csv`, `.parquet`, `.jsonl`, ...
     #[must_use]
     pub fn of_path(path: &std::path::Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_lowercase();
-        match ending.as_str() {
-            "jsonl" => Some(Self::Ndjson),
-            "md" => Some(Self::Markdown),
-            "feather" | "ipc" => Some(Self::Arrow),
-            "txt" => Some(Self::Table),
-            other => other.parse().ok(),
+        let ending = path.extension()?.to_str()?;
+        let found = ENDINGS.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending));
+        found.map(|(_, format)| *format)
+    }
+
+    /// The ending of its files.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        ENDINGS.iter().find(|(_, format)| *format == self).map_or("txt", |(ending, _)| *ending)
+    }
+
+    /// All endings that name a format, as in a sentence.
+    #[must_use]
+    pub fn endings() -> String {
+        let known: Vec<String> = ENDINGS.iter().map(|(ending, _)| format!(".{ending}")).collect();
+        known.join(", ")
+    }
+
+    /// What it is, in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Table => "Aligned columns; on a terminal long texts are cut",
+            Self::Json => "One JSON array of objects",
+            Self::Ndjson => "One JSON object per line",
+            Self::Csv => "Comma-separated values with a header",
+            Self::Tsv => "Tab-separated values with a header",
+            Self::Markdown => "A Markdown table",
+            Self::Parquet => "A Parquet file, zstd",
+            Self::Arrow => "An Arrow IPC file (Feather 2)",
+            Self::ArrowStream => "An Arrow IPC stream",
         }
     }
 
@@ -102,6 +153,11 @@ impl FromStr for OutputFormat {
     type Err = OutputError;
 
     fn from_str(text: &str) -> Result<Self, OutputError> {
+        let text = match text {
+            "jsonl" => "ndjson",
+            "md" => "markdown",
+            other => other,
+        };
         let found = FORMATS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
         found.map(|(_, format)| *format).ok_or_else(|| OutputError::UnknownFormat {
             name: text.to_owned(),
@@ -170,19 +226,23 @@ impl From<ParquetError> for OutputError {
 /// How an answer is shown.
 #[derive(Debug, Clone)]
 pub struct OutputOptions {
-    /// Columns of the terminal; `None` when there is no terminal.
+    /// Columns of the terminal; `None` when there is no terminal: nothing is cut.
     pub width: Option<usize>,
     /// Zone of times in tables.
     pub zone: Zone,
-    /// Rows of a table.
-    pub max_rows: usize,
+    /// Most rows of a table; `None` for all.
+    pub max_rows: Option<usize>,
     /// The output goes straight to a terminal.
     pub terminal: bool,
+    /// The terminal shows colours.
+    pub color: bool,
+    /// The answer is that of an EXPLAIN, see [`is_explain`](super::is_explain).
+    pub explains: bool,
 }
 
 impl Default for OutputOptions {
     fn default() -> Self {
-        Self { width: None, zone: Zone::UTC, max_rows: 10_000, terminal: false }
+        Self { width: None, zone: Zone::UTC, max_rows: None, terminal: false, color: false, explains: false }
     }
 }
 
@@ -207,7 +267,9 @@ pub struct Written {
 type Sink<W> = TerminalSafe<BufWriter<W>>;
 
 enum Writer<W: Write + Send> {
-    Table(Table<Sink<W>>),
+    // Cells are made safe one by one; what is written beside them may be colours.
+    Table(Table<BufWriter<W>>),
+    Plans(Plans<Sink<W>>),
     Json(arrow::json::Writer<Sink<W>, JsonArray>),
     Ndjson(arrow::json::Writer<Sink<W>, LineDelimited>),
     Delimited(Delimited<Sink<W>>),
@@ -243,7 +305,10 @@ impl<W: Write + Send> Output<W> {
         // Not compressed: readers map such files into memory, and Polars 2.1 cannot read empty compressed buffers.
         let ipc = IpcWriteOptions::default();
         let writer = match format {
-            OutputFormat::Table => Writer::Table(Table::new(schema, safe(out), options)),
+            OutputFormat::Table if options.explains && schema.fields().len() == 2 => {
+                Writer::Plans(Plans::new(safe(out)))
+            }
+            OutputFormat::Table => Writer::Table(Table::new(schema, out, options)),
             OutputFormat::Json => Writer::Json(json.build(safe(out))),
             OutputFormat::Ndjson => Writer::Ndjson(json.build(safe(out))),
             OutputFormat::Csv => Writer::Delimited(Delimited::new(Kind::Csv, schema, safe(out))?),
@@ -275,6 +340,7 @@ impl<W: Write + Send> Output<W> {
         self.rows += batch.num_rows() as u64;
         match &mut self.writer {
             Writer::Table(_) => {}
+            Writer::Plans(writer) => writer.write(batch)?,
             Writer::Json(writer) => writer.write(batch)?,
             Writer::Ndjson(writer) => {
                 writer.write(batch)?;
@@ -298,6 +364,7 @@ impl<W: Write + Send> Output<W> {
         let cut = self.cut || matches!(&self.writer, Writer::Table(table) if table.is_full());
         match self.writer {
             Writer::Table(table) => table.finish()?,
+            Writer::Plans(plans) => plans.finish()?,
             Writer::Json(mut writer) => {
                 writer.finish()?;
                 let out = writer.get_mut();

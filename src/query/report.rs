@@ -6,7 +6,7 @@
 //!   and says its zone and how much of its sums rests on partial records
 
 mod render;
-mod when;
+mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -22,7 +22,6 @@ use super::output::OutputError;
 use super::views::{BUILT_IN, under};
 use super::zone::Zone;
 pub use render::ReportOptions;
-pub use when::{WhenError, since, until};
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -131,7 +131,7 @@ fn the_filters_of_a_report_leave_out_what_they_say() {
     assert_eq!(calls(&["--agent", "codex"]), 0);
     assert_eq!(calls(&["--since", "2026-05-28", "--until", "2026-05-28"]), 5, "until means the end of that day");
     assert_eq!(calls(&["--until", "2026-05-27"]), 0);
-    assert_eq!(home.run(&["report", "daily", "--agent", "codex"]).status.code(), Some(1));
+    assert_eq!(home.run(&["report", "daily", "--agent", "codex"]).status.code(), Some(0));
     assert!(refused(&home, &["report", "daily", "--agent", "claud"]).contains("did you mean claude?"));
     let told = refused(&home, &["report", "daily", "--since", "2026-06-02", "--until", "2026-06-01"]);
     assert!(told.contains("nothing lies between"), "{told}");
@@ -211,10 +211,8 @@ fn a_wrong_query_is_told_what_is_wrong_where_and_what_was_meant() {
 }
 
 #[test]
-fn nothing_found_is_code_one_and_a_reader_that_leaves_is_success() {
+fn a_reader_that_leaves_is_success() {
     let home = small();
-    let none = home.run(&["query", "SELECT * FROM events WHERE agent = 'nobody'"]);
-    assert_eq!(none.status.code(), Some(1));
     let many = "SELECT a.value FROM generate_series(1, 3000000) a";
     let mut child = home
         .command(&["query", "--format", "csv", many])
@@ -235,10 +233,10 @@ fn nothing_found_is_code_one_and_a_reader_that_leaves_is_success() {
 fn a_home_without_logs_answers_and_says_so() {
     let home = Home::new();
     assert_eq!(home.number("SELECT count(*) FROM events"), 0);
-    assert_eq!(home.run(&["report", "daily"]).status.code(), Some(1));
+    assert_eq!(home.run(&["report", "daily"]).status.code(), Some(0));
     for command in [&["status"][..], &["sources"], &["fsck"], &["compact"], &["version"], &["schema"]] {
         let output = home.run(command);
-        assert!(output.status.code() != Some(2), "{command:?}: {}", err(&output));
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", err(&output));
     }
 }
 
@@ -251,7 +249,7 @@ fn links_and_devices_named_as_output_stay_what_they_are() {
     fs::write(here("real.csv"), "old").unwrap();
     std::os::unix::fs::symlink("real.csv", here("link.csv")).unwrap();
     std::os::unix::fs::symlink("/dev/null", here("nowhere")).unwrap();
-    for (what, to) in [(&["query", sql][..], "link.csv"), (&["export", "--force", sql], "link.csv")] {
+    for (what, to) in [(&["query", "--force", sql][..], "link.csv"), (&["export", "--force", sql], "link.csv")] {
         fs::write(here("real.csv"), "old").unwrap();
         home.ok(&[what, &["-o", &here(to)]].concat());
         assert_eq!(fs::read_to_string(here("real.csv")).unwrap(), "n\n10\n", "{what:?}");

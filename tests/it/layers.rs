@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Room, and the rooms it may name.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("hierarchy", &[]),
+    ("text", &[]),
     ("schema", &["hierarchy"]),
     ("config", &["schema"]),
     ("discover", &["schema", "config"]),
@@ -14,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("adapters", &["schema", "hierarchy"]),
     ("ring", &["schema"]),
     ("lake", &["schema"]),
-    ("query", &["schema", "ring", "lake"]),
+    ("query", &["schema", "ring", "lake", "text"]),
     ("pipeline", &["schema", "hierarchy", "config", "discover", "watch", "adapters", "ring", "lake"]),
     ("backfill", &["schema", "config", "discover", "watch", "pipeline", "lake"]),
     ("serve", &["schema", "config", "query", "pipeline", "lake"]),
@@ -23,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "demo", "schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline",
-            "backfill", "serve",
+            "backfill", "serve", "text",
         ],
     ),
 ];

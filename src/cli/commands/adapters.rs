@@ -11,6 +11,7 @@ use super::super::wire::{self, AgentFound, Tried};
 use super::super::{CliError, Outcome, Streams, units};
 use super::{answer, answer_json, short_path};
 use crate::config::{Settings, nearest};
+use crate::text::one_line;
 
 /// Lists the agents, or tries a description.
 pub(in super::super) fn run(
@@ -38,7 +39,7 @@ pub(super) fn render(
         return answer_json(streams, &all).map(|()| outcome);
     }
     let mut table = Table::new(&[
-        ("agent", Align::Left),
+        ("agent", Align::Key),
         ("files", Align::Right),
         ("sessions", Align::Right),
         ("rows", Align::Right),
@@ -78,7 +79,7 @@ pub(super) fn render(
     }
     for unreadable in agents.iter().flat_map(|agent| &agent.unreadable) {
         let path = short_path(settings, &unreadable.path);
-        answer(streams, &format!("not readable: {path}: {}", super::super::table::plain(&unreadable.why)))?;
+        answer(streams, &format!("not readable: {path}: {}", one_line(&unreadable.why)))?;
     }
     Ok(outcome)
 }
@@ -180,7 +181,7 @@ fn render_test(
     for reject in &rejects {
         let text = |key: &str| reject.get(key).map(plain).unwrap_or_default();
         let line = format!("refused at byte {}: {}: {}", text("source_offset"), text("reason"), text("detail"));
-        answer(streams, &super::super::table::plain(&line))?;
+        answer(streams, &one_line(&line))?;
     }
     for remark in remarks(&rows) {
         answer(streams, &remark)?;
@@ -237,7 +238,7 @@ fn stored(rows: &[Map<String, Value>]) -> usize {
 fn unmapped(rows: &[Map<String, Value>]) -> Vec<String> {
     let extras = rows.iter().filter_map(|row| row.get("extra")?.as_object());
     let names: std::collections::BTreeSet<&String> = extras.flat_map(Map::keys).collect();
-    names.into_iter().map(|name| super::super::table::plain(name)).collect()
+    names.into_iter().map(|name| one_line(name).into_owned()).collect()
 }
 
 fn plain(value: &Value) -> String {
@@ -282,7 +283,8 @@ pub(in super::super) mod tests {
         streams: &mut Streams<'_>,
     ) -> Outcome {
         let agent = chosen.iter().map(|name| (*name).to_owned()).collect();
-        render(settings, &AdaptersArgs { agent, json, command: None }, agents, streams).unwrap()
+        render(settings, &AdaptersArgs { agent, json, command: None, nothing: Default::default() }, agents, streams)
+            .unwrap()
     }
 
     #[test]

@@ -18,9 +18,10 @@ pub(in super::super) fn ingest(
 ) -> Result<Outcome, CliError> {
     let mut view = View::new("reading", settings.terminal.stderr, quiet);
     let plan = IngestPlan { once: args.once, flush_every: args.flush_interval };
-    let done = progress::shown(&mut view, streams.err, |on| wire::ingest(settings, plan, on))?;
+    let (done, stopped) = progress::shown(&mut view, streams.err, |on| wire::ingest(settings, plan, on))?;
     let _unheard = say(streams.err, quiet, &summary(done, view.elapsed()));
-    Ok(Outcome::Done)
+    // A signal is how following ends.
+    Ok(if stopped && args.once { Outcome::Interrupted } else { Outcome::Done })
 }
 
 /// Reads history.
@@ -67,7 +68,7 @@ pub(in super::super) fn backfill(
             tell(streams, text)?;
         }
     }
-    Ok(if done.found == 0 && done.progress.files == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(if done.stopped { Outcome::Interrupted } else { Outcome::Done })
 }
 
 fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {

@@ -1,12 +1,13 @@
 //! `export`: a table, a view or an answer, as files that other tools read.
 
-use std::path::Path;
-
-use super::super::args::{ExportArgs, ExportFormat};
+use super::super::args::ExportArgs;
+use super::super::place::is_taken;
 use super::super::progress::{self, View, say};
-use super::super::wire::{self, ExportPlan, QueryPlan};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::wire::{self, ExportPlan, Layout, QueryPlan};
+use super::super::{CliError, Outcome, Streams, signals, units};
+use super::query::{is_stdout, one, screen};
 use crate::config::Settings;
+use crate::query::OutputFormat;
 
 /// Writes the files.
 pub(in super::super) fn run(
@@ -15,14 +16,28 @@ pub(in super::super) fn run(
     quiet: bool,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    if taken(&args.output) && !args.force {
+    let query = QueryPlan { sql: select(&args.what), sync: !args.no_sync, ..QueryPlan::default() };
+    let format = format(args)?;
+    let in_folders = !args.partition_by.is_empty();
+    if is_stdout(&args.output) {
+        if in_folders {
+            return Err(CliError::PartitionsToStdout);
+        }
+        let layout = Layout { format, screen: screen(settings, format)?, all: true };
+        let rows = one(settings, &query, layout, quiet, streams.out, streams.err)?.rows;
+        return Ok(if rows == 0 { Outcome::Nothing } else { Outcome::Done });
+    }
+    // Of a folder that is to be filled it is asked what lies in it.
+    if !in_folders && is_taken(&args.output) && !args.force {
         return Err(CliError::Exists { path: args.output.clone() });
     }
+    signals::tidy_up()?;
     let plan = ExportPlan {
-        query: QueryPlan { sql: select(&args.what), sync: !args.no_sync, ..QueryPlan::default() },
-        format: format(args)?,
+        query,
+        format,
         output: args.output.clone(),
         partition_by: args.partition_by.clone(),
+        force: args.force,
     };
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
     let done = progress::shown(&mut view, streams.err, |on| wire::export(settings, &plan, on))?;
@@ -37,15 +52,6 @@ pub(in super::super) fn run(
     Ok(if done.rows == 0 { Outcome::Nothing } else { Outcome::Done })
 }
 
-/// An empty directory is no obstacle, nor is a device or a pipe: nothing in it could be lost.
-fn taken(path: &Path) -> bool {
-    match path.metadata() {
-        Ok(found) if found.is_dir() => std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
-        Ok(found) => found.is_file(),
-        Err(_) => path.symlink_metadata().is_ok(),
-    }
-}
-
 /// A single word is a table or a view, everything else is SQL.
 fn select(what: &str) -> String {
     let word = !what.is_empty() && what.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -53,23 +59,12 @@ fn select(what: &str) -> String {
 }
 
 /// Parquet unless the flag or the ending of a single file says something else.
-fn format(args: &ExportArgs) -> Result<ExportFormat, CliError> {
+fn format(args: &ExportArgs) -> Result<OutputFormat, CliError> {
     let path = &args.output;
-    let named = args.format.or_else(|| by_ending(path));
+    let named = args.format.or_else(|| OutputFormat::of_path(path));
     let plain = !args.partition_by.is_empty() || path.extension().is_none() || path.is_dir();
-    named
-        .or(plain.then_some(ExportFormat::Parquet))
-        .ok_or_else(|| CliError::UnknownEnding { path: path.clone(), endings: ".parquet, .csv, .ndjson or .arrow" })
-}
-
-fn by_ending(path: &Path) -> Option<ExportFormat> {
-    Some(match path.extension()?.to_str()? {
-        "parquet" => ExportFormat::Parquet,
-        "csv" => ExportFormat::Csv,
-        "ndjson" | "jsonl" => ExportFormat::Ndjson,
-        "arrow" => ExportFormat::Arrow,
-        _ => return None,
-    })
+    let unknown = || CliError::UnknownEnding { path: path.clone(), endings: OutputFormat::endings() };
+    named.or(plain.then_some(OutputFormat::Parquet)).ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -80,13 +75,5 @@ mod tests {
     fn a_word_is_a_table_and_a_sentence_is_sql() {
         assert_eq!(select("tool_calls"), "SELECT * FROM \"tool_calls\"");
         assert_eq!(select("SELECT 1"), "SELECT 1");
-    }
-
-    #[test]
-    fn only_an_empty_directory_may_be_written_into() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!taken(folder.path()) && !taken(&folder.path().join("new")));
-        std::fs::write(folder.path().join("old"), "").unwrap();
-        assert!(taken(folder.path()) && taken(&folder.path().join("old")));
     }
 }

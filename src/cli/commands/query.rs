@@ -2,14 +2,15 @@
 
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::args::{OutputFormat, QueryArgs};
-use super::super::place::Place;
+use super::super::args::QueryArgs;
+use super::super::place::{Place, is_taken};
 use super::super::progress::{self, View, say};
-use super::super::wire::{self, Layout, QueryPlan};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::wire::{self, Layout, QueryPlan, Screen, Shown};
+use super::super::{CliError, Outcome, Streams, signals, units};
 use crate::config::Settings;
+use crate::query::OutputFormat;
 
 /// Clears a terminal and goes to its upper left corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
@@ -24,6 +25,7 @@ pub(in super::super) fn run(
     quiet: bool,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    let started = Instant::now();
     let plan = QueryPlan {
         sql: sql(settings, args, streams.input)?,
         parameters: args.param.clone(),
@@ -31,45 +33,75 @@ pub(in super::super) fn run(
         timeout: args.timeout,
     };
     let format = format(args)?;
-    if let Some(path) = &args.output {
-        let rows =
-            to_place(path, |out| one(settings, &plan, Layout { format, columns: None }, quiet, out, streams.err))?;
+    if let Some(path) = args.output.as_deref().filter(|path| !is_stdout(path)) {
+        if is_taken(path) && !args.force {
+            return Err(CliError::Exists { path: path.to_owned() });
+        }
+        signals::tidy_up()?;
+        let layout = Layout { format, screen: None, all: true };
+        let rows = to_place(path, |out| one(settings, &plan, layout, quiet, out, streams.err))?.rows;
         let _unheard = say(streams.err, quiet, &format!("{} in {}", units::counted(rows, "row"), path.display()));
         return Ok(outcome(rows));
     }
-    let terminal = settings.terminal.stdout;
-    if terminal && matches!(format, OutputFormat::Parquet | OutputFormat::Arrow | OutputFormat::ArrowStream) {
-        let format = if format == OutputFormat::Parquet { "parquet" } else { "arrow" };
-        return Err(CliError::BinaryToTerminal { format });
-    }
-    let layout = Layout { format, columns: settings.terminal.columns.filter(|_| terminal) };
+    let layout = Layout { format, screen: screen(settings, format)?, all: args.all };
     let Some(pause) = args.watch else {
-        let rows = one(settings, &plan, layout, quiet, streams.out, streams.err)?;
-        return Ok(outcome(rows));
+        let shown = one(settings, &plan, layout, quiet, streams.out, streams.err)?;
+        if layout.screen.is_some() {
+            let _unheard = say(streams.err, quiet, &summary(shown, started.elapsed()));
+        }
+        return Ok(outcome(shown.rows));
     };
     loop {
         // The whole picture at once: a screen that is half old and half new flickers.
         let mut picture = Vec::new();
         one(settings, &plan, layout, quiet, &mut picture, streams.err)?;
-        let clear = if terminal { CLEAR } else { "" };
+        let clear = if layout.screen.is_some() { CLEAR } else { "" };
         let shown = write!(streams.out, "{clear}").and_then(|()| streams.out.write_all(&picture));
         shown.and_then(|()| streams.out.flush()).map_err(|source| CliError::Output { source })?;
         std::thread::sleep(pause.max(SHORTEST_PAUSE));
     }
 }
 
+/// `-` is stdout, here and in `export`.
+pub(super) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The terminal that stdout is, if it is one; bytes of programs do not go there.
+pub(super) fn screen(settings: &Settings, format: OutputFormat) -> Result<Option<Screen>, CliError> {
+    let terminal = settings.terminal;
+    if terminal.stdout && format.is_binary() {
+        let format = if format == OutputFormat::Parquet { "parquet" } else { "arrow" };
+        return Err(CliError::BinaryToTerminal { format });
+    }
+    Ok(terminal.stdout.then_some(Screen { columns: terminal.columns, color: terminal.color }))
+}
+
+/// `3 rows in 12ms`, and how to see what is not shown.
+fn summary(shown: Shown, took: Duration) -> String {
+    let took = units::duration(took.max(Duration::from_millis(1)));
+    let rows = units::counted(shown.rows, "row");
+    if shown.written == shown.rows && !shown.and_more {
+        return format!("{rows} in {took}");
+    }
+    let than = if shown.and_more { "more than " } else { "" };
+    let written = units::count(shown.written);
+    format!("{written} of {than}{rows} in {took}; --all shows all, a pipe or -o FILE takes all")
+}
+
 fn outcome(rows: u64) -> Outcome {
     if rows == 0 { Outcome::Nothing } else { Outcome::Done }
 }
 
-fn one(
+/// Runs the query once.
+pub(super) fn one(
     settings: &Settings,
     plan: &QueryPlan,
     layout: Layout,
     quiet: bool,
     out: &mut (dyn Write + Send),
     err: &mut dyn Write,
-) -> Result<u64, CliError> {
+) -> Result<Shown, CliError> {
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
     progress::shown(&mut view, err, |on| wire::query(settings, plan, layout, on, out))
 }
@@ -94,41 +126,30 @@ fn sql(settings: &Settings, args: &QueryArgs, input: &mut dyn Read) -> Result<St
 
 /// A table, unless the flag or the ending of the file says something else.
 fn format(args: &QueryArgs) -> Result<OutputFormat, CliError> {
-    let Some(path) = &args.output else { return Ok(args.format.unwrap_or(OutputFormat::Table)) };
+    let path = args.output.as_deref().filter(|path| !is_stdout(path));
+    let Some(path) = path else { return Ok(args.format.unwrap_or(OutputFormat::Table)) };
     // What is called `rows` or `/dev/stdout` has no ending that could be meant as a format.
     let plain = path.extension().is_none().then_some(OutputFormat::Table);
-    args.format.or_else(|| by_ending(path)).or(plain).ok_or_else(|| CliError::UnknownEnding {
-        path: path.clone(),
-        endings: ".csv, .tsv, .json, .ndjson, .md, .txt, .parquet, .arrow or .arrows",
-    })
-}
-
-fn by_ending(path: &Path) -> Option<OutputFormat> {
-    Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "txt" => OutputFormat::Table,
-        "json" => OutputFormat::Json,
-        "ndjson" | "jsonl" => OutputFormat::Ndjson,
-        "csv" => OutputFormat::Csv,
-        "tsv" => OutputFormat::Tsv,
-        "md" => OutputFormat::Markdown,
-        "parquet" => OutputFormat::Parquet,
-        "arrow" | "feather" => OutputFormat::Arrow,
-        "arrows" => OutputFormat::ArrowStream,
-        _ => return None,
-    })
+    args.format
+        .or_else(|| OutputFormat::of_path(path))
+        .or(plain)
+        .ok_or_else(|| CliError::UnknownEnding { path: path.to_owned(), endings: OutputFormat::endings() })
 }
 
 /// Fills the file, device or pipe that the user named.
-fn to_place(path: &Path, fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<u64, CliError>) -> Result<u64, CliError> {
+fn to_place(
+    path: &Path,
+    fill: impl FnOnce(&mut (dyn Write + Send)) -> Result<Shown, CliError>,
+) -> Result<Shown, CliError> {
     let (place, file) = Place::open(path)?;
     let mut out = BufWriter::new(file);
-    let filled = fill(&mut out).and_then(|rows| {
+    let filled = fill(&mut out).and_then(|shown| {
         out.flush().map_err(|source| CliError::Output { source })?;
-        Ok(rows)
+        Ok(shown)
     });
-    let rows = filled.map_err(|error| place.blame(error))?;
+    let shown = filled.map_err(|error| place.blame(error))?;
     place.settle()?;
-    Ok(rows)
+    Ok(shown)
 }
 
 #[cfg(test)]
@@ -140,27 +161,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answer.csv");
         let write = |out: &mut (dyn Write + Send)| {
-            out.write_all(b"a\n1\n").map(|()| 1).map_err(|source| CliError::Output { source })
+            let one = Shown { rows: 1, written: 1, and_more: false };
+            out.write_all(b"a\n1\n").map(|()| one).map_err(|source| CliError::Output { source })
         };
-        assert_eq!(to_place(&path, write).unwrap(), 1);
+        assert_eq!(to_place(&path, write).unwrap().rows, 1);
         assert!(to_place(&path, |_| Err(CliError::NoQuery)).is_err());
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n1\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn the_ending_of_the_file_chooses_the_format() {
-        for (name, format) in [
-            ("a.b.csv", Some(OutputFormat::Csv)),
-            ("a.CSV", Some(OutputFormat::Csv)),
-            ("a.parquet", Some(OutputFormat::Parquet)),
-            ("a.arrows", Some(OutputFormat::ArrowStream)),
-            ("a.txt", Some(OutputFormat::Table)),
-            ("a.xyz", None),
-            ("a", None),
-        ] {
-            assert_eq!(by_ending(name.as_ref()), format, "{name}");
-        }
+    fn an_answer_on_a_screen_says_how_many_rows_there_are() {
+        let told = |rows, written, and_more| summary(Shown { rows, written, and_more }, Duration::from_millis(12));
+        assert_eq!(told(1, 1, false), "1 row in 12ms");
+        assert_eq!(told(1_234, 40, false), "40 of 1,234 rows in 12ms; --all shows all, a pipe or -o FILE takes all");
+        assert!(told(9_000, 40, true).starts_with("40 of more than 9,000 rows in 12ms; "));
     }
 
     #[test]
@@ -175,6 +190,9 @@ mod tests {
         assert!(refused.contains("x.xyz") && refused.contains(".csv"), "{refused}");
         assert_eq!(chosen("devlog query -o x.xyz --format csv SELECT").unwrap(), OutputFormat::Csv);
         assert_eq!(chosen("devlog query -o x SELECT").unwrap(), OutputFormat::Table);
+        assert_eq!(chosen("devlog query -o x.PQ SELECT").unwrap(), OutputFormat::Parquet);
+        assert_eq!(chosen("devlog query -o - --format tsv SELECT").unwrap(), OutputFormat::Tsv);
+        assert_eq!(chosen("devlog query -o - SELECT").unwrap(), OutputFormat::Table);
         assert_eq!(chosen("devlog query SELECT").unwrap(), OutputFormat::Table);
     }
 }

@@ -39,7 +39,9 @@ pub(in super::super) fn run(
     let answer = concat_batches(&schema, &batches).map_err(|source| CliError::failed("the report", source))?;
     let options = ReportOptions {
         width: settings.terminal.columns.filter(|_| settings.terminal.stdout).map(usize::from),
+        color: settings.terminal.color,
         json: args.json,
+        now_us: Some(streams.now_us),
     };
     let zone = Zone::named(&settings.timezone).unwrap_or(Zone::UTC);
     let shown = report.write(zone, &answer, &mut *streams.out, &options).map_err(|error| match error {

@@ -10,6 +10,7 @@ use super::super::table::{Align, Table};
 use super::super::{CliError, Outcome, Streams, units, wire};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
+use crate::text::one_line;
 
 /// A row of the table `sources`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,7 +105,7 @@ pub(super) fn render(
         return Ok(outcome);
     }
     let mut table = Table::new(&[
-        ("agent", Align::Left),
+        ("agent", Align::Key),
         ("state", Align::Left),
         ("size", Align::Right),
         ("behind", Align::Right),
@@ -112,7 +113,7 @@ pub(super) fn render(
         ("rows", Align::Right),
         ("rejects", Align::Right),
         ("read", Align::Left),
-        ("path", Align::Left),
+        ("path", Align::Key),
     ]);
     for source in &sources {
         table.row([
@@ -133,7 +134,7 @@ pub(super) fn render(
         answer(streams, "")?;
     }
     for source in troubled {
-        let error = super::super::table::plain(source.last_error.as_deref().unwrap_or_default());
+        let error = one_line(source.last_error.as_deref().unwrap_or_default());
         answer(streams, &format!("{}: {error}", short_path(settings, source.path.as_ref())))?;
     }
     Ok(outcome)

@@ -180,7 +180,7 @@ fn agents_table(
         return answer(streams, "no log files of any agent; devlog demo makes some to try devlog with");
     }
     let mut table = Table::new(&[
-        ("agent", Align::Left),
+        ("agent", Align::Key),
         ("files", Align::Right),
         ("size", Align::Right),
         ("behind", Align::Right),

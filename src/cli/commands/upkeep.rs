@@ -72,7 +72,7 @@ pub(in super::super) fn snapshot(
     } else {
         answer(streams, &linked.path.display().to_string())?;
     }
-    Ok(if linked.files == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(Outcome::Done)
 }
 
 /// Takes back what was pruned before.
@@ -86,7 +86,7 @@ fn allow_again(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) ->
         let (prunes, logs) = (units::counted(done.filters, "prune"), units::counted(done.sources, "log"));
         answer(streams, &format!("{prunes} forgotten; the next backfill or ingest reads {logs} anew"))?;
     }
-    Ok(if done.filters == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(Outcome::Done)
 }
 
 /// Deletes rows, or says how many it would delete.
@@ -99,7 +99,7 @@ pub(in super::super) fn prune(
         return allow_again(settings, args.json, streams);
     }
     let plan = PrunePlan {
-        before_us: when(settings, streams.now_us, "--before", Edge::Since, args.before.as_deref())?,
+        before_us: when(settings, streams.now_us, "--before", Edge::Before, args.before.as_deref())?,
         sessions: args.session.clone(),
         projects: args.project.clone(),
         dry_run: !args.yes,
@@ -118,5 +118,5 @@ pub(in super::super) fn prune(
     if plan.dry_run && pruned.rows > 0 {
         tell(streams, "nothing was changed; --yes deletes them for good")?;
     }
-    Ok(if pruned.rows == 0 { Outcome::Nothing } else { Outcome::Done })
+    Ok(Outcome::Done)
 }

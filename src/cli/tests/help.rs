@@ -80,7 +80,8 @@ fn help_of_devlog() {
       devlog query "SELECT * FROM sessions LIMIT 10"   any SQL
       devlog ingest                                    keep reading while the agents work
 
-    Exit codes: 0 done, 1 nothing found, 2 failed or wrong usage.
+    Exit codes: 0 done, 2 failed or wrong usage, 130 interrupted; --exit-code asks for 1 when nothing is
+    found.
     "#);
 }
 
@@ -196,6 +197,9 @@ fn help_of_sources() {
           --json
               Print as JSON
 
+          --exit-code
+              Exit with 1 when there is nothing to show
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -227,6 +231,9 @@ fn help_of_adapters() {
 
           --json
               Print as JSON
+
+          --exit-code
+              Exit with 1 when there is nothing to show
 
       -h, --help
               Print help (see a summary with '-h')
@@ -455,18 +462,24 @@ fn help_of_query() {
               How to print the rows [default: table; with -o by the file's ending]
 
               Possible values:
-              - table:        Aligned columns; long values are cut on a terminal
+              - table:        Aligned columns; on a terminal long texts are cut
               - json:         One JSON array of objects
               - ndjson:       One JSON object per line
               - csv:          Comma-separated values with a header
               - tsv:          Tab-separated values with a header
               - markdown:     A Markdown table
-              - parquet:      A Parquet file
+              - parquet:      A Parquet file, zstd
               - arrow:        An Arrow IPC file (Feather 2)
               - arrow-stream: An Arrow IPC stream
 
       -o, --output <FILE>
-              Write the rows to a file
+              Write the rows to a file; - is stdout
+
+          --force
+              Overwrite FILE when it exists
+
+          --all
+              Show all rows on a terminal, not only the first 40
 
       -p, --param <NAME=VALUE>
               Give $NAME a value; may be given several times
@@ -479,6 +492,9 @@ fn help_of_query() {
 
           --timeout <TIME>
               Give up after this long, such as 30s or 5m
+
+          --exit-code
+              Exit with 1 when there is nothing to show
 
       -h, --help
               Print help (see a summary with '-h')
@@ -530,6 +546,9 @@ fn help_of_report() {
           --no-sync
               Do not read new log lines first: answer from what is stored
 
+          --exit-code
+              Exit with 1 when there is nothing to show
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -559,22 +578,30 @@ fn help_of_export() {
               What to write [default: by the ending of FILE, else parquet]
 
               Possible values:
-              - parquet: Parquet, zstd
-              - csv:     Comma-separated values with a header
-              - ndjson:  One JSON object per line
-              - arrow:   Arrow IPC file
+              - table:        Aligned columns; on a terminal long texts are cut
+              - json:         One JSON array of objects
+              - ndjson:       One JSON object per line
+              - csv:          Comma-separated values with a header
+              - tsv:          Tab-separated values with a header
+              - markdown:     A Markdown table
+              - parquet:      A Parquet file, zstd
+              - arrow:        An Arrow IPC file (Feather 2)
+              - arrow-stream: An Arrow IPC stream
 
       -o, --output <PATH>
-              The file, or with --partition-by the directory, to write
+              The file, or with --partition-by the directory, to write; - is stdout
 
           --partition-by <COLUMN>
               One folder per value of this column; may be given several times
 
           --force
-              Overwrite what is there
+              Overwrite the file, or replace what an earlier export wrote into the directory
 
           --no-sync
               Do not read new log lines first: export what is stored
+
+          --exit-code
+              Exit with 1 when there is nothing to show
 
       -h, --help
               Print help (see a summary with '-h')

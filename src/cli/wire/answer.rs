@@ -1,32 +1,23 @@
 //! Rows for `query`, `report` and `export`: from the running `ingest`, else from this process.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::ingest::watched;
-use super::{ExportPlan, Exported, Layout, OnProgress, QueryPlan};
+use super::{Layout, OnProgress, QueryPlan, Shown};
 use crate::backfill;
 use crate::cli::CliError;
-use crate::cli::args::{ExportFormat, OutputFormat as Wanted};
-use crate::cli::place::Place;
 use crate::config::Settings;
 use crate::pipeline::{self, Core};
 use crate::query::{
-    Answer, Cut, EngineOptions, More, Output, OutputError, OutputFormat, OutputOptions, Runtime, Sources, Zone,
+    Answer, Cut, EngineOptions, More, Output, OutputError, OutputOptions, Runtime, Sources, Zone, is_explain,
 };
 use crate::schema::sources_batch;
-
-/// Folder names of more distinct values than this are not made.
-const MAX_PARTITIONS: usize = 10_000;
 
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {
@@ -101,7 +92,7 @@ impl Iterator for Rows {
     }
 }
 
-fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
+pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
     CliError::failed("the query", error)
 }
 
@@ -142,199 +133,78 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs a query and writes its rows to `out` as they come; returns how many.
+/// Rows of a table on a screen.
+const SCREENFUL: usize = 40;
+
+/// How long the rows that are not shown are counted.
+const COUNTED_FOR: Duration = Duration::from_secs(1);
+
+/// Runs a query and writes its rows to `out` as they come.
 pub(in crate::cli) fn query(
     settings: &Settings,
     plan: &QueryPlan,
     layout: Layout,
     on: OnProgress<'_>,
     out: &mut (dyn Write + Send),
-) -> Result<u64, CliError> {
-    let rows = rows(settings, plan, on)?;
+) -> Result<Shown, CliError> {
+    let mut rows = rows(settings, plan, on)?;
     for warning in rows.warnings() {
         tracing::warn!("{warning}");
     }
+    let screen = layout.screen;
     let options = OutputOptions {
-        width: layout.columns.map(usize::from),
+        width: screen.and_then(|screen| screen.columns).map(usize::from),
         zone: Zone::named(&settings.timezone).unwrap_or(Zone::UTC),
-        terminal: layout.columns.is_some(),
-        ..OutputOptions::default()
+        max_rows: (screen.is_some() && !layout.all).then_some(SCREENFUL),
+        terminal: screen.is_some(),
+        color: screen.is_some_and(|screen| screen.color),
+        explains: is_explain(&plan.sql),
     };
-    let mut output = Output::new(format_of(layout.format), &rows.schema(), out, &options).map_err(unwritten)?;
-    for batch in rows {
-        if output.write(&batch?).map_err(unwritten)? == More::Enough {
+    let mut output = Output::new(layout.format, &rows.schema(), out, &options).map_err(unwritten)?;
+    let (mut seen, mut full) = (0, false);
+    for batch in rows.by_ref() {
+        let batch = batch?;
+        seen += batch.num_rows() as u64;
+        full = output.write(&batch).map_err(unwritten)? == More::Enough;
+        if full {
             break;
         }
     }
-    let written = output.finish().map_err(unwritten)?;
-    if written.cut {
-        tracing::warn!("the table ends after {} rows; --format ndjson or csv writes all", written.rows);
+    let written = output.finish().map_err(unwritten)?.rows;
+    if !full {
+        return Ok(Shown { rows: written, written, and_more: false });
     }
-    Ok(written.rows)
+    let (more, is_whole) = counted(rows);
+    Ok(Shown { rows: seen + more, written, and_more: !is_whole })
 }
 
-const fn format_of(wanted: Wanted) -> OutputFormat {
-    match wanted {
-        Wanted::Table => OutputFormat::Table,
-        Wanted::Json => OutputFormat::Json,
-        Wanted::Ndjson => OutputFormat::Ndjson,
-        Wanted::Csv => OutputFormat::Csv,
-        Wanted::Tsv => OutputFormat::Tsv,
-        Wanted::Markdown => OutputFormat::Markdown,
-        Wanted::Parquet => OutputFormat::Parquet,
-        Wanted::Arrow => OutputFormat::Arrow,
-        Wanted::ArrowStream => OutputFormat::ArrowStream,
-    }
+/// Counts `rows`, for a moment only; says whether that was all of them.
+fn counted(rows: Rows) -> (u64, bool) {
+    let count = Arc::new(AtomicU64::new(0));
+    let (done, told) = std::sync::mpsc::channel();
+    let counting = Arc::clone(&count);
+    let until = Instant::now() + COUNTED_FOR;
+    // A thread of its own: the next rows may be long in coming.
+    let thread = std::thread::Builder::new().name("count".to_owned()).spawn(move || {
+        let mut is_whole = true;
+        for batch in rows {
+            is_whole = Instant::now() < until && batch.is_ok();
+            counting.fetch_add(batch.map_or(0, |batch| batch.num_rows() as u64), Ordering::Relaxed);
+            if !is_whole {
+                break;
+            }
+        }
+        // Nobody may wait any more.
+        let _unheard = done.send(is_whole);
+    });
+    let is_whole = thread.is_ok() && told.recv_timeout(COUNTED_FOR).unwrap_or_default();
+    (count.load(Ordering::Relaxed), is_whole)
 }
 
-fn unwritten(error: OutputError) -> CliError {
+pub(super) fn unwritten(error: OutputError) -> CliError {
     match error {
         OutputError::BrokenPipe => CliError::Output { source: std::io::ErrorKind::BrokenPipe.into() },
         OutputError::Io { source } => CliError::Output { source },
         other => CliError::failed("writing the answer", other),
-    }
-}
-
-const fn export_format(wanted: ExportFormat) -> (OutputFormat, &'static str) {
-    match wanted {
-        ExportFormat::Parquet => (OutputFormat::Parquet, "parquet"),
-        ExportFormat::Csv => (OutputFormat::Csv, "csv"),
-        ExportFormat::Ndjson => (OutputFormat::Ndjson, "ndjson"),
-        ExportFormat::Arrow => (OutputFormat::Arrow, "arrow"),
-    }
-}
-
-/// Files of an export that are being written, by path.
-struct Files<'a> {
-    plan: &'a ExportPlan,
-    schema: SchemaRef,
-    open: BTreeMap<PathBuf, (Place, Output<File>)>,
-}
-
-impl Files<'_> {
-    fn write(&mut self, path: PathBuf, batch: &RecordBatch) -> Result<(), CliError> {
-        if !self.open.contains_key(&path) {
-            if self.open.len() >= MAX_PARTITIONS {
-                let text = format!("more than {MAX_PARTITIONS} partitions; choose a column with fewer values");
-                return Err(CliError::failed("the export", text));
-            }
-            let (place, file) = create(&path)?;
-            let (format, _) = export_format(self.plan.format);
-            let output = Output::new(format, &self.schema, file, &OutputOptions::default());
-            let output = output.map_err(|error| place.blame(unwritten(error)))?;
-            self.open.insert(path.clone(), (place, output));
-        }
-        match self.open.get_mut(&path) {
-            Some((place, output)) => output.write(batch).map(drop).map_err(|error| place.blame(unwritten(error))),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(self) -> Result<Exported, CliError> {
-        let mut done = Exported::default();
-        for (path, (place, output)) in self.open {
-            done.rows += output.finish().map_err(|error| place.blame(unwritten(error)))?.rows;
-            place.settle()?;
-            done.files += 1;
-            done.bytes += fs::metadata(&path).map_or(0, |m| m.len());
-        }
-        Ok(done)
-    }
-}
-
-fn create(path: &Path) -> Result<(Place, File), CliError> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| CliError::Write { path: path.to_owned(), source })?;
-    }
-    Place::open(path)
-}
-
-/// Runs a query and writes its rows to files.
-pub(in crate::cli) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
-    let rows = rows(settings, &plan.query, on)?;
-    let schema = rows.schema();
-    let columns: Vec<usize> = plan.partition_by.iter().map(|name| column(&schema, name)).collect::<Result<_, _>>()?;
-    let kept: Vec<usize> = (0..schema.fields().len()).filter(|i| !columns.contains(i)).collect();
-    let inner = schema.project(&kept).map_err(refused)?;
-    let mut files = Files { plan, schema: Arc::new(inner), open: BTreeMap::new() };
-    if columns.is_empty() {
-        // An answer without rows is a file too.
-        files.write(plan.output.clone(), &RecordBatch::new_empty(Arc::clone(&schema)))?;
-    }
-    for batch in rows {
-        let batch = batch?;
-        if columns.is_empty() {
-            files.write(plan.output.clone(), &batch)?;
-            continue;
-        }
-        let keys: Vec<ArrayRef> = columns.iter().map(|i| Arc::clone(batch.column(*i))).collect();
-        let inner = batch.project(&kept).map_err(refused)?;
-        for (folder, picked) in partitions(&plan.partition_by, &keys)? {
-            let part = take_record_batch(&inner, &UInt32Array::from(picked)).map_err(refused)?;
-            let name = format!("part-0.{}", export_format(plan.format).1);
-            files.write(plan.output.join(folder).join(name), &part)?;
-        }
-    }
-    files.finish()
-}
-
-fn column(schema: &SchemaRef, name: &str) -> Result<usize, CliError> {
-    schema.index_of(name).map_err(|_| {
-        let known: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        CliError::failed(
-            "the export",
-            format!("there is no column {name} to partition by; there are {}", known.join(", ")),
-        )
-    })
-}
-
-/// Rows by the folder they belong to.
-fn partitions(names: &[String], keys: &[ArrayRef]) -> Result<BTreeMap<PathBuf, Vec<u32>>, CliError> {
-    let options = FormatOptions::default();
-    let formatters: Vec<ArrayFormatter<'_>> = keys
-        .iter()
-        .map(|k| ArrayFormatter::try_new(k.as_ref(), &options))
-        .collect::<Result<_, _>>()
-        .map_err(refused)?;
-    let rows = keys.first().map_or(0, |k| k.len());
-    let mut folders: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
-    for row in 0..rows {
-        let mut folder = PathBuf::new();
-        for ((name, key), formatter) in names.iter().zip(keys).zip(&formatters) {
-            let value = if key.is_null(row) {
-                "__HIVE_DEFAULT_PARTITION__".to_owned()
-            } else {
-                folder_name(&formatter.value(row).to_string())
-            };
-            folder.push(format!("{name}={value}"));
-        }
-        folders.entry(folder).or_default().push(u32::try_from(row).unwrap_or(u32::MAX));
-    }
-    Ok(folders)
-}
-
-/// A value as a folder's name: what is not plainly harmless is percent-encoded, as Hive does.
-fn folder_name(value: &str) -> String {
-    let mut name = String::new();
-    for byte in value.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && !name.is_empty());
-        if plain {
-            name.push(char::from(byte));
-        } else {
-            name.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    if name.is_empty() { "__HIVE_DEFAULT_PARTITION__".to_owned() } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_name_never_leaves_its_folder() {
-        assert_eq!(folder_name("gpt-5.2"), "gpt-5.2");
-        assert_eq!(folder_name("../x"), "%2E.%2Fx");
-        assert_eq!(folder_name(""), "__HIVE_DEFAULT_PARTITION__");
     }
 }

@@ -1,6 +1,5 @@
 //! `ingest` and `backfill` as one process runs them.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::service::Watching;
 use super::{BackfillPlan, IngestPlan, OnProgress};
 use crate::backfill;
-use crate::cli::{CliError, Progress};
+use crate::cli::{CliError, Progress, signals};
 use crate::config::Settings;
 use crate::lake::LakeError;
 use crate::pipeline::{
@@ -63,65 +62,17 @@ pub(super) fn watched<T: Send>(
 /// Sets `stop` and stops each of `work` at the first SIGINT or SIGTERM; the second one ends the process
 /// at once. From its return on no signal ends the process unseen.
 fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| CliError::failed("listening for signals", source))?;
-    let signals = {
-        let _entered = runtime.enter();
-        Signals::new()
-    };
-    let mut signals = signals.map_err(|source| CliError::failed("listening for signals", source))?;
-    let listen = move || {
-        runtime.block_on(async {
-            if signals.next().await.is_err() {
-                return;
-            }
-            stop.store(true, Ordering::Relaxed);
-            work.iter().for_each(|progress| progress.stop());
-            if signals.next().await.is_ok() {
-                #[expect(clippy::exit, reason = "the user asked twice: nothing durable can be harmed")]
-                std::process::exit(130);
-            }
-        });
-    };
-    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
-    thread.map(drop).map_err(|source| CliError::failed("listening for signals", source))
-}
-
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> io::Result<()> {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+    signals::listen(|mut signals| async move {
+        if signals.next().await.is_err() {
+            return;
         }
-        Ok(())
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    #[expect(clippy::unnecessary_wraps, reason = "fails elsewhere")]
-    const fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) -> io::Result<()> {
-        tokio::signal::ctrl_c().await
-    }
+        stop.store(true, Ordering::Relaxed);
+        work.iter().for_each(|progress| progress.stop());
+        if signals.next().await.is_ok() {
+            // Nothing durable can be harmed.
+            signals::leave();
+        }
+    })
 }
 
 fn writer(settings: &Settings, scope: &Scope) -> Result<(Core, Survey), CliError> {
@@ -171,8 +122,12 @@ pub(in crate::cli) fn backfill(
     })
 }
 
-/// Catches up, then follows the logs until a signal; returns what was read.
-pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgress<'_>) -> Result<Progress, CliError> {
+/// Catches up, then follows the logs until a signal; returns what was read, and whether a signal came.
+pub(in crate::cli) fn ingest(
+    settings: &Settings,
+    plan: IngestPlan,
+    on: OnProgress<'_>,
+) -> Result<(Progress, bool), CliError> {
     let progress = Arc::new(pipeline::Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
     let follow = Arc::new(pipeline::Progress::default());
@@ -201,7 +156,8 @@ pub(in crate::cli) fn ingest(settings: &Settings, plan: IngestPlan, on: OnProgre
     }
     core.flush().map_err(|source| CliError::failed("writing the last rows", source))?;
     let read = Progress::from(progress.tally());
-    Ok(Progress { events: stored.unwrap_or(read.events), ..read })
+    let read = Progress { events: stored.unwrap_or(read.events), ..read };
+    Ok((read, stop.load(Ordering::Relaxed)))
 }
 
 fn follow_until(

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::OutputError;
+use super::cell::is_absent;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -39,7 +40,7 @@ impl<W: Write> Delimited<W> {
         for row in 0..batch.num_rows() {
             for (i, (values, formatter)) in columns.iter().enumerate() {
                 self.text.clear();
-                let known = values.is_valid(row);
+                let known = !is_absent(values, row);
                 if known {
                     formatter.value(row).write(&mut self.text)?;
                 }

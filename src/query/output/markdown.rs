@@ -5,9 +5,9 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::cell::symbol;
 use super::{Cells, OutputError, is_number};
 use crate::query::zone::Zone;
+use crate::text::symbol;
 
 pub(super) struct Markdown<W> {
     out: W,
@@ -29,7 +29,7 @@ impl<W: Write> Markdown<W> {
         for row in 0..batch.num_rows() {
             for column in 0..batch.num_columns() {
                 let known = cells.read(column, row, &mut text)?;
-                write!(self.out, "| {} ", if known { escape(&text) } else { String::new() })?;
+                write!(self.out, "| {} ", if known { escape(&text) } else { "NULL".to_owned() })?;
             }
             writeln!(self.out, "|")?;
         }

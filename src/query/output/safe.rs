@@ -1,41 +1,27 @@
 //! A writer that keeps control characters of log content away from a terminal.
 //!
-//! Works on UTF-8 bytes and across calls: the two-byte controls U+0080 to U+009F may be split.
+//! Works on UTF-8 bytes and across calls: a character may be split.
 
 use std::io::{self, Write};
+
+use crate::text::symbol;
 
 #[derive(Debug)]
 pub(super) struct TerminalSafe<W> {
     out: W,
     on: bool,
-    /// The last byte was the first half of a character in U+0080..=U+00BF.
-    half: bool,
-    buffer: Vec<u8>,
+    /// The beginning of a character whose rest has not come yet.
+    half: Vec<u8>,
+    buffer: String,
 }
-
-const REPLACEMENT: &[u8] = "�".as_bytes();
 
 impl<W: Write> TerminalSafe<W> {
     pub(super) const fn new(out: W, on: bool) -> Self {
-        Self { out, on, half: false, buffer: Vec::new() }
+        Self { out, on, half: Vec::new(), buffer: String::new() }
     }
 
-    fn put(&mut self, byte: u8) {
-        if self.half {
-            self.half = false;
-            if (0x80..=0x9f).contains(&byte) {
-                self.buffer.extend_from_slice(REPLACEMENT);
-                return;
-            }
-            self.buffer.push(0xc2);
-        }
-        match byte {
-            0xc2 => self.half = true,
-            b'\n' | b'\t' => self.buffer.push(byte),
-            0..0x20 => self.buffer.extend_from_slice(&[0xe2, 0x90, 0x80 + byte]),
-            0x7f => self.buffer.extend_from_slice("␡".as_bytes()),
-            _ => self.buffer.push(byte),
-        }
+    fn put(&mut self, text: &str) {
+        self.buffer.extend(text.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { symbol(c) }));
     }
 }
 
@@ -45,10 +31,28 @@ impl<W: Write> Write for TerminalSafe<W> {
             return self.out.write(bytes);
         }
         self.buffer.clear();
-        for byte in bytes {
-            self.put(*byte);
+        let mut all = std::mem::take(&mut self.half);
+        all.extend_from_slice(bytes);
+        let mut rest = all.as_slice();
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(text) => {
+                    self.put(text);
+                    break;
+                }
+                Err(error) => {
+                    let (good, bad) = rest.split_at(error.valid_up_to());
+                    self.put(&String::from_utf8_lossy(good));
+                    let Some(wrong) = error.error_len() else {
+                        self.half = bad.to_vec();
+                        break;
+                    };
+                    self.buffer.push('�');
+                    rest = &bad[wrong..];
+                }
+            }
         }
-        self.out.write_all(&self.buffer)?;
+        self.out.write_all(self.buffer.as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -63,13 +67,20 @@ mod tests {
 
     #[test]
     fn controls_are_replaced_however_the_bytes_are_split() {
-        let text = "a\u{1b}[2J\u{9b}31m£ü\u{7f}\r\n\tz日".as_bytes();
+        let text = "a\u{1b}[2J\u{9b}31m£ü\u{7f}\r\n\tz日\u{202e}".as_bytes();
         for size in 1..text.len() {
             let mut safe = TerminalSafe::new(Vec::new(), true);
             for chunk in text.chunks(size) {
                 safe.write_all(chunk).unwrap();
             }
-            assert_eq!(String::from_utf8(safe.out).unwrap(), "a␛[2J�31m£ü␡␍\n\tz日", "{size}");
+            assert_eq!(String::from_utf8(safe.out).unwrap(), "a␛[2J�31m£ü␡␍\n\tz日�", "{size}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_pass() {
+        let mut safe = TerminalSafe::new(Vec::new(), true);
+        safe.write_all(b"a\xff\xc2b").unwrap();
+        assert_eq!(String::from_utf8(safe.out).unwrap(), "a��b");
     }
 }

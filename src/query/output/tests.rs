@@ -52,12 +52,13 @@ fn text_formats_are_exact() {
         text(OutputFormat::Markdown),
         "| ts | text | n | f | ok | usd | day |\n| --- | --- | ---: | ---: | --- | ---: | --- |\n\
          | 2026-01-01 01:00:00 | a\\|b, \"q\"<br>␛[31m&lt;x> | 1234567 | 0.5 | true | 1.500000000 | 2026-01-01 |\n\
-         |  |  |  |  |  |  |  |\n"
+         | NULL |  | NULL | NULL | NULL | NULL | NULL |\n"
     );
     insta::assert_snapshot!(text(OutputFormat::Table), @r#"
-    ts                   text                     n    f  ok            usd  day
-    ───────────────────  ─────────────────  ───────  ───  ────  ───────────  ──────────
-    2026-01-01 01:00:00  a|b, "q"↵␛[31m<x>  1234567  0.5  true  1.500000000  2026-01-01
+    ts                   text                     n     f  ok            usd  day
+    ───────────────────  ─────────────────  ───────  ────  ────  ───────────  ──────────
+    2026-01-01 01:00:00  a|b, "q"↵␛[31m<x>  1234567   0.5  true  1.500000000  2026-01-01
+    NULL                                       NULL  NULL  NULL         NULL  NULL
     "#);
 }
 
@@ -117,12 +118,53 @@ fn a_terminal_gets_no_escapes_in_any_text_format() {
 
 #[test]
 fn a_full_table_wants_no_more_rows_and_says_so() {
-    let options = OutputOptions { max_rows: 3, ..OutputOptions::default() };
+    let options = OutputOptions { max_rows: Some(3), ..OutputOptions::default() };
     let mut out = Vec::new();
     let mut output = Output::new(OutputFormat::Table, &batch().schema(), &mut out, &options).unwrap();
     assert_eq!(output.write(&batch()).unwrap(), More::Wanted);
     assert_eq!(output.write(&batch()).unwrap(), More::Enough);
     assert_eq!(output.finish().unwrap(), Written { rows: 3, cut: true });
+}
+
+#[test]
+fn a_table_of_any_length_is_written_whole_and_in_bounded_memory() {
+    let rows = 25_000;
+    let n = Int64Array::from_iter_values(0..rows);
+    let text = StringViewArray::from_iter_values((0..rows).map(|i| "x".repeat(usize::try_from(i % 300).unwrap())));
+    let batch = RecordBatch::try_from_iter([("n", Arc::new(n) as ArrayRef), ("text", Arc::new(text))]).unwrap();
+    let mut out = Vec::new();
+    let mut output = Output::new(OutputFormat::Table, &batch.schema(), &mut out, &OutputOptions::default()).unwrap();
+    for start in (0..25_000).step_by(5_000) {
+        assert_eq!(output.write(&batch.slice(start, 5_000)).unwrap(), More::Wanted);
+    }
+    assert_eq!(output.finish().unwrap(), Written { rows: 25_000, cut: false });
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.lines().count(), 25_002);
+    assert!(text.contains(&format!("299  {}\n", "x".repeat(299))));
+}
+
+#[test]
+fn a_screen_cuts_texts_and_never_ids() {
+    let id = "0123456789abcdef0123456789abcdef";
+    let words = "many words that do not fit in here ".repeat(9);
+    let columns: [(&str, ArrayRef); 2] = [
+        ("event_id", Arc::new(StringViewArray::from_iter_values([id]))),
+        ("text", Arc::new(StringViewArray::from_iter_values([&words]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let show = |width| {
+        let mut out = Vec::new();
+        let options = OutputOptions { width, terminal: width.is_some(), ..OutputOptions::default() };
+        let mut output = Output::new(OutputFormat::Table, &batch.schema(), &mut out, &options).unwrap();
+        output.write(&batch).unwrap();
+        output.finish().unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    for width in [20, 40, 60, 80, 120] {
+        let shown = show(Some(width));
+        assert!(shown.contains(id) && !shown.contains(words.trim_end()) && shown.contains('…'), "{shown}");
+    }
+    assert!(show(None).contains(words.trim_end()), "a pipe gets all of it");
 }
 
 /// A reader that leaves after the first bytes.
@@ -153,6 +195,10 @@ fn a_reader_that_leaves_is_recognised_in_every_format() {
 fn formats_are_known_by_name_and_ending() {
     for (name, format) in FORMATS {
         assert_eq!(name.parse::<OutputFormat>().unwrap(), format);
+    }
+    for (ending, format) in ENDINGS {
+        assert_eq!(OutputFormat::of_path(format!("a/b.c.{ending}").as_ref()), Some(format));
+        assert_eq!(OutputFormat::of_path(format!("a.{}", format.ending()).as_ref()), Some(format));
     }
     assert_eq!(OutputFormat::of_path("a/b.JSONL".as_ref()), Some(OutputFormat::Ndjson));
     assert_eq!(OutputFormat::of_path("a/b".as_ref()), None);

@@ -3,59 +3,29 @@
 use std::io::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{Date32Type, Int64Type};
+use chrono::{Days, Months, NaiveDate};
 use serde_json::{Map, Value, json};
 
+use super::table::{Marks, grouped, laid_out};
 use super::{Report, ReportKind};
-use crate::query::output::{Cells, Grid, OutputError, clean, is_number, is_rigid};
+use crate::query::output::OutputError;
 use crate::query::zone::Zone;
+use crate::text::clean;
 
 /// How a report is shown.
 #[derive(Debug, Clone, Default)]
 pub struct ReportOptions {
     /// Columns of the terminal; `None` when there is no terminal.
     pub width: Option<usize>,
+    /// The terminal shows colours.
+    pub color: bool,
     /// JSON instead of a table.
     pub json: bool,
+    /// The present instant, microseconds since 1970: a day that is not over yet is not cut by an end of
+    /// the range that lies ahead.
+    pub now_us: Option<i64>,
 }
-
-/// Columns that are in the answer for the notes and the JSON, not for the table.
-const HIDDEN: [&str; 6] =
-    ["is_total", "partial_calls", "partial_output_tokens", "estimated_calls", "session_id", "total_sessions"];
-
-/// Columns that give way in a narrow terminal, the least important first.
-const FIRST_TO_GO: [&str; 10] = [
-    "subagent_total_tokens",
-    "errors",
-    "longest_ms",
-    "tool_calls",
-    "provider",
-    "prompts",
-    "cache_write_tokens",
-    "agent",
-    "last_at",
-    "models",
-];
-
-/// Widest text in a table without a terminal.
-const TEXT_COLUMNS: usize = 60;
-
-/// Heads of the columns; a name that is not here is its own head with spaces.
-const HEADS: [(&str, &str); 13] = [
-    ("input_tokens", "input"),
-    ("output_tokens", "output"),
-    ("cache_read_tokens", "cache read"),
-    ("cache_write_tokens", "cache write"),
-    ("reasoning_tokens", "reasoning"),
-    ("total_tokens", "total tokens"),
-    ("tool_calls", "tools"),
-    ("error_percent", "errors %"),
-    ("median_ms", "median ms"),
-    ("longest_ms", "longest ms"),
-    ("started_at", "started"),
-    ("last_at", "last"),
-    ("subagent_total_tokens", "by sub-agents"),
-];
 
 pub(super) fn write(
     report: &Report,
@@ -66,14 +36,41 @@ pub(super) fn write(
 ) -> Result<usize, OutputError> {
     let rows = all.num_rows().saturating_sub(1);
     if options.json {
-        as_json(report, zone, all, out)?
+        as_json(report, zone, all, out, options)?
     } else {
         as_table(report, zone, all, out, options)?
     }
     Ok(rows)
 }
 
-fn as_json(report: &Report, zone: Zone, all: &RecordBatch, out: &mut dyn Write) -> Result<(), OutputError> {
+/// For each day, week or month of the answer, the total left out: whether a part of it lies outside the
+/// range of the report. Empty for reports by anything else.
+fn cut_rows(report: &Report, zone: Zone, all: &RecordBatch, options: &ReportOptions) -> Vec<bool> {
+    let next: fn(NaiveDate) -> Option<NaiveDate> = match report.kind {
+        ReportKind::Daily => |day| day.succ_opt(),
+        ReportKind::Weekly => |monday| monday.checked_add_days(Days::new(7)),
+        ReportKind::Monthly => |first| first.checked_add_months(Months::new(1)),
+        _ => return Vec::new(),
+    };
+    let Some(days) = all.column(0).as_primitive_opt::<Date32Type>() else { return Vec::new() };
+    let (since, until) = (report.filter.since_us, report.filter.until_us);
+    // What has not happened yet is missed by nobody.
+    let until = until.filter(|until| options.now_us.is_none_or(|now| *until < now));
+    let is_cut = |days: i32| {
+        let first = arrow::temporal_conversions::date32_to_datetime(days)?.date();
+        let (from, to) = (zone.start_of(first)?, zone.start_of(next(first)?)?);
+        Some(since.is_some_and(|since| from < since) || until.is_some_and(|until| until < to))
+    };
+    days.iter().take(all.num_rows().saturating_sub(1)).map(|d| d.and_then(is_cut).unwrap_or_default()).collect()
+}
+
+fn as_json(
+    report: &Report,
+    zone: Zone,
+    all: &RecordBatch,
+    out: &mut dyn Write,
+    options: &ReportOptions,
+) -> Result<(), OutputError> {
     let mut encoder = arrow::json::writer::WriterBuilder::new()
         .with_explicit_nulls(true)
         .build::<_, arrow::json::writer::JsonArray>(Vec::new());
@@ -82,10 +79,16 @@ fn as_json(report: &Report, zone: Zone, all: &RecordBatch, out: &mut dyn Write) 
     let unfit = |e: serde_json::Error| OutputError::Unfit { message: e.to_string() };
     let rows: Vec<Map<String, Value>> = serde_json::from_slice(&encoder.into_inner()).map_err(unfit)?;
     let (mut shown, mut total) = (Vec::new(), Value::Null);
+    let mut cut = cut_rows(report, zone, all, options).into_iter();
     for mut row in rows {
         match row.remove("is_total") {
             Some(Value::Bool(true)) => total = Value::Object(row),
-            _ => shown.push(Value::Object(row)),
+            _ => {
+                if let Some(is_cut) = cut.next() {
+                    row.insert("is_cut".to_owned(), Value::Bool(is_cut));
+                }
+                shown.push(Value::Object(row));
+            }
         }
     }
     let time = |us: Option<i64>| us.map(super::rfc3339);
@@ -103,13 +106,6 @@ fn as_json(report: &Report, zone: Zone, all: &RecordBatch, out: &mut dyn Write) 
     writeln!(out)?;
     out.flush()?;
     Ok(())
-}
-
-fn head(name: &str) -> String {
-    HEADS
-        .iter()
-        .find(|(column, _)| *column == name)
-        .map_or_else(|| name.replace('_', " "), |(_, head)| (*head).to_owned())
 }
 
 fn title(kind: ReportKind) -> &'static str {
@@ -131,18 +127,19 @@ fn as_table(
     out: &mut dyn Write,
     options: &ReportOptions,
 ) -> Result<(), OutputError> {
-    let schema = all.schema();
-    let shown: Vec<usize> =
-        (0..all.num_columns()).filter(|i| !HIDDEN.contains(&schema.field(*i).name().as_str())).collect();
-    writeln!(out, "{} · {} · {}\n", title(report.kind), clean(&report.scope(zone), 200), zone.name())?;
+    writeln!(out, "{} · {} · {}\n", title(report.kind), clean(&report.scope(zone), 200), zone_label(zone))?;
     if all.num_rows() <= 1 {
         writeln!(out, "Nothing found.")?;
         out.flush()?;
         return Ok(());
     }
-    let (grid, dropped) = laid_out(all, zone, shown, options.width)?;
+    let cut = cut_rows(report, zone, all, options);
+    let (grid, dropped) = laid_out(all, zone, options, &Marks { kind: report.kind, cut: &cut })?;
     grid.write(&mut &mut *out, options.width)?;
     let mut notes = notes(all);
+    if let Some(note) = cut_note(report.kind, &cut) {
+        notes.insert(0, note.to_owned());
+    }
     if !dropped.is_empty() {
         notes.push(format!("Not shown in this width: {}.", dropped.join(", ")));
     }
@@ -156,99 +153,20 @@ fn as_table(
     Ok(())
 }
 
-/// The widest layout that fits: whole numbers, then rounded ones, then without the least important columns.
-fn laid_out(
-    all: &RecordBatch,
-    zone: Zone,
-    mut shown: Vec<usize>,
-    width: Option<usize>,
-) -> Result<(Grid, Vec<String>), OutputError> {
-    let schema = all.schema();
-    let mut dropped = Vec::new();
-    let mut grid = filled(all, zone, &shown, grouped)?;
-    let Some(width) = width.filter(|w| !grid.fits(*w)) else { return Ok((grid, dropped)) };
-    grid = filled(all, zone, &shown, rounded)?;
-    for name in FIRST_TO_GO {
-        if grid.fits(width) {
-            break;
-        }
-        if let Some(place) = shown.iter().position(|i| schema.field(*i).name() == name) {
-            shown.remove(place);
-            dropped.push(head(name));
-            grid = filled(all, zone, &shown, rounded)?;
-        }
+/// `UTC` has several names, and some systems call it `Etc/UTC`.
+fn zone_label(zone: Zone) -> &'static str {
+    match zone.name() {
+        "Etc/UTC" | "Etc/UCT" | "Etc/Zulu" | "Etc/Universal" => "UTC",
+        name => name,
     }
-    Ok((grid, dropped))
 }
 
-fn filled(all: &RecordBatch, zone: Zone, shown: &[usize], tokens: fn(&str) -> String) -> Result<Grid, OutputError> {
-    let schema = all.schema();
-    let mut cells = Cells::new(all, zone)?;
-    let mut rows = Vec::with_capacity(all.num_rows());
-    let mut text = String::new();
-    for row in 0..all.num_rows() {
-        let mut line = Vec::with_capacity(shown.len());
-        for column in shown {
-            let field = schema.field(*column);
-            let number = if field.name().ends_with("_tokens") { tokens } else { grouped };
-            let known = cells.read(*column, row, &mut text)?;
-            line.push(if known { cell(&text, field.data_type(), number) } else { "–".to_owned() });
-        }
-        rows.push(line);
-    }
-    let mut total = rows.pop().unwrap_or_default();
-    for (i, (cell, column)) in total.iter_mut().zip(shown).enumerate() {
-        if i == 0 {
-            "total".clone_into(cell);
-        } else if all.column(*column).is_null(all.num_rows() - 1) {
-            cell.clear();
-        }
-    }
-    Ok(Grid {
-        headers: shown.iter().map(|i| head(schema.field(*i).name())).collect(),
-        numbers: shown.iter().map(|i| is_number(schema.field(*i).data_type())).collect(),
-        rigid: shown.iter().map(|i| is_rigid(schema.field(*i).data_type())).collect(),
-        rows,
-        total: Some(total),
+fn cut_note(kind: ReportKind, cut: &[bool]) -> Option<&'static str> {
+    cut.contains(&true).then_some(match kind {
+        ReportKind::Monthly => "* Only a part of this month is in the range.",
+        ReportKind::Weekly => "* Only a part of this week is in the range.",
+        _ => "* Only a part of this day is in the range.",
     })
-}
-
-/// A number of tokens to one decimal: `9,999`, `123.4K`, `1.2M`, `3.5B`.
-fn rounded(number: &str) -> String {
-    let Ok(tokens) = number.parse::<u64>() else { return grouped(number) };
-    let scaled = |unit: u64, sign: char| {
-        let tenths = (u128::from(tokens) * 10 + u128::from(unit) / 2) / u128::from(unit);
-        format!("{}.{}{sign}", tenths / 10, tenths % 10)
-    };
-    match tokens {
-        0..10_000 => grouped(number),
-        10_000..999_950 => scaled(1_000, 'K'),
-        999_950..999_950_000 => scaled(1_000_000, 'M'),
-        _ => scaled(1_000_000_000, 'B'),
-    }
-}
-
-fn cell(text: &str, kind: &DataType, number: fn(&str) -> String) -> String {
-    match kind {
-        kind if kind.is_integer() => number(text),
-        // Minutes are enough for people.
-        DataType::Timestamp(..) => text.chars().take(16).collect(),
-        _ => clean(text, TEXT_COLUMNS),
-    }
-}
-
-/// A whole number with a comma between every three digits.
-fn grouped(number: &str) -> String {
-    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
-    let mut out = String::with_capacity(number.len() + number.len() / 3);
-    out.push_str(sign);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// What a reader must know about the sums of the total row.
@@ -275,31 +193,4 @@ fn notes(all: &RecordBatch) -> Vec<String> {
         notes.push(format!("{calls} more {have} only estimated tokens; these are in no sum."));
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_rounded_only_from_ten_thousand() {
-        for (number, shown) in [
-            ("9999", "9,999"),
-            ("10000", "10.0K"),
-            ("999949", "999.9K"),
-            ("999950", "1.0M"),
-            ("3450000000", "3.5B"),
-            ("999949999", "999.9M"),
-            ("999950000", "1.0B"),
-        ] {
-            assert_eq!(rounded(number), shown);
-        }
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_threes() {
-        for (number, shown) in [("0", "0"), ("999", "999"), ("1000", "1,000"), ("-1234567", "-1,234,567")] {
-            assert_eq!(grouped(number), shown);
-        }
-    }
 }

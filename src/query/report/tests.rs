@@ -66,7 +66,7 @@ fn bench() -> Bench {
 }
 
 fn show(bench: &Bench, kind: ReportKind, filter: ReportFilter, json: bool) -> String {
-    show_in(bench, kind, filter, &ReportOptions { width: Some(120), json })
+    show_in(bench, kind, filter, &ReportOptions { width: Some(120), json, ..ReportOptions::default() })
 }
 
 fn show_in(bench: &Bench, kind: ReportKind, filter: ReportFilter, options: &ReportOptions) -> String {
@@ -86,7 +86,7 @@ fn all(bench: &Bench, kind: ReportKind) -> String {
 
 #[test]
 fn daily_has_a_total_its_zone_and_what_is_partial() {
-    insta::assert_snapshot!(all(&bench(), ReportKind::Daily), @r"
+    insta::assert_snapshot!(all(&bench(), ReportKind::Daily), @"
     Usage per day · everything · Europe/Berlin
 
     day         sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
@@ -95,7 +95,7 @@ fn daily_has_a_total_its_zone_and_what_is_partial() {
     2026-03-29         1        0      1      0       0  1,000   1,200,000            –      17     1,201,017  claude-opus-…
     2026-03-30         1        0      1      0       0  1,000   1,200,000            –      50     1,201,050  gpt-5
     ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
-    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
     1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
     1 more call has only estimated tokens; these are in no sum.
@@ -117,7 +117,7 @@ fn sessions_models_projects_and_tools_are_tables_too() {
 
     1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
     1 more call has only estimated tokens; these are in no sum.
-    Not shown in this width: by sub-agents.
+    Not shown in this width: sub-agent tokens.
     ");
     insta::assert_snapshot!(all(&bench, ReportKind::Models), @r"
     Usage per model · everything · Europe/Berlin
@@ -155,7 +155,7 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ─────────  ──────  ─────  ──────  ────────  ────────  ─────────  ──────────  ────────────────
     total                  1       0                   1                         2026-03-28 23:30
     ");
-    insta::assert_snapshot!(all(&bench, ReportKind::Weekly), @r"
+    insta::assert_snapshot!(all(&bench, ReportKind::Weekly), @"
     Usage per week · everything · Europe/Berlin
 
     week        sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
@@ -163,19 +163,19 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     2026-03-23         1        1      2      1       0  2,000   2,400,000            –   4,017     2,406,017  claude-opus-…
     2026-03-30         1        0      1      0       0  1,000   1,200,000            –      50     1,201,050  gpt-5
     ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
-    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
     1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
     1 more call has only estimated tokens; these are in no sum.
     ");
-    insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @r"
+    insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @"
     Usage per month · everything · Europe/Berlin
 
-    month       sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
-    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
-    2026-03-01         2        1      3      1       0  3,000   3,600,000            –   4,067     3,607,067  claude-opus-…
-    ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
-    total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  claude-opus-…
+    month    sessions  prompts  calls  tools  errors  input  cache read  cache write  output  total tokens  models
+    ───────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
+    2026-03         2        1      3      1       0  3,000   3,600,000            –   4,067     3,607,067  claude-opus-4-6…
+    ───────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
+    total           2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
     1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
     1 more call has only estimated tokens; these are in no sum.
@@ -185,20 +185,20 @@ fn sessions_models_projects_and_tools_are_tables_too() {
 #[test]
 fn a_narrow_terminal_gets_rounded_tokens_and_fewer_columns() {
     let bench = bench();
-    let options = ReportOptions { width: Some(80), json: false };
-    insta::assert_snapshot!(show_in(&bench, ReportKind::Models, ReportFilter::default(), &options), @r"
+    let options = ReportOptions { width: Some(80), ..ReportOptions::default() };
+    insta::assert_snapshot!(show_in(&bench, ReportKind::Models, ReportFilter::default(), &options), @"
     Usage per model · everything · Europe/Berlin
 
-    model           agent   sessions  calls  input  cache read  output  total tokens
-    ──────────────  ──────  ────────  ─────  ─────  ──────────  ──────  ────────────
-    claude-opus-4…  claude         1      2  2,000        2.4M   4,017          2.4M
-    gpt-5           codex          1      1  1,000        1.2M      50          1.2M
-    ──────────────  ──────  ────────  ─────  ─────  ──────────  ──────  ────────────
-    total                          2      3  3,000        3.6M   4,067          3.6M
+    model            sessions  calls  input  cache read  output  total tokens
+    ───────────────  ────────  ─────  ─────  ──────────  ──────  ────────────
+    claude-opus-4-6         1      2  2,000        2.4M   4,017          2.4M
+    gpt-5                   1      1  1,000        1.2M      50          1.2M
+    ───────────────  ────────  ─────  ─────  ──────────  ──────  ────────────
+    total                   2      3  3,000        3.6M   4,067          3.6M
 
     1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
     1 more call has only estimated tokens; these are in no sum.
-    Not shown in this width: provider, cache write.
+    Not shown in this width: provider, cache write, agent.
     ");
 }
 
