@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::discover::Note;
-use crate::lake::{Lake, LakeError, LakeOptions};
+use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport};
 use crate::pipeline::{
     CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, is_untidy,
     limits_for, now_us, repositories, retain, survey, tidy, walk,
@@ -56,13 +56,25 @@ pub fn scope(settings: &Settings) -> Scope {
 ///
 /// When another process writes it, or it cannot be written.
 pub fn open_writer(settings: &Settings) -> Result<Core, LakeError> {
-    let options = CoreOptions::for_budget(settings.memory_bytes);
-    let lake = Lake::open(LakeOptions {
+    let lake = Lake::open(lake_options(settings))?;
+    Ok(Core::writing(lake, CoreOptions::for_budget(settings.memory_bytes)))
+}
+
+fn lake_options(settings: &Settings) -> LakeOptions {
+    LakeOptions {
         unsafe_network_fs: settings.unsafe_network_fs,
-        id_cache_bytes: options.id_cache_bytes,
+        id_cache_bytes: CoreOptions::for_budget(settings.memory_bytes).id_cache_bytes,
         ..LakeOptions::new(&settings.lake, now_us())
-    })?;
-    Ok(Core::writing(lake, options))
+    }
+}
+
+/// Takes files that were set aside, and are whole, back into the lake.
+///
+/// # Errors
+///
+/// When another process writes the lake, or it cannot be written.
+pub fn restore_quarantine(settings: &Settings) -> Result<RestoreReport, LakeError> {
+    lake::restore_quarantine(lake_options(settings))
 }
 
 /// Opens the lake for reading.

@@ -9,7 +9,8 @@
 //!   .lock                      held by the one writer; its process id
 //!   .state/checkpoint-<v>      copy of all that the log says up to <v>; may be deleted
 //!   .state/ids/part-<id>       copy of some bits of a file's ids; may be deleted
-//!   .quarantine/               unfinished newest entries and what a rebuild replaced
+//!   .quarantine/               what was taken out of the way: damaged files, and what a rebuild replaced
+//!   .snapshots/<name>/         hard links of one version's files, for readers that glob
 //!   events/_delta_log/<n>.json the log: a Delta Lake table that any engine reads
 //!   events/month=2026-03/part-<id>.parquet
 //!   rejects/part-<id>.parquet  its files stand in the log of `events`;
@@ -25,15 +26,18 @@
 //! - a file that a name readers match points to is whole, and is never changed
 //! - nothing is deleted whose fate is unknown
 
+mod blocks;
 mod checkpoint;
 mod clock;
 mod commit;
 mod compact;
 mod copies;
 mod disk;
+mod doubt;
 mod encode;
 mod entry;
 mod error;
+mod evidence;
 mod export;
 mod filter;
 mod fsck;
@@ -42,12 +46,16 @@ mod id_cache;
 mod ids;
 mod known;
 mod log;
+mod newest;
 mod open;
 mod part;
+mod part_file;
 mod prune;
+mod quarantine;
 mod reader;
 mod rebuild;
 mod rejects;
+mod restore;
 mod rewrite;
 mod settings;
 mod sieve;
@@ -63,18 +71,21 @@ mod measures;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::Blocks;
 pub use clock::{Clock, Doubt};
 pub use commit::Commit;
 pub use compact::{CompactOptions, CompactReport};
 pub use copies::CopiesReport;
 pub use error::LakeError;
-pub use export::snapshot_dir;
+pub use export::{remove_snapshots, snapshot_dir};
 pub use fsck::{Finding, FsckReport, fsck};
 pub use known::{Found, Known};
 pub use open::{Lake, LakeOptions};
 pub use part::Part;
+pub use part_file::PartFile;
 pub use prune::{AllowReport, PruneFilter, PruneReport, pruned_rows};
-pub use rebuild::{RebuildReport, rebuild_from_footers};
+pub use rebuild::{LeftOut, RebuildReport, rebuild_from_footers};
+pub use restore::{RestoreReport, restore_quarantine};
 pub use snapshot::Snapshot;
 pub use vacuum::VacuumReport;
 pub use writer::{NewPart, Range};

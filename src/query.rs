@@ -18,6 +18,7 @@ mod catalog;
 mod compact;
 mod engine;
 mod error;
+mod file;
 mod functions;
 mod guard;
 mod headers;

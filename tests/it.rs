@@ -29,6 +29,8 @@ mod guarantees;
 mod lake_conformance;
 #[path = "it/lake_crash.rs"]
 mod lake_crash;
+#[path = "it/lake_damage.rs"]
+mod lake_damage;
 #[path = "it/lake_power.rs"]
 mod lake_power;
 #[path = "it/lake_world.rs"]

@@ -392,11 +392,16 @@ pub(super) struct CompactArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without options nothing is changed: every file is read and checked against the log.")]
+Without options nothing is changed: every file is read and checked against the log. Exit code 2 says
+that there are faults. A rebuild deletes nothing: damaged files and the old log are kept in
+<lake>/.quarantine, and rows of the former are read again from the logs that still exist.")]
 pub(super) struct FsckArgs {
-    /// Write the log anew from the footers of the Parquet files; for a lake whose log is lost
+    /// Write the log anew from the Parquet files; for a lake whose log is lost or damaged
     #[arg(long)]
     pub(super) rebuild_from_footers: bool,
+    /// Put whole files back that were taken out of the lake, without the rows it has by now
+    #[arg(long, conflicts_with_all = ["rebuild_from_footers", "repair_duplicates"])]
+    pub(super) restore_quarantine: bool,
     /// Remove copies of events that stand in the lake more than once; the most complete one stays
     #[arg(long, conflicts_with = "rebuild_from_footers")]
     pub(super) repair_duplicates: bool,
@@ -410,8 +415,13 @@ pub(super) struct FsckArgs {
 Examples:
   duckdb -c \"SELECT count(*) FROM '$(devlog snapshot)/events/*/*.parquet'\"
 
-The files are hard links: they take no space and stay until the next snapshot.")]
+The files are hard links in the lake's own folder; they take no space until the lake merges its
+files. A snapshot goes seven days after it was last asked for, or at once with `devlog prune`, which
+leaves no row behind. To keep one for longer, copy it: cp -al PATH elsewhere.")]
 pub(super) struct SnapshotArgs {
+    /// Remove all snapshots instead
+    #[arg(long)]
+    pub(super) remove: bool,
     /// Print as JSON
     #[arg(long)]
     pub(super) json: bool,

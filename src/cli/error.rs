@@ -176,6 +176,27 @@ impl CliError {
         false
     }
 
+    /// True when a file of the lake went away meanwhile: a prune or a merge removed it, and a newer version of
+    /// the lake does without it.
+    #[cfg(feature = "query")]
+    pub(super) fn is_gone(&self) -> bool {
+        use crate::lake::LakeError;
+        use crate::pipeline::PipelineError;
+        use crate::query::QueryError;
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let of_lake = error.downcast_ref::<LakeError>().is_some_and(LakeError::is_gone);
+            let on_the_way =
+                matches!(error.downcast_ref::<PipelineError>(), Some(PipelineError::Lake(error)) if error.is_gone());
+            let asked = matches!(error.downcast_ref::<QueryError>(), Some(QueryError::Part { is_gone: true, .. }));
+            if of_lake || on_the_way || asked {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Writes the error and its causes, one per line; a cause that repeats its effect is left out.
     pub(super) fn print(&self, err: &mut dyn Write) -> io::Result<()> {
         let mut said = self.to_string();

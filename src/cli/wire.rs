@@ -156,6 +156,19 @@ pub struct Compacted {
     pub bytes_after: u64,
 }
 
+/// What `fsck` mends before it checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repair {
+    /// Nothing.
+    None,
+    /// The log, from the footers of the files.
+    Rebuild,
+    /// What is in quarantine and whole goes back.
+    Restore,
+    /// Copies of events go.
+    Copies,
+}
+
 /// What `fsck` found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Checked {
@@ -289,4 +302,6 @@ pub(super) use answer::{query, rows};
 #[cfg(feature = "query")]
 pub(super) use export::export;
 pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{allow_again, compact, daemon, doubt, fsck, lake, prune, snapshot, sources, writer_of};
+pub(super) use lake::{
+    allow_again, compact, daemon, doubt, fsck, looked_at, prune, remove_snapshots, snapshot, sources, writer_of,
+};

@@ -12,16 +12,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Part;
 use super::disk;
 use super::entry::{Live, TableInfo};
 use super::error::{At, LakeError};
 use super::prune::PruneFilter;
 use super::state::{Files, State};
+use super::{Blocks, Part};
 use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Checkpoints kept: the newest and the one before.
 const KEPT: usize = 2;
 
@@ -153,7 +153,7 @@ fn files(input: &mut In<'_>) -> Option<Files> {
 }
 
 fn put_part(out: &mut Out, part: &Part) {
-    let Part { path, month, bytes, rows, min_ts_us, max_ts_us, inferred_rows, min_max, nulls } = part;
+    let Part { path, month, bytes, rows, min_ts_us, max_ts_us, inferred_rows, min_max, nulls, blocks } = part;
     out.text(path);
     out.text(month);
     out.int(*bytes);
@@ -172,6 +172,9 @@ fn put_part(out: &mut Out, part: &Part) {
         out.text(name);
         out.int(*count);
     }
+    let (bits, sums) = blocks.to_bytes();
+    out.int(u64::from(bits));
+    out.bytes(&sums);
 }
 
 fn part(input: &mut In<'_>) -> Option<Part> {
@@ -185,6 +188,7 @@ fn part(input: &mut In<'_>) -> Option<Part> {
         inferred_rows: input.int()?,
         min_max: BTreeMap::new(),
         nulls: BTreeMap::new(),
+        blocks: Blocks::default(),
     };
     for _ in 0..input.int()? {
         part.min_max.insert(input.text()?, (input.value()?, input.value()?));
@@ -192,6 +196,8 @@ fn part(input: &mut In<'_>) -> Option<Part> {
     for _ in 0..input.int()? {
         part.nulls.insert(input.text()?, input.int()?);
     }
+    let bits = u8::try_from(input.int()?).ok()?;
+    part.blocks = Blocks::from_bytes(bits, input.bytes()?, part.bytes)?;
     Some(part)
 }
 
@@ -314,8 +320,12 @@ impl Out {
     }
 
     fn text(&mut self, text: &str) {
-        self.int(text.len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.int(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
     }
 
     fn option<T>(&mut self, value: Option<&T>, put: impl FnOnce(&mut Self, &T)) {
@@ -345,7 +355,7 @@ impl Out {
 
 struct In<'a>(&'a [u8]);
 
-impl In<'_> {
+impl<'a> In<'a> {
     fn int(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -365,10 +375,14 @@ impl In<'_> {
     }
 
     fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.int()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
+        Some(bytes)
     }
 
     fn option<T>(&mut self, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
@@ -402,6 +416,7 @@ mod tests {
             inferred_rows: 0,
             min_max: [("a".to_owned(), (json!(-1), json!("é")))].into(),
             nulls: [("b".to_owned(), 3)].into(),
+            blocks: Blocks::default(),
         };
         let live = Live { part: Arc::new(part), crc32c: u32::MAX };
         State {

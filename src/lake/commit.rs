@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use super::doubt::InDoubt;
 use super::encode;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
 use super::error::LakeError;
-use super::open::{Lake, Writer};
+use super::open::{Lake, Writer, note_newest};
 use super::writer::NewPart;
 use super::{Snapshot, disk, rejects};
 use crate::schema::{EVENTS_VERSION, EventId, SourcePosition};
@@ -48,11 +49,11 @@ impl Lake {
     /// # Errors
     ///
     /// Nothing was committed, positions stand where they stood and the same rows may be tried again,
-    /// except after [`LakeError::OtherWriter`] and [`LakeError::Unresolved`]: then the lake must be
-    /// opened again.
+    /// except after [`LakeError::Unresolved`], when [`Lake::settle`] says what became of them, and
+    /// [`LakeError::OtherWriter`]: then the lake must be opened again.
     pub fn commit(&self, commit: Commit) -> Result<Arc<Snapshot>, LakeError> {
         let Commit { operation, parts, rejects, sources, replaced, now_us } = commit;
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         let rejected = encode::rejects_part(&self.root, &rejects, &self.in_flight)?;
         if parts.is_empty() && rejected.is_none() && sources.is_empty() && replaced.is_empty() {
             return Ok(self.snapshot());
@@ -65,7 +66,11 @@ impl Lake {
         entry.events = Change { add: parts.iter().map(live).collect(), remove: removed };
         entry.rejects.add = rejected.iter().map(live).collect();
         entry.sources = sources;
-        self.put(&mut writer, entry, &parts)
+        let done = self.put(&mut writer, entry, &parts);
+        if let Some(InDoubt::Ours { is_awaited, .. }) = &mut writer.doubt {
+            *is_awaited = true;
+        }
+        done
     }
 
     /// Rewrites the live files that hold any of these events without them.
@@ -93,21 +98,34 @@ impl Lake {
         mut entry: Entry,
         parts: &[NewPart],
     ) -> Result<Arc<Snapshot>, LakeError> {
-        if let Some(path) = &writer.unresolved {
-            return Err(LakeError::Unresolved { path: path.clone() });
-        }
         entry.version = writer.state.next();
         entry.txn_id = disk::random_name()?;
         entry.info = new_info(writer)?;
         let (crc32c, bytes) = match self.log.write(&entry, true) {
             Ok(written) => written,
             Err(error) => {
-                if matches!(error, LakeError::Unresolved { .. } | LakeError::OtherWriter { .. }) {
-                    writer.unresolved = Some(self.log.path(entry.version));
+                match &error {
+                    LakeError::Unresolved { .. } => {
+                        writer.doubt = Some(InDoubt::Ours { entry: Box::new(entry), is_awaited: false });
+                    }
+                    LakeError::OtherWriter { path } => writer.doubt = Some(InDoubt::Foreign(path.clone())),
+                    _ => {}
                 }
                 return Err(error);
             }
         };
+        self.show(writer, entry, crc32c, bytes, parts)
+    }
+
+    /// Takes an entry that is durable into the state, and shows it to readers.
+    pub(crate) fn show(
+        &self,
+        writer: &mut Writer,
+        entry: Entry,
+        crc32c: u32,
+        bytes: u64,
+        parts: &[NewPart],
+    ) -> Result<Arc<Snapshot>, LakeError> {
         let (gone, rejects_changed) = (entry.events.remove.clone(), !entry.rejects.is_empty());
         let (version, path) = (entry.version, self.log.path(entry.version));
         let applied = writer.state.apply(ReadEntry { entry, crc32c, bytes });
@@ -122,6 +140,7 @@ impl Lake {
         for path in &gone {
             self.known.forget(path);
         }
+        note_newest(&self.root, &self.log, version);
         let snapshot = self.publish(&writer.state);
         // The log of `rejects` is a copy for other engines; what fails here is mended at the next start.
         if rejects_changed && let Err(error) = rejects::follow(&self.root, &writer.state, version) {
@@ -142,7 +161,7 @@ fn new_info(writer: &Writer) -> Result<Option<TableInfo>, LakeError> {
 }
 
 /// 32 hex digits in the shape other engines expect of a table's id.
-fn uuid(hex: &str) -> String {
+pub(crate) fn uuid(hex: &str) -> String {
     let cuts = [0, 8, 12, 16, 20, 32];
     let groups: Vec<&str> = cuts.windows(2).filter_map(|w| hex.get(w[0]..w[1])).collect();
     groups.join("-")

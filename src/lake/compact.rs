@@ -163,7 +163,7 @@ impl Lake {
         entry.data_change = false;
         entry.events.add = outputs.iter().map(live).collect();
         entry.events.remove = inputs.iter().map(|part| part.path.clone()).collect();
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         if let Some(path) = first_missing(&writer.state.events, &entry.events.remove) {
             return Err(LakeError::Conflict { path: self.root.join("events").join(path) });
         }
@@ -369,8 +369,7 @@ impl<'a> Merge<'a> {
                 return Ok(());
             }
             let Some((number, part)) = self.waiting.pop() else { return Ok(()) };
-            let path = self.lake.root.join("events").join(&part.path);
-            let reader = PartReader::open(&path, events(), None, READ_ROWS)?;
+            let reader = PartReader::open_part(&self.lake.root, events(), &part, None, READ_ROWS)?;
             self.open.push(Some(Open { reader, lost: self.losers.get(&number), held: 0, row: 0 }));
             self.advance(self.open.len() - 1)?;
         }

@@ -91,7 +91,7 @@ impl Lake {
     ///
     /// When the lake cannot be read or written; nothing has changed then.
     pub fn drop_copies(&self, now_us: i64) -> Result<CopiesReport, LakeError> {
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         let mut report = CopiesReport::default();
         let mut lost: BTreeMap<u32, (u64, Lost)> = BTreeMap::new();
         each_copied(&self.root, &writer.state, false, |records| {

@@ -107,15 +107,33 @@ pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 /// CRC-32C of a whole file.
 pub(crate) fn file_crc(path: &Path) -> io::Result<u32> {
-    let mut file = open_file(path)?;
-    let (mut crc, mut buffer) = (0, vec![0; 1 << 20]);
+    let mut crc = 0;
+    read_through(path, |bytes| crc = crc32c::crc32c_append(crc, bytes))?;
+    Ok(crc)
+}
+
+/// Shows all bytes of a file, in order.
+pub(crate) fn read_through(path: &Path, mut show: impl FnMut(&[u8])) -> io::Result<()> {
+    let (mut file, mut buffer) = (open_file(path)?, vec![0; 1 << 20]);
     loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(crc);
+        match file.read(&mut buffer)? {
+            0 => return Ok(()),
+            read => show(&buffer[..read]),
         }
-        crc = crc32c::crc32c_append(crc, &buffer[..read]);
     }
+}
+
+/// Reads all of `bytes` from `offset` on.
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Reads all of `bytes` from `offset` on; moves the file's own place.
+#[cfg(not(unix))]
+pub(crate) fn read_exact_at(mut file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
 }
 
 /// Writes a new file and syncs it. On failure the file is removed; it was never referred to.
@@ -189,8 +207,15 @@ pub(crate) fn self_test(root: &Path) -> Result<(), LakeError> {
 }
 
 fn try_link_and_sync(root: &Path, one: &Path, two: &Path) -> Result<(), LakeError> {
-    let unsuitable =
-        |action: &'static str| move |source| LakeError::Unsuitable { path: root.to_owned(), action, source };
+    let unsuitable = |action: &'static str| {
+        move |source: io::Error| match source.kind() {
+            // The file system could, if it had room or might be written.
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem => {
+                LakeError::io("make a link in", root, source)
+            }
+            _ => LakeError::Unsuitable { path: root.to_owned(), action, source },
+        }
+    };
     write_new(one, b"devlog")?;
     fs::hard_link(one, two).map_err(unsuitable("make hard links"))?;
     match fs::hard_link(one, two) {
@@ -229,16 +254,31 @@ pub(crate) fn device(path: &Path) -> Result<String, LakeError> {
     return Ok(format!("{}", meta.is_dir()));
 }
 
+/// Makes directories that only their owner may enter.
 #[cfg(unix)]
-fn private_dir() -> fs::DirBuilder {
+pub(crate) fn private_dir() -> fs::DirBuilder {
     let mut builder = fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
 }
 
+/// Makes directories.
 #[cfg(not(unix))]
-fn private_dir() -> fs::DirBuilder {
+pub(crate) fn private_dir() -> fs::DirBuilder {
     fs::DirBuilder::new()
+}
+
+/// Identity of a file or directory that a copy does not share, as text; empty where the system tells
+/// none.
+pub(crate) fn identity(path: &Path) -> Result<String, LakeError> {
+    let meta = fs::metadata(path).at("look at", path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok(format!("{} {}", meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    Ok(format!("{:?}", meta.created().ok()))
 }
 
 #[cfg(unix)]

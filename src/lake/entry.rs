@@ -20,13 +20,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Part;
 use super::prune::PruneFilter;
 use super::stats;
+use super::{Blocks, Part};
 use crate::schema::{SourcePosition, Table};
 
 /// Version of the entry format that this build writes.
 pub(crate) const FORMAT: u32 = 1;
+
+/// Tag of the checksums of a file's blocks.
+const BLOCKS: &str = "devlog.blocks";
 
 /// A live file: what readers know of it, and the checksum of all its bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +89,9 @@ pub(crate) struct ReadEntry {
 /// Why bytes are no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Invalid {
-    /// Cut, zeroed, overwritten, or of another number.
+    /// Cut, zeroed, or without an end: never finished.
+    Torn(&'static str),
+    /// Changed, or of another number.
     Damaged(&'static str),
     /// Of a format this build does not know.
     Newer(u32),
@@ -254,6 +259,8 @@ impl Entry {
             ("devlog.inferredRows", part.inferred_rows.to_string()),
             ("devlog.crc32c", format!("{:08x}", live.crc32c)),
         ];
+        let mut tags: BTreeMap<String, String> = tags.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        tags.extend(part.blocks.to_text().map(|text| (BLOCKS.to_owned(), text)));
         Add {
             path: part.path.clone(),
             partition_values,
@@ -261,7 +268,7 @@ impl Entry {
             modification_time: self.now_us / 1000,
             data_change: self.data_change,
             stats: Some(stats::to_delta(part, table)),
-            tags: tags.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            tags,
         }
     }
 
@@ -340,14 +347,42 @@ pub(crate) fn claimed_crc(tail: &[u8], version: u64) -> Option<u32> {
     (line.devlog_end.version == version).then(|| u32::from_str_radix(&line.devlog_end.crc32c, 16).ok())?
 }
 
-fn checked_body(bytes: &[u8], version: u64) -> Result<(&[u8], u32), Invalid> {
+/// An entry's body and its last line.
+fn ended(bytes: &[u8]) -> Result<(&[u8], EndLine), Invalid> {
     if bytes.is_empty() {
-        return Err(Invalid::Damaged("it is empty"));
+        return Err(Invalid::Torn("it is empty"));
     }
-    let trimmed = bytes.strip_suffix(b"\n").ok_or(Invalid::Damaged("its end is missing"))?;
-    let start = trimmed.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
-    let (body, last) = trimmed.split_at(start);
-    let line: EndLine = serde_json::from_slice(last).map_err(|_| Invalid::Damaged("its end is missing"))?;
+    let cut = Invalid::Torn("its end is missing");
+    let Some(trimmed) = bytes.strip_suffix(b"\n") else {
+        // With its last byte changed it is no less complete.
+        let is_whole = bytes.split_last().is_some_and(|(_, rest)| last_line(rest).is_ok());
+        return Err(if is_whole { Invalid::Damaged("its last byte has changed") } else { cut });
+    };
+    let (body, last) = trimmed.split_at(trimmed.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1));
+    match serde_json::from_slice(last) {
+        Ok(line) => Ok((body, line)),
+        // Cut between two lines, or a commit of another program.
+        Err(_) if serde_json::from_slice::<serde::de::IgnoredAny>(last).is_ok() && !is_like_an_end(last) => {
+            Err(Invalid::Torn("it has no end of devlog's: it is cut off, or another program wrote it"))
+        }
+        Err(_) if last.contains(&0) => Err(cut),
+        Err(_) => Err(Invalid::Damaged("its end has changed")),
+    }
+}
+
+fn last_line(bytes: &[u8]) -> Result<EndLine, serde_json::Error> {
+    let start = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+    serde_json::from_slice(&bytes[start..])
+}
+
+/// True for an end in which a few bytes have changed.
+fn is_like_an_end(line: &[u8]) -> bool {
+    let start = br#"{"devlogEnd":{"#;
+    line.len() > start.len() && line.iter().zip(start).filter(|(a, b)| a != b).count() <= 2
+}
+
+fn checked_body(bytes: &[u8], version: u64) -> Result<(&[u8], u32), Invalid> {
+    let (body, line) = ended(bytes)?;
     let end = line.devlog_end;
     let crc = crc32c::crc32c(body);
     if u32::from_str_radix(&end.crc32c, 16) != Ok(crc) {
@@ -355,6 +390,9 @@ fn checked_body(bytes: &[u8], version: u64) -> Result<(&[u8], u32), Invalid> {
     }
     if end.version != version {
         return Err(Invalid::Damaged("it has the number of another entry"));
+    }
+    if end.format == 0 {
+        return Err(Invalid::Damaged("its end has changed"));
     }
     if end.format > FORMAT {
         return Err(Invalid::Newer(end.format));
@@ -371,6 +409,8 @@ fn live(add: Add, table: &Table) -> Option<Live> {
         max_ts_us: tag("devlog.maxTsUs")?.parse().ok()?,
         inferred_rows: tag("devlog.inferredRows")?.parse().ok()?,
         month: add.partition_values.get("month").cloned().flatten().unwrap_or_default(),
+        // Files of older versions have none; what cannot be read is as good as none.
+        blocks: tag(BLOCKS).and_then(|text| Blocks::from_text(text, add.size)).unwrap_or_default(),
         path: add.path,
         bytes: add.size,
         rows,

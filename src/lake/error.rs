@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
+/// Why a part is damaged whose file is not there.
+pub(crate) const MISSING: &str = "it is missing";
+
 /// Why an operation on the lake stopped. Unless a variant says otherwise nothing was committed and
 /// nothing that a reader sees has changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,18 @@ pub enum LakeError {
         action: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// Nothing was ever stored there.
+    #[error("there is no lake at {path:?}; `devlog backfill` makes one")]
+    NoLake {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A folder with other things in it.
+    #[error("{path:?} is no lake, and it is not empty; name the folder of a lake, or a new one, with --lake")]
+    NotALake {
+        /// The folder.
+        path: PathBuf,
     },
     /// Others may write into the lake's directory, or own it.
     #[error("{path:?} {fault}; fix it with chmod/chown, or choose another directory with --lake")]
@@ -123,8 +138,8 @@ pub enum LakeError {
         /// The entry.
         path: PathBuf,
     },
-    /// It is unknown whether a commit is durable. Open the lake again: what is on disk then counts.
-    #[error("it is unknown whether commit {path:?} reached the disk; restart devlog, which reads the truth from disk")]
+    /// It is unknown whether a commit is durable; nothing else is committed until it is.
+    #[error("it is unknown whether commit {path:?} reached the disk; nothing is lost, the next try finds out")]
     Unresolved {
         /// The entry.
         path: PathBuf,
@@ -182,8 +197,21 @@ impl LakeError {
     pub(crate) fn parquet(action: &'static str, path: &Path, source: ParquetError) -> Self {
         match source {
             ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-                Ok(error) => Self::io(action, path, *error),
-                Err(inner) => Self::Parquet { action, path: path.to_owned(), source: ParquetError::External(inner) },
+                Ok(error) if error.raw_os_error().is_some() => Self::io(action, path, *error),
+                Ok(error) if error.get_ref().is_some_and(|inner| inner.is::<Self>()) => {
+                    match error.into_inner().map(|inner| inner.downcast::<Self>()) {
+                        Some(Ok(own)) => *own,
+                        _ => Self::CorruptPart { path: path.to_owned(), reason: "it cannot be read" },
+                    }
+                }
+                // A codec that cannot make anything of the bytes says so as an error of input.
+                Ok(error) => Self::Parquet { action, path: path.to_owned(), source: ParquetError::External(error) },
+                Err(inner) => match inner.downcast::<Self>() {
+                    Ok(own) => *own,
+                    Err(inner) => {
+                        Self::Parquet { action, path: path.to_owned(), source: ParquetError::External(inner) }
+                    }
+                },
             },
             // At the end of a file the library keeps only the text of what the system said.
             ParquetError::General(text) if os_error(&text).is_some() => {
@@ -197,6 +225,32 @@ impl LakeError {
     /// True when the same attempt with new files may succeed at once.
     pub(crate) const fn may_pass(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::DiskFull { .. })
+    }
+
+    /// True when the system refused something: what was asked about may be whole all the same.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } | Self::NotWritable { .. } => true,
+            Self::Io { source, .. } => source.raw_os_error().is_some(),
+            _ => false,
+        }
+    }
+
+    /// What is wrong, without the path and what to do.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::CorruptPart { reason, .. } | Self::CorruptEntry { reason, .. } => (*reason).to_owned(),
+            Self::Parquet { source, .. } => source.to_string(),
+            Self::Io { source, .. } => source.to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// True when a file is not there any more: a prune or a merge may have removed it, and a newer version
+    /// of the lake does without it.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::CorruptPart { reason, .. } if *reason == MISSING)
     }
 
     /// True when something on disk is damaged or missing, so that `fsck` has something to say.

@@ -1,5 +1,6 @@
 //! Looking at everything, changing nothing.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,13 +10,19 @@ use super::checkpoint;
 use super::copies::each_copied;
 use super::disk;
 use super::entry::Live;
-use super::error::LakeError;
+use super::error::{At, LakeError};
+use super::evidence::Evidence;
 use super::log::{Found, Log};
 use super::open::state_dir;
-use super::state::State;
+use super::quarantine;
+use super::reader::read_ids;
+use super::state::{Files, State};
 use super::vacuum::{files, is_part};
 use super::writer::{RANGES_KEY, Range};
 use crate::schema::{Table, events, rejects};
+
+/// Looks at a lake that changes meanwhile.
+const TRIES: u32 = 5;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +63,10 @@ impl FsckReport {
 }
 
 const REBUILD: &str = "restore it from a backup, or run `devlog fsck --rebuild-from-footers`";
-const RESTORE: &str = "restore the file from a backup; without one its rows are lost, unless their sources still exist: \
-                       then remove the file and run `devlog fsck --rebuild-from-footers`";
+const RESTORE: &str = "restore the file from a backup, or run `devlog fsck --rebuild-from-footers`: it keeps the file in \
+                       quarantine, and its rows are read again from the logs that still exist";
+const PUT_BACK: &str = "run `devlog fsck --restore-quarantine`";
+const DELETE: &str = "restore it from a backup and run `devlog fsck --restore-quarantine`, or delete it";
 
 const COPIES: &str = "run `devlog fsck --repair-duplicates`: it keeps the most complete copy";
 
@@ -67,6 +76,23 @@ const COPIES: &str = "run `devlog fsck --repair-duplicates`: it keeps the most c
 ///
 /// When the lake cannot be looked at at all; what is damaged is in the report.
 pub fn fsck(root: &Path) -> Result<FsckReport, LakeError> {
+    let mut attempt = 1;
+    loop {
+        let version = version_of(root);
+        let report = check(root)?;
+        // Beside a writer: a merge or a prune may have removed what was about to be looked at.
+        if report.is_sound() || attempt == TRIES || version == version_of(root) {
+            return Ok(report);
+        }
+        attempt += 1;
+    }
+}
+
+fn version_of(root: &Path) -> Option<u64> {
+    Log::master(root).versions().ok()?.last().copied()
+}
+
+fn check(root: &Path) -> Result<FsckReport, LakeError> {
     let mut report = FsckReport::default();
     let Some(state) = check_log(root, &mut report)? else { return Ok(report) };
     for (table, live) in [(events(), &state.events), (rejects(), &state.rejects)] {
@@ -76,6 +102,7 @@ pub fn fsck(root: &Path) -> Result<FsckReport, LakeError> {
     }
     check_ids(root, &state, &mut report)?;
     check_leftovers(root, &state, &mut report)?;
+    check_quarantine(root, &state.events, &mut report)?;
     Ok(report)
 }
 
@@ -95,17 +122,31 @@ fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, Lake
             return Ok(usable(&log, root));
         }
         report.entries += 1;
-        let applied = match log.read(*version)? {
-            Found::Valid(read) => state.apply(*read),
-            Found::Damaged(reason) => Err(reason),
-            Found::Missing => Err("it vanished"),
+        let was_there = || log.was_there(&state_dir(root), &state);
+        let reason = match log.read(*version)? {
+            Found::Valid(read) => match state.apply(*read) {
+                Ok(()) => continue,
+                Err(reason) => reason,
+            },
+            Found::Torn(reason) if !was_there()? => {
+                let mend = "nothing: the next writer sets it aside, and what it held is read again from the logs";
+                report.find(true, &path, format!("the newest entry was never finished: {reason}"), mend);
+                return Ok(Some(state));
+            }
+            Found::Torn(reason) | Found::Damaged(reason) => reason,
+            Found::Missing => "it vanished",
         };
-        if let Err(reason) = applied {
-            let torn = versions.last() == Some(version);
-            let mend = if torn { "nothing: the next writer sets it aside" } else { REBUILD };
-            report.find(!torn, &path, format!("the entry is damaged: {reason}"), mend);
-            return Ok(if torn { Some(state) } else { usable(&log, root) });
-        }
+        report.find(true, &path, format!("the entry is damaged: {reason}"), REBUILD);
+        return Ok(usable(&log, root));
+    }
+    // The writer may have gone on meanwhile: only what is still not there is missing.
+    if log.was_there(&state_dir(root), &state)? && matches!(log.read(state.next())?, Found::Missing) {
+        report.find(
+            true,
+            &log.path(state.next()),
+            "the entry is missing: it was the newest, or one before it",
+            REBUILD,
+        );
     }
     Ok(Some(state))
 }
@@ -191,6 +232,46 @@ fn check_leftovers(root: &Path, state: &State, report: &mut FsckReport) -> Resul
         if is_part(file) && !live.contains_key(&name) && !removed {
             report.find(false, &path, "no entry names this file", "nothing: the next writer removes it after an hour");
         }
+    }
+    Ok(())
+}
+
+/// Files in quarantine, and whether rows of them are missing in the lake.
+fn check_quarantine(root: &Path, live: &Files, report: &mut FsckReport) -> Result<(), LakeError> {
+    let parts = quarantine::parts(root)?;
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let evidence = Evidence::gather(root)?;
+    let mut whole: Vec<(PathBuf, HashSet<u128>)> = Vec::new();
+    for (table, path, name) in parts {
+        if let Some(why) = evidence.fault(table, &name, &path)? {
+            report.find(true, &path, format!("it was left out of the lake, as it is damaged: {why}"), DELETE);
+        } else if table == "events" {
+            let rows = footer(&path).at("read the footer of", &path)?.0;
+            let ids = read_ids(&path, events(), rows)?;
+            whole.push((path, ids.iter().map(|(id, _)| id).collect()));
+        } else {
+            report.find(false, &path, "it was left out of the lake", PUT_BACK);
+        }
+    }
+    let live = if whole.is_empty() { &Files::new() } else { live };
+    for file in live.values() {
+        // Files that cannot be read are in the report already.
+        if let Ok(ids) = read_ids(&root.join("events").join(&file.part.path), events(), file.part.rows) {
+            for (id, _) in ids.iter() {
+                for (_, missing) in &mut whole {
+                    missing.remove(&id);
+                }
+            }
+        }
+    }
+    for (path, missing) in whole {
+        let what = match missing.len() {
+            0 => "it was left out of the lake, which has all of its rows by now".to_owned(),
+            rows => format!("it was left out of the lake, which lacks {rows} of its rows"),
+        };
+        report.find(!missing.is_empty(), &path, what, PUT_BACK);
     }
     Ok(())
 }

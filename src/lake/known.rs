@@ -15,10 +15,10 @@ use super::filter::{Filter, Spilled};
 use super::id_cache::{Held, IdCache};
 use super::ids::PartIds;
 use super::open::state_dir;
-use super::reader::read_ids;
+use super::reader::read_part_ids;
 use super::sieve::Sieve;
 use super::{Part, Snapshot};
-use crate::schema::{EventId, events};
+use crate::schema::EventId;
 
 /// Copies of one event are mostly less than this apart: such parts are asked first.
 const NEAR_US: i64 = 86_400_000_000;
@@ -213,7 +213,7 @@ impl Known {
     }
 
     fn read(&self, part: &Part) -> Result<Arc<PartIds>, LakeError> {
-        read_ids(&self.root.join("events").join(&part.path), events(), part.rows).map(Arc::new)
+        read_part_ids(&self.root, part).map(Arc::new)
     }
 
     /// Takes in the ids of a part that has become live.

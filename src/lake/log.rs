@@ -8,10 +8,12 @@ use super::checkpoint;
 use super::disk;
 use super::entry::{Entry, Invalid, ReadEntry, claimed_crc};
 use super::error::{At, LakeError};
+use super::newest;
 use super::state::State;
 use crate::schema::{self, Table};
 
-/// Entries past a hole that a reader looks for before it believes that the log ends there.
+/// Entries past one that cannot be read that are looked for; of those further away the note of the newest
+/// tells.
 const LOOK_AHEAD: u64 = 16;
 
 /// A directory of numbered entries.
@@ -24,8 +26,19 @@ pub(crate) struct Log {
 /// What stands under an entry's name.
 pub(crate) enum Found {
     Missing,
+    /// Never finished, as a crash can leave it where the disk does not keep its word.
+    Torn(&'static str),
+    /// Not what was once written.
     Damaged(&'static str),
     Valid(Box<ReadEntry>),
+}
+
+/// What an entry that cannot be read means.
+enum End {
+    /// It can be read by now.
+    GoesOn(Box<ReadEntry>),
+    /// The log ends before it.
+    Here { torn: Option<PathBuf> },
 }
 
 /// What reading a log gave beside its state.
@@ -42,6 +55,11 @@ impl Log {
     /// The master log of the lake in `root`.
     pub(crate) fn master(root: &Path) -> Self {
         Self { dir: root.join("events").join("_delta_log"), table: schema::events() }
+    }
+
+    /// A log that was moved to `dir`.
+    pub(crate) fn in_dir(dir: PathBuf) -> Self {
+        Self { dir, table: schema::events() }
     }
 
     /// The log derived for the table `rejects`.
@@ -66,10 +84,12 @@ impl Log {
         let bytes = match disk::read_file(&path) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+            Err(e) if e.kind() == io::ErrorKind::IsADirectory => return Ok(Found::Damaged("it is a folder")),
             Err(e) => return Err(e).at("read", &path),
         };
         match Entry::decode(&bytes, version, self.table) {
             Ok(read) => Ok(Found::Valid(Box::new(read))),
+            Err(Invalid::Torn(reason)) => Ok(Found::Torn(reason)),
             Err(Invalid::Damaged(reason)) => Ok(Found::Damaged(reason)),
             Err(Invalid::Newer(found)) => Err(LakeError::NewerVersion { path, found, supported: super::entry::FORMAT }),
         }
@@ -99,29 +119,21 @@ impl Log {
             .unwrap_or_default()
     }
 
-    /// Reads the log to its end without holding the lock. An unfinished newest entry is just not
-    /// there yet.
+    /// Reads the log to its end; needs no lock. A newest entry that is unfinished counts as not there, and
+    /// [`Cost::torn`] names it. Holes before the checkpoint do not matter here; `fsck` names them.
     pub(crate) fn follow(&self, state_dir: &Path) -> Result<(State, Cost), LakeError> {
         let (mut state, mut cost) = (self.at_checkpoint(state_dir), Cost::default());
         loop {
             let version = state.next();
             let read = match self.read(version)? {
                 Found::Valid(read) => read,
-                Found::Missing | Found::Damaged(_) => {
-                    if !(version + 1..=version + LOOK_AHEAD).any(|v| self.path(v).symlink_metadata().is_ok()) {
-                        return if self.was_whole(state_dir, version) {
-                            Err(self.corrupt(version, "a checkpoint proves that it was whole once"))
-                        } else {
-                            Ok((state, cost))
-                        };
+                _ => match self.end(state_dir, &state)? {
+                    End::GoesOn(read) => read,
+                    End::Here { torn } => {
+                        cost.torn = torn;
+                        return Ok((state, cost));
                     }
-                    // The writer may have gone on since; a second look tells.
-                    match self.read(version)? {
-                        Found::Valid(read) => read,
-                        Found::Missing => return Err(LakeError::MissingEntry { path: self.path(version) }),
-                        Found::Damaged(reason) => return Err(self.corrupt(version, reason)),
-                    }
-                }
+                },
             };
             cost.entries += 1;
             cost.bytes += read.bytes;
@@ -129,44 +141,43 @@ impl Log {
         }
     }
 
-    /// Reads the log to its end as its writer: every entry must be there, and only the newest may
-    /// be unfinished.
-    pub(crate) fn recover(&self, state_dir: &Path) -> Result<(State, Cost), LakeError> {
-        let versions = self.versions()?;
-        let (mut state, mut cost) = (State::default(), Cost::default());
-        let Some(&newest) = versions.last() else {
-            // A checkpoint is written after entries only.
-            let lost = checkpoint::list(state_dir)?.iter().any(|(_, path)| checkpoint::read(path).is_some());
-            return if lost { Err(LakeError::MissingEntry { path: self.path(0) }) } else { Ok((state, cost)) };
-        };
-        state = self.at_checkpoint(state_dir);
-        // Holes before the checkpoint do not matter here; `fsck` names them.
-        while state.next() <= newest {
-            let version = state.next();
-            match self.read(version)? {
-                Found::Valid(read) => {
-                    cost.entries += 1;
-                    cost.bytes += read.bytes;
-                    state.apply(*read).map_err(|reason| self.corrupt(version, reason))?;
-                }
-                Found::Missing => return Err(LakeError::MissingEntry { path: self.path(version) }),
-                // A checkpoint of this very version proves that the entry was once whole.
-                Found::Damaged(_) if version == newest && !self.was_whole(state_dir, version) => {
-                    cost.torn = Some(self.path(version));
-                    break;
-                }
-                Found::Damaged(reason) => return Err(self.corrupt(version, reason)),
-            }
+    /// Whether the log ends with `state`, as the next entry could not be read: it does when nothing says
+    /// that the entry was ever there, or when what is there was never finished.
+    fn end(&self, state_dir: &Path, state: &State) -> Result<End, LakeError> {
+        let (version, was_there) = (state.next(), self.was_there(state_dir, state)?);
+        // The writer may have gone on since the first look. What was there by now can be read by now.
+        match self.read(version)? {
+            Found::Valid(read) => Ok(End::GoesOn(read)),
+            Found::Missing if was_there => Err(LakeError::MissingEntry { path: self.path(version) }),
+            Found::Missing => Ok(End::Here { torn: None }),
+            Found::Torn(_) if !was_there => Ok(End::Here { torn: Some(self.path(version)) }),
+            Found::Torn(reason) | Found::Damaged(reason) => Err(self.corrupt(version, reason)),
         }
-        Ok((state, cost))
     }
 
-    fn was_whole(&self, state_dir: &Path, version: u64) -> bool {
-        let checkpoints = checkpoint::list(state_dir).unwrap_or_default();
-        checkpoints.iter().any(|(v, path)| *v == version && checkpoint::read(path).is_some())
+    /// True when a later entry, a checkpoint or the note of the newest commit shows that the entry after
+    /// `state` was once complete.
+    pub(crate) fn was_there(&self, state_dir: &Path, state: &State) -> Result<bool, LakeError> {
+        let version = state.next();
+        let is_here = |version: u64| self.path(version).symlink_metadata().is_ok();
+        if (version + 1..=version + LOOK_AHEAD).any(is_here) {
+            return Ok(true);
+        }
+        let was_noted = match newest::read(state_dir, &self.dir) {
+            // The note is written when an entry is durable; one that is there unfinished is judged by itself.
+            Some(newest) => newest > version || (newest == version && !is_here(version)),
+            None => self.versions()?.last().is_some_and(|newest| *newest > version),
+        };
+        // Of another table is a checkpoint that a rebuild could not remove any more.
+        let same_table = |other: &State| state.info.is_none() || state.info == other.info;
+        let is_later = |(number, path): &(u64, PathBuf)| {
+            *number >= version
+                && checkpoint::read(path).is_some_and(|other| other.next() > version && same_table(&other))
+        };
+        Ok(was_noted || checkpoint::list(state_dir)?.iter().any(is_later))
     }
 
-    fn corrupt(&self, version: u64, reason: &'static str) -> LakeError {
+    pub(crate) fn corrupt(&self, version: u64, reason: &'static str) -> LakeError {
         LakeError::CorruptEntry { path: self.path(version), reason }
     }
 

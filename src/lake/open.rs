@@ -1,6 +1,5 @@
 //! Opening the lake: as its writer, with recovery, or for reading.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,12 +7,16 @@ use super::Snapshot;
 use super::checkpoint;
 use super::clock::Clock;
 use super::disk;
-use super::error::{At, LakeError};
+use super::doubt::InDoubt;
+use super::error::LakeError;
+use super::export;
 use super::guard::{self, WriterLock, refuse_network_fs};
 use super::known::{Known, filter_dir};
 #[cfg(test)]
 use super::log::Cost;
 use super::log::Log;
+use super::newest;
+use super::quarantine::{self, quarantine_dir};
 use super::rejects;
 use super::state::State;
 use super::vacuum;
@@ -26,8 +29,6 @@ const CHECKPOINT_ENTRIES: u64 = 100;
 const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// At closing a checkpoint is written after this many entries already.
 const CHECKPOINT_AT_CLOSE: u64 = 10;
-/// Quarantined files kept.
-const QUARANTINED: usize = 64;
 
 /// How to open a lake for writing.
 #[derive(Debug, Clone)]
@@ -69,13 +70,14 @@ pub(crate) struct Writer {
     /// What reading the log without a new checkpoint would cost.
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
-    /// The entry whose fate is unknown; no further commit until the lake is opened again.
-    pub(crate) unresolved: Option<PathBuf>,
+    /// The commit whose fate is unknown; there is no further one until it is settled.
+    pub(crate) doubt: Option<InDoubt>,
 }
 
 impl Lake {
     /// Opens the lake for writing, and mends what a crash left: an unfinished newest entry goes to
-    /// quarantine and its number is used again, leftover files older than an hour are removed.
+    /// quarantine, with the files that only it can have named, and its number is used again; leftover
+    /// files older than an hour are removed.
     ///
     /// # Errors
     ///
@@ -84,6 +86,7 @@ impl Lake {
     /// that name an unsuitable directory.
     pub fn open(options: LakeOptions) -> Result<Self, LakeError> {
         let LakeOptions { root, id_cache_bytes, unsafe_network_fs, now_us } = options;
+        is_there(&root)?;
         disk::create_dir(&root)?;
         disk::check_private(&root)?;
         if !unsafe_network_fs {
@@ -97,17 +100,17 @@ impl Lake {
             disk::create_dir(dir)?;
         }
         test_file_system(&root)?;
-        let (state, cost) = log.recover(&state_dir(&root))?;
+        let (state, cost) = log.follow(&state_dir(&root))?;
         refuse_newer(&log, &state)?;
         if let Some(path) = &cost.torn {
-            quarantine(&root, path)?;
+            set_torn_aside(&root, &log, &state, path)?;
         }
         // What was read may not have reached the disk if the last writer died between its link and
         // its sync; from here on positions build on it.
         disk::sync_dir(&log.dir)?;
         let lake = Self {
             current: Mutex::new(Arc::new(state.snapshot(&root))),
-            writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, unresolved: None }),
+            writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, doubt: None }),
             known: Arc::new(Known::of_writer(&root, id_cache_bytes)),
             in_flight: Arc::default(),
             log,
@@ -116,7 +119,11 @@ impl Lake {
         };
         {
             let writer = lake.writer();
+            if let Some((version, _)) = writer.state.newest {
+                note_newest(&lake.root, &lake.log, version);
+            }
             vacuum::remove_orphans(&lake.root, &writer.state, &lake.in_flight, now_us)?;
+            export::remove_outdated(&lake.root, now_us)?;
             rejects::heal(&lake.root, &writer.state)?;
         }
         Ok(lake)
@@ -127,12 +134,28 @@ impl Lake {
     ///
     /// # Errors
     ///
-    /// When the log is damaged; an unfinished newest entry is no damage, it is just not there yet.
+    /// When the log is damaged or has lost entries. A newest entry that was never finished is warned of,
+    /// and counts as not there: the next writer sets it aside.
     pub fn read(root: &Path) -> Result<Arc<Snapshot>, LakeError> {
+        is_there(root)?;
         let log = Log::master(root);
         refuse_lost_log(root, &log)?;
-        let (state, _) = log.follow(&state_dir(root))?;
+        let (state, cost) = log.follow(&state_dir(root))?;
+        if let Some(path) = cost.torn {
+            tracing::warn!(
+                "the newest commit {path:?} was never finished; what it held is left out until it is read again"
+            );
+        }
         Ok(Arc::new(state.snapshot(root)))
+    }
+
+    /// Refuses a place where there is no lake.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::NoLake`], or [`LakeError::NotALake`] for a folder of other things.
+    pub fn expect(root: &Path) -> Result<(), LakeError> {
+        if is_there(root)? { Ok(()) } else { Err(LakeError::NoLake { path: root.to_owned() }) }
     }
 
     /// The process that writes the lake in `root` at this moment, where the system tells (Linux does).
@@ -199,7 +222,7 @@ impl std::fmt::Debug for Lake {
 impl Drop for Lake {
     fn drop(&mut self) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.entries >= CHECKPOINT_AT_CLOSE && writer.unresolved.is_none() {
+        if writer.entries >= CHECKPOINT_AT_CLOSE && writer.doubt.is_none() {
             write_checkpoint(&self.root, &mut writer);
         }
     }
@@ -218,41 +241,55 @@ pub(crate) fn state_dir(root: &Path) -> PathBuf {
     root.join(".state")
 }
 
-/// Directory of what was taken out of the way.
-pub(crate) fn quarantine_dir(root: &Path) -> PathBuf {
-    root.join(".quarantine")
-}
+/// What stands in a lake's folder; any of it tells that it is one.
+const OURS: [&str; 6] = ["events", ".state", ".lock", "rejects", ".quarantine", ".snapshots"];
+/// What systems put into folders by themselves.
+const NOBODYS: [&str; 2] = ["lost+found", ".DS_Store"];
 
-/// Moves a file, or a directory, to quarantine, where the newest few are kept.
-pub(crate) fn quarantine(root: &Path, path: &Path) -> Result<PathBuf, LakeError> {
-    let dir = quarantine_dir(root);
-    disk::create_dir(&dir)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let target = dir.join(format!("{name}.{}", disk::random_name()?));
-    fs::rename(path, &target).at("move to quarantine", path)?;
-    disk::sync_dir(disk::parent_of(path))?;
-    disk::sync_dir(&dir)?;
-    let mut old: Vec<(Option<i64>, PathBuf)> =
-        disk::list(&dir)?.into_iter().map(|(_, path)| (disk::modified_us(&path), path)).collect();
-    old.sort();
-    for (_, path) in old.iter().take(old.len().saturating_sub(QUARANTINED)).filter(|(_, p)| p.is_file()) {
-        disk::remove_file(path)?;
+/// Whether there is a lake in `root`; a folder of other things is refused.
+fn is_there(root: &Path) -> Result<bool, LakeError> {
+    let inside = disk::list(root)?;
+    if inside.iter().any(|(name, _)| OURS.contains(&name.as_str())) {
+        return Ok(true);
     }
-    Ok(target)
+    if inside.iter().all(|(name, _)| NOBODYS.contains(&name.as_str())) {
+        return Ok(false);
+    }
+    Err(LakeError::NotALake { path: root.to_owned() })
 }
 
 // Files without a log are a lake whose log was lost: starting over would orphan them.
 fn refuse_lost_log(root: &Path, log: &Log) -> Result<(), LakeError> {
-    if log.dir.is_dir() {
-        return Ok(());
-    }
-    let months = disk::list(&root.join("events"))?;
-    for (name, path) in months {
-        if name.starts_with("month=") && disk::list(&path)?.iter().any(|(n, _)| vacuum::is_part(n)) {
-            return Err(LakeError::MissingEntry { path: log.path(0) });
-        }
+    if !log.dir.is_dir() && vacuum::files(root)?.iter().any(|(_, path, _)| vacuum::is_part_file(path)) {
+        return Err(LakeError::MissingEntry { path: log.path(0) });
     }
     Ok(())
+}
+
+/// Sets aside an entry that was never finished, and the files that nothing else names: their rows are
+/// read again from the logs, and where those are gone they can be taken from there.
+fn set_torn_aside(root: &Path, log: &Log, state: &State, path: &Path) -> Result<(), LakeError> {
+    for (table, part, name) in vacuum::files(root)? {
+        if vacuum::is_part_file(&part) && !state.names(table, &name) {
+            quarantine::set_part_aside(root, table, &name, &part)?;
+        }
+    }
+    match state.newest {
+        Some((version, _)) => note_newest(root, log, version),
+        None => drop(disk::remove_file(&state_dir(root).join("newest"))?),
+    }
+    let kept = quarantine::set_aside(root, path)?;
+    tracing::warn!(
+        "the newest commit {path:?} was never finished and is set aside as {kept:?}; its rows are read again"
+    );
+    Ok(())
+}
+
+/// Notes the newest commit; without the note a log that loses its end is not known as such.
+pub(crate) fn note_newest(root: &Path, log: &Log, version: u64) {
+    if let Err(error) = newest::note(&state_dir(root), &log.dir, version) {
+        tracing::debug!(%error, "the newest commit is not noted");
+    }
 }
 
 fn refuse_newer(log: &Log, state: &State) -> Result<(), LakeError> {

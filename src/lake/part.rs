@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Blocks;
+
 /// One live Parquet file, as the commit log describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
@@ -24,4 +26,6 @@ pub struct Part {
     pub min_max: BTreeMap<String, (serde_json::Value, serde_json::Value)>,
     /// Nulls by column.
     pub nulls: BTreeMap<String, u64>,
+    /// Checksums of its bytes.
+    pub blocks: Blocks,
 }

@@ -1,7 +1,6 @@
 //! Removing rows for good.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Part;
 use super::commit::live;
-use super::disk;
 use super::entry::{Change, Entry, Live};
-use super::error::{At, LakeError};
-use super::export::{MARKER, snapshots_dir};
-use super::open::{Lake, Writer, quarantine_dir};
+use super::error::LakeError;
+use super::export::remove_snapshots;
+use super::open::{Lake, Writer};
+use super::quarantine;
 use super::reader::PartReader;
 use super::rewrite::check_bytes;
 use super::vacuum::{VacuumReport, remove_orphans};
@@ -69,8 +68,7 @@ fn count_gone(
     keeps: &mut impl FnMut(&RecordBatch) -> Option<BooleanArray>,
 ) -> Result<u64, LakeError> {
     let wanted = ["ts", "session_id", "project", "source_path", "ingested_at"];
-    let path = root.join(&table.name).join(&part.path);
-    let mut reader = PartReader::open(&path, table, Some(&wanted), 8192)?;
+    let mut reader = PartReader::open_part(root, table, part, Some(&wanted), 8192)?;
     let mut gone = 0;
     while let Some(batch) = reader.next()? {
         gone += keeps(&batch).map_or(0, |mask| (mask.len() - mask.true_count()) as u64);
@@ -80,7 +78,7 @@ fn count_gone(
 
 impl Lake {
     /// Removes rows in one commit, and then every file that still holds them: the old files, those of
-    /// earlier rewrites, quarantine, and snapshots beside the lake. Positions stay, and the same commit
+    /// earlier rewrites, quarantine, and snapshots. Positions stay, and the same commit
     /// remembers the filter (`Snapshot::pruned`), so the rows do not come back when a source is read
     /// again from its beginning. Undecodable bytes of a source go when the source had rows that went.
     ///
@@ -107,7 +105,7 @@ impl Lake {
         if *filter == PruneFilter::default() {
             return Ok(report);
         }
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         let mut sources = HashSet::new();
         let (events_change, parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
         let (rejects_change, reject_parts) = self.prune_rejects(&writer, filter, &sources, &mut report)?;
@@ -122,7 +120,7 @@ impl Lake {
             self.put(&mut writer, entry, &parts)?;
         }
         drop((parts, reject_parts));
-        self.delete_copies(&mut writer, &mut report)?;
+        self.delete_copies(&mut writer, filter, &mut report)?;
         Ok(report)
     }
 
@@ -134,7 +132,7 @@ impl Lake {
     ///
     /// When the lake cannot be written; nothing has changed then.
     pub fn allow_again(&self, now_us: i64) -> Result<AllowReport, LakeError> {
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         let filters = writer.state.pruned.len() as u64;
         if filters == 0 {
             return Ok(AllowReport::default());
@@ -254,7 +252,12 @@ impl Lake {
         Ok(Some(copy))
     }
 
-    fn delete_copies(&self, writer: &mut Writer, report: &mut PruneReport) -> Result<(), LakeError> {
+    fn delete_copies(
+        &self,
+        writer: &mut Writer,
+        filter: &PruneFilter,
+        report: &mut PruneReport,
+    ) -> Result<(), LakeError> {
         let old: Vec<String> = writer.state.removed.keys().cloned().collect();
         for path in old {
             report.deleted.remove(&self.root.join(&path))?;
@@ -264,19 +267,8 @@ impl Lake {
         let orphans = remove_orphans(&self.root, &writer.state, &self.in_flight, i64::MAX)?;
         report.deleted.files += orphans.files;
         report.deleted.bytes += orphans.bytes;
-        for (_, path) in disk::list(&quarantine_dir(&self.root))? {
-            if path.is_dir() {
-                fs::remove_dir_all(&path).at("remove", &path)?;
-            } else {
-                report.deleted.remove(&path)?;
-            }
-        }
-        for (_, path) in disk::list(&snapshots_dir(&self.root))? {
-            if path.join(MARKER).is_file() {
-                fs::remove_dir_all(&path).at("remove", &path)?;
-                report.snapshots += 1;
-            }
-        }
+        quarantine::prune(&self.root, filter, &mut report.deleted)?;
+        report.snapshots = remove_snapshots(&self.root, false)?;
         Ok(())
     }
 }
@@ -321,7 +313,7 @@ impl PruneFilter {
     }
 
     /// Rows that stay.
-    fn keeps(&self, batch: &RecordBatch) -> Option<BooleanArray> {
+    pub(crate) fn keeps(&self, batch: &RecordBatch) -> Option<BooleanArray> {
         let times = batch.column_by_name("ts")?.as_primitive::<TimestampMicrosecondType>();
         let sessions = batch.column_by_name("session_id")?.as_string_view();
         let projects = batch.column_by_name("project")?.as_string_view();

@@ -11,11 +11,14 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::reader::ChunkReader;
 
 use super::disk;
-use super::error::{At, LakeError};
+use super::error::{At, LakeError, MISSING};
 use super::ids::{IdCollector, PartIds};
-use crate::schema::Table;
+use super::part::Part;
+use super::part_file::PartFile;
+use crate::schema::{Table, events};
 
 /// Size of a batch of whole rows: as views they keep each page in memory that they touch.
 const BATCH_BYTES: i64 = 4 << 20;
@@ -34,10 +37,33 @@ impl PartReader {
         let file = match disk::open_file(path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(LakeError::CorruptPart { path: path.to_owned(), reason: "it is missing" });
+                return Err(LakeError::CorruptPart { path: path.to_owned(), reason: MISSING });
             }
             Err(e) => return Err(e).at("open", path),
         };
+        Self::start(file, path, table, wanted, rows)
+    }
+
+    /// The same for a live file of the lake in `root`: what is read is compared with the log's checksums.
+    pub(crate) fn open_part(
+        root: &Path,
+        table: &Table,
+        part: &Part,
+        wanted: Option<&[&str]>,
+        rows: usize,
+    ) -> Result<Self, LakeError> {
+        let directory = root.join(&table.name);
+        let file = PartFile::open(&directory, part)?;
+        Self::start(file, &directory.join(&part.path), table, wanted, rows)
+    }
+
+    fn start<R: ChunkReader + 'static>(
+        file: R,
+        path: &Path,
+        table: &Table,
+        wanted: Option<&[&str]>,
+        rows: usize,
+    ) -> Result<Self, LakeError> {
         let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at("read the footer of", path)?;
         // Texts are read as views, which costs no copy; files say plain strings for other engines.
         let fields: Vec<Field> = found.schema().fields().iter().map(|f| as_view(f)).collect();
@@ -99,10 +125,21 @@ fn projected(table: &Table, wanted: Option<&[&str]>) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// What is to be read of a file for its ids.
+const IDS: [&str; 3] = ["event_id", "completeness", "source_path"];
+
 /// Reads the ids of a file of `events`.
 pub(crate) fn read_ids(path: &Path, table: &Table, rows: u64) -> Result<PartIds, LakeError> {
-    let wanted = ["event_id", "completeness", "source_path"];
-    let mut reader = PartReader::open(path, table, Some(&wanted), 8192)?;
+    collect(PartReader::open(path, table, Some(&IDS), 8192)?, path, rows)
+}
+
+/// Reads the ids of a live file of `events`, and compares what is read with the log's checksums.
+pub(crate) fn read_part_ids(root: &Path, part: &Part) -> Result<PartIds, LakeError> {
+    let path = root.join("events").join(&part.path);
+    collect(PartReader::open_part(root, events(), part, Some(&IDS), 8192)?, &path, part.rows)
+}
+
+fn collect(mut reader: PartReader, path: &Path, rows: u64) -> Result<PartIds, LakeError> {
     let mut ids = IdCollector::with_capacity(usize::try_from(rows).unwrap_or_default());
     while let Some(batch) = reader.next()? {
         ids.add(&batch);

@@ -10,7 +10,7 @@ use super::disk;
 use super::entry::{Change, Entry, TableInfo};
 use super::error::LakeError;
 use super::log::{Found, Log};
-use super::open::quarantine;
+use super::quarantine;
 use super::state::State;
 
 /// Brings the log up to `state` after the commit `version`.
@@ -53,7 +53,7 @@ pub(crate) fn heal(root: &Path, state: &State) -> Result<(), LakeError> {
         return Ok(());
     }
     if newest.is_some() && read(&log)?.is_none() {
-        quarantine(root, &log.dir)?;
+        quarantine::set_aside(root, &log.dir)?;
     }
     follow(root, state, version)
 }

@@ -9,7 +9,7 @@ use arrow::compute::filter_record_batch;
 use super::disk;
 use super::encode::Sizes;
 use super::entry::Live;
-use super::error::{At, LakeError};
+use super::error::{At, LakeError, MISSING};
 use super::ids::id_of;
 use super::open::Lake;
 use super::reader::PartReader;
@@ -26,9 +26,7 @@ pub(crate) fn check_bytes(root: &Path, table: &Table, live: &Live) -> Result<(),
     match disk::file_crc(&path) {
         Ok(crc) if crc == live.crc32c => Ok(()),
         Ok(_) => Err(LakeError::CorruptPart { path, reason: "its bytes have changed: the checksum does not match" }),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            Err(LakeError::CorruptPart { path, reason: "it is missing" })
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(LakeError::CorruptPart { path, reason: MISSING }),
         Err(e) => Err(e).at("read", &path),
     }
 }

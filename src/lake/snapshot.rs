@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Part;
+use super::error::{LakeError, MISSING};
 use super::prune::PruneFilter;
 use crate::schema::{SourceId, SourcePosition};
 
@@ -15,6 +16,10 @@ pub struct Snapshot {
     pub root: PathBuf,
     /// Number of the newest commit; `None` before the first.
     pub version: Option<u64>,
+    /// Identity of the table, empty before the first commit.
+    pub(crate) table_id: Arc<str>,
+    /// Checksum of the newest commit.
+    pub(crate) entry_crc32c: u32,
     /// Time of the newest commit, microseconds since 1970.
     pub committed_at_us: i64,
     /// Live files of `events`.
@@ -28,12 +33,32 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The first of its files that is missing or has another size than was committed; looks at no content.
+    #[must_use]
+    pub fn fault(&self) -> Option<LakeError> {
+        let tables = [("events", &self.events), ("rejects", &self.rejects)];
+        tables.into_iter().flat_map(|(table, parts)| parts.iter().map(move |part| (table, part))).find_map(
+            |(table, part)| {
+                let path = self.root.join(table).join(&part.path);
+                let reason = match std::fs::symlink_metadata(&path) {
+                    Ok(found) if found.len() == part.bytes => return None,
+                    Ok(_) => "it has another size than was committed",
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => MISSING,
+                    Err(e) => return Some(LakeError::io("look at", &path, e)),
+                };
+                Some(LakeError::CorruptPart { path, reason })
+            },
+        )
+    }
+
     /// The lake in `root` before anything was written.
     #[must_use]
     pub fn empty(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             version: None,
+            table_id: Arc::default(),
+            entry_crc32c: 0,
             committed_at_us: 0,
             events: Arc::default(),
             rejects: Arc::default(),

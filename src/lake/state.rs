@@ -37,6 +37,12 @@ impl State {
         self.newest.map_or(0, |(version, _)| version + 1)
     }
 
+    /// True when the file `name` of `table` is live, or was removed by a commit.
+    pub(crate) fn names(&self, table: &str, name: &str) -> bool {
+        let live = if table == "events" { &self.events } else { &self.rejects };
+        live.contains_key(name) || self.removed.contains_key(&format!("{table}/{name}"))
+    }
+
     /// Takes in the next entry, or says what in it cannot be.
     pub(crate) fn apply(&mut self, read: ReadEntry) -> Result<(), &'static str> {
         let Entry { version, now_us, info, events, rejects, sources, pruned, .. } = read.entry;
@@ -71,6 +77,8 @@ impl State {
         Snapshot {
             root: root.to_owned(),
             version: self.newest.map(|(version, _)| version),
+            table_id: self.info.as_ref().map_or_else(Arc::default, |info| info.id.as_str().into()),
+            entry_crc32c: self.newest.map_or(0, |(_, crc)| crc),
             committed_at_us: self.committed_at_us,
             events: parts(&self.events),
             rejects: parts(&self.rejects),

@@ -17,6 +17,7 @@ use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, RowContext, Row
 mod damage;
 mod log;
 mod model;
+mod repair;
 mod upkeep;
 
 /// 2026-03-01T00:00:00Z.
@@ -264,7 +265,7 @@ fn directories_and_files_are_private_and_links_are_not_followed() {
     write(&lake, &[Row::at(1, MARCH)], vec![position(1, 1)]);
     lake.commit(Commit { rejects: vec![reject("/x")], ..Commit::default() }).unwrap();
     drop(lake);
-    snapshot_dir(&root, None).unwrap();
+    snapshot_dir(&root, MARCH).unwrap();
     check(&dir.path().join("home"));
     fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(Lake::open(LakeOptions::new(&root, 0)).unwrap_err(), LakeError::NotPrivate { .. }));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::error::LakeError;
+use super::export::remove_outdated;
 use super::known::{filter_dir, filter_name};
 use super::open::Lake;
 use super::state::State;
@@ -38,14 +39,15 @@ impl VacuumReport {
 }
 
 impl Lake {
-    /// Removes the files that commits removed more than `grace_us` ago, and leftovers.
+    /// Removes the files that commits removed more than `grace_us` ago, leftovers, and snapshots that are
+    /// outdated.
     ///
     /// # Errors
     ///
     /// When a directory cannot be listed or a file not be removed; what was not removed is tried
     /// again the next time.
     pub fn vacuum(&self, grace_us: i64, now_us: i64) -> Result<VacuumReport, LakeError> {
-        let mut writer = self.writer();
+        let mut writer = self.ready()?;
         let mut report = VacuumReport::default();
         let old = |at_us: &i64| now_us.saturating_sub(*at_us) >= grace_us;
         let gone: Vec<String> = writer.state.removed.iter().filter(|(_, at)| old(at)).map(|(p, _)| p.clone()).collect();
@@ -56,6 +58,7 @@ impl Lake {
         let orphans = remove_orphans(&self.root, &writer.state, &self.in_flight, now_us)?;
         report.files += orphans.files;
         report.bytes += orphans.bytes;
+        remove_outdated(&self.root, now_us)?;
         Ok(report)
     }
 }
@@ -68,6 +71,11 @@ pub(crate) fn is_part(name: &str) -> bool {
 /// True for the name of a part's filter: those of parts that are not live are copies of nothing.
 fn is_part_filter(name: &str) -> bool {
     name.starts_with("part-")
+}
+
+/// True for the path of a finished part.
+pub(crate) fn is_part_file(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(is_part)
 }
 
 /// True for the name of a file that was being written.
@@ -87,8 +95,7 @@ pub(crate) fn remove_orphans(
     // Without a log nothing proves that a part is not needed.
     let parts_too = state.newest.is_some();
     for (table, path, name) in files(root)? {
-        let known = if table == "events" { &state.events } else { &state.rejects };
-        let referred = known.contains_key(&name) || state.removed.contains_key(&format!("{table}/{name}"));
+        let referred = state.names(table, &name);
         let file = name.rsplit('/').next().unwrap_or(&name);
         let leftover = is_temp(file) || (parts_too && is_part(file) && !referred);
         if leftover && !in_flight.holds(&path) && is_old(&path) {

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use serde::{Deserialize, Serialize};
 
-use super::Part;
+use super::blocks::Summer;
 use super::disk;
 use super::entry::Live;
 use super::error::{At, LakeError};
@@ -26,6 +26,7 @@ use super::ids::{IdCollector, PartIds};
 use super::reader::PartReader;
 use super::settings::properties;
 use super::stats;
+use super::{Blocks, Part};
 use crate::schema::{EVENTS_VERSION, Table, events};
 
 /// Rows of a row group.
@@ -118,6 +119,7 @@ pub(crate) struct ClosedPart {
     file: File,
     bytes: u64,
     crc32c: u32,
+    blocks: Blocks,
 }
 
 impl ClosedPart {
@@ -128,12 +130,12 @@ impl ClosedPart {
 
     /// Makes the file durable under its final name.
     pub(crate) fn settle(self) -> Result<NewPart, LakeError> {
-        let Self { mut writer, file, bytes, crc32c } = self;
+        let Self { mut writer, file, bytes, crc32c, blocks } = self;
         file.sync_all().at("sync", &writer.temp)?;
         drop(file);
         let metadata = verify(&writer.temp, bytes, writer.seen.rows)?;
         disk::rename(&writer.temp, &writer.target)?;
-        let part = writer.describe(bytes, &metadata);
+        let part = writer.describe(bytes, blocks, &metadata);
         let Some(claims) = writer.claims.take() else {
             return Err(LakeError::CorruptPart { path: writer.target.clone(), reason: "it was closed already" });
         };
@@ -228,11 +230,11 @@ impl PartWriter {
             writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
         let out = writer.into_inner().at("write", &self.temp)?;
-        let (file, bytes, crc32c) = out.finish().at("write", &self.temp)?;
-        Ok(ClosedPart { writer: self, file, bytes, crc32c })
+        let (file, bytes, crc32c, blocks) = out.finish().at("write", &self.temp)?;
+        Ok(ClosedPart { writer: self, file, bytes, crc32c, blocks })
     }
 
-    fn describe(&self, bytes: u64, metadata: &ParquetMetaData) -> Part {
+    fn describe(&self, bytes: u64, blocks: Blocks, metadata: &ParquetMetaData) -> Part {
         let (min_max, nulls) = stats::from_footer(metadata);
         let name = self.target.file_name().unwrap_or_default().to_string_lossy();
         let path = if self.month.is_empty() { name.into_owned() } else { format!("month={}/{name}", self.month) };
@@ -246,6 +248,7 @@ impl PartWriter {
             inferred_rows: self.seen.inferred_rows,
             min_max,
             nulls,
+            blocks,
         }
     }
 }
@@ -274,6 +277,9 @@ pub(crate) fn describe_file(table: &'static Table, name: &str, path: &Path) -> R
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).at("read the footer of", path)?;
     let (min_max, nulls) = stats::from_footer(&metadata);
     let month = name.split('/').next().and_then(|dir| dir.strip_prefix("month=")).unwrap_or_default();
+    let mut sums = Summer::default();
+    disk::read_through(path, |bytes| sums.add(bytes)).at("read", path)?;
+    let (crc32c, blocks) = sums.finish();
     let part = Part {
         path: name.to_owned(),
         month: month.to_owned(),
@@ -284,8 +290,9 @@ pub(crate) fn describe_file(table: &'static Table, name: &str, path: &Path) -> R
         inferred_rows: seen.inferred_rows,
         min_max,
         nulls,
+        blocks,
     };
-    Ok(Live { part: Arc::new(part), crc32c: disk::file_crc(path).at("read", path)? })
+    Ok(Live { part: Arc::new(part), crc32c })
 }
 
 /// Reads the footer of a file just written and compares it with what was meant to be written.
@@ -378,24 +385,25 @@ impl Seen {
 struct Summing {
     out: BufWriter<File>,
     bytes: u64,
-    crc32c: u32,
+    sums: Summer,
 }
 
 impl Summing {
     fn new(file: File) -> Self {
-        Self { out: BufWriter::with_capacity(256 * 1024, file), bytes: 0, crc32c: 0 }
+        Self { out: BufWriter::with_capacity(256 * 1024, file), bytes: 0, sums: Summer::default() }
     }
 
-    fn finish(self) -> std::io::Result<(File, u64, u32)> {
+    fn finish(self) -> std::io::Result<(File, u64, u32, Blocks)> {
         let file = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        Ok((file, self.bytes, self.crc32c))
+        let (crc32c, blocks) = self.sums.finish();
+        Ok((file, self.bytes, crc32c, blocks))
     }
 }
 
 impl Write for Summing {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let written = self.out.write(buffer)?;
-        self.crc32c = crc32c::crc32c_append(self.crc32c, &buffer[..written]);
+        self.sums.add(&buffer[..written]);
         self.bytes += written as u64;
         Ok(written)
     }

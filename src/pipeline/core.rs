@@ -49,6 +49,8 @@ struct Live {
     unwritten: VecDeque<Arc<Segment>>,
     /// Number of the segment whose turn it is to be committed.
     turn: u64,
+    /// Its commit may be durable already; the lake finds out.
+    in_doubt: bool,
     generation: u64,
 }
 
@@ -114,7 +116,14 @@ impl Core {
 
     fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, known: Arc<Known>, options: CoreOptions) -> Self {
         let retention = Retention::of(&snapshot);
-        let live = Live { ring: Ring::default(), lake: snapshot, unwritten: VecDeque::new(), turn: 0, generation: 0 };
+        let live = Live {
+            ring: Ring::default(),
+            lake: snapshot,
+            unwritten: VecDeque::new(),
+            turn: 0,
+            in_doubt: false,
+            generation: 0,
+        };
         Self {
             live: Mutex::new(live),
             moved: Condvar::new(),
@@ -343,6 +352,11 @@ impl Core {
     }
 
     fn encode_and_commit(&self, lake: &Lake, segment: &Segment) -> Result<(), PipelineError> {
+        if self.is_in_doubt(segment) {
+            let _shown = unpoison(self.commits.lock());
+            self.show(segment, lake.settle()?);
+            return Ok(());
+        }
         let parts = lake.encode_rows(&segment.batches())?;
         self.await_turn(segment)?;
         let commit = Commit {
@@ -354,13 +368,29 @@ impl Core {
             now_us: now_us(),
         };
         let _shown = unpoison(self.commits.lock());
-        let snapshot = lake.commit(commit)?;
+        match lake.commit(commit) {
+            Ok(snapshot) => self.show(segment, snapshot),
+            Err(error) => {
+                self.lock().in_doubt = matches!(error, LakeError::Unresolved { .. });
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_in_doubt(&self, segment: &Segment) -> bool {
+        let live = self.lock();
+        live.in_doubt && live.turn == segment.number.0
+    }
+
+    /// Shows the commit of a segment in the same instant in which the ring forgets it.
+    fn show(&self, segment: &Segment, snapshot: Arc<Snapshot>) {
         let mut live = self.lock();
         live.ring.release(segment.number);
         live.lake = snapshot;
         live.turn += 1;
+        live.in_doubt = false;
         live.generation += 1;
-        Ok(())
     }
 
     /// Waits until every older segment is durable; an older one that failed is written here first.

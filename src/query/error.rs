@@ -14,6 +14,7 @@ use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 
 use super::guard::place_of;
 use super::nearest::nearest;
+use crate::lake::LakeError;
 
 /// Line and column in the query's text, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,12 +206,37 @@ pub enum QueryError {
         /// What is wrong.
         message: String,
     },
+    /// A file of the lake is damaged, missing, or cannot be read.
+    #[error("{message}")]
+    Part {
+        /// Which, why, and what to do.
+        message: String,
+        /// It is not there any more: a newer version of the lake may do without it.
+        is_gone: bool,
+    },
     /// A value could not be computed (a cast, a division, a damaged file).
     #[error("the query failed: {message}")]
     Failed {
         /// What happened.
         message: String,
     },
+}
+
+/// What the lake said, when it was the lake that failed.
+fn of_the_lake<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a LakeError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<LakeError>() {
+            return Some(found);
+        }
+        // An error of input may hold one and show only what that was caused by.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<LakeError>()) {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn at(place: &Option<Place>) -> String {
@@ -240,6 +266,9 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Says `error` in words of the query.
     pub(super) fn explain(&self, error: DataFusionError) -> QueryError {
+        if let Some(part) = of_the_lake(&error) {
+            return QueryError::Part { message: part.to_string(), is_gone: part.is_gone() };
+        }
         match error {
             DataFusionError::External(inner) => match inner.downcast::<QueryError>() {
                 Ok(own) => *own,

@@ -19,7 +19,6 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -31,6 +30,7 @@ use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use super::file::Parts;
 use super::parts;
 use crate::lake::Part;
 use crate::schema::EventId;
@@ -124,7 +124,6 @@ impl LakeTable {
         target: usize,
     ) -> Result<Plan> {
         let url = ObjectStoreUrl::local_filesystem();
-        let store = state.runtime_env().object_store(&url)?;
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
         let options = state.config_options().execution.parquet.clone();
         let source = ParquetSource::new(Arc::clone(&self.schema))
@@ -132,7 +131,7 @@ impl LakeTable {
             .with_reorder_filters(options.reorder_filters)
             .with_enable_page_index(true)
             .with_bloom_filter_on_read(true)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(store, footers)));
+            .with_parquet_file_reader_factory(Arc::new(Parts { directory: self.directory.clone(), footers }));
         let groups = self.groups(parts, target)?;
         let known: Vec<&Statistics> = groups.iter().filter_map(|g| g.file_statistics(None)).collect();
         let total = Statistics::try_merge_iter(known, &self.schema)?;
@@ -158,7 +157,8 @@ impl LakeTable {
             }
             filled += part.bytes;
             let statistics = Arc::new(parts::statistics(part, &self.schema, self.time));
-            let mut file = PartitionedFile::new("", part.bytes).with_statistics(statistics);
+            let mut file =
+                PartitionedFile::new("", part.bytes).with_statistics(statistics).with_extension(Arc::clone(part));
             file.object_meta.location = store_path(&self.directory.join(&part.path))?;
             if let Some(last) = groups.last_mut() {
                 last.push(file);

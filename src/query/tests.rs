@@ -87,6 +87,7 @@ pub(super) fn part(root: &Path, number: usize, batch: &RecordBatch) -> Arc<Part>
         inferred_rows: 0,
         min_max,
         nulls,
+        blocks: crate::lake::Blocks::default(),
     })
 }
 

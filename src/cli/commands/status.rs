@@ -65,7 +65,7 @@ pub(in super::super) fn run(
     args: &StatusArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let (lake, daemon, writer) = (wire::lake(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
+    let (lake, daemon, writer) = (wire::looked_at(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
     let sources = sources::rows(&wire::sources(settings)?)?;
     let doubt = wire::doubt(settings);
     render(settings, args, &State { lake: &lake, daemon: daemon.as_ref(), writer, sources: &sources, doubt }, streams)

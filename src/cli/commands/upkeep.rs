@@ -2,7 +2,7 @@
 
 use super::super::args::{CompactArgs, FsckArgs, PruneArgs, SnapshotArgs};
 use super::super::progress::say;
-use super::super::wire::{self, PrunePlan};
+use super::super::wire::{self, PrunePlan, Repair};
 use super::super::{CliError, Outcome, Streams, units};
 use super::{answer, answer_json, tell, when};
 use crate::config::{Edge, Settings};
@@ -39,7 +39,13 @@ pub(in super::super) fn fsck(
     args: &FsckArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let found = wire::fsck(settings, args.rebuild_from_footers, args.repair_duplicates)?;
+    let repair = match (args.rebuild_from_footers, args.restore_quarantine, args.repair_duplicates) {
+        (true, ..) => Repair::Rebuild,
+        (_, true, _) => Repair::Restore,
+        (.., true) => Repair::Copies,
+        _ => Repair::None,
+    };
+    let found = wire::fsck(settings, repair)?;
     if args.json {
         answer_json(streams, &found)?;
     } else {
@@ -66,6 +72,15 @@ pub(in super::super) fn snapshot(
     args: &SnapshotArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
+    if args.remove {
+        let removed = wire::remove_snapshots(settings)?;
+        if args.json {
+            answer_json(streams, &serde_json::json!({"removed": removed}))?;
+        } else {
+            answer(streams, &format!("{} removed", units::counted(removed, "snapshot")))?;
+        }
+        return Ok(Outcome::Done);
+    }
     let linked = wire::snapshot(settings)?;
     if args.json {
         answer_json(streams, &linked)?;

@@ -292,7 +292,10 @@ fn help_of_fsck() {
 
     Options:
           --rebuild-from-footers
-              Write the log anew from the footers of the Parquet files; for a lake whose log is lost
+              Write the log anew from the Parquet files; for a lake whose log is lost or damaged
+
+          --restore-quarantine
+              Put whole files back that were taken out of the lake, without the rows it has by now
 
           --repair-duplicates
               Remove copies of events that stand in the lake more than once; the most complete one stays
@@ -313,6 +316,9 @@ fn help_of_snapshot() {
     Usage: devlog snapshot [OPTIONS]
 
     Options:
+          --remove
+              Remove all snapshots instead
+
           --json
               Print as JSON
 
@@ -322,7 +328,9 @@ fn help_of_snapshot() {
     Examples:
       duckdb -c "SELECT count(*) FROM '$(devlog snapshot)/events/*/*.parquet'"
 
-    The files are hard links: they take no space and stay until the next snapshot.
+    The files are hard links in the lake's own folder; they take no space until the lake merges its
+    files. A snapshot goes seven days after it was last asked for, or at once with `devlog prune`, which
+    leaves no row behind. To keep one for longer, copy it: cp -al PATH elsewhere.
     "#);
 }
 

@@ -110,6 +110,7 @@ fn lake() -> Snapshot {
             inferred_rows: 0,
             min_max: std::collections::BTreeMap::new(),
             nulls: std::collections::BTreeMap::new(),
+            blocks: crate::lake::Blocks::default(),
         })
     };
     Snapshot {

@@ -15,9 +15,16 @@ use crate::cli::CliError;
 use crate::config::Settings;
 use crate::pipeline::{self, Core};
 use crate::query::{
-    Answer, Cut, EngineOptions, More, Output, OutputError, OutputOptions, Runtime, Sources, Zone, is_explain,
+    Answer, Cut, EngineOptions, More, Output, OutputError, OutputOptions, QueryError, Runtime, Sources, Zone,
+    is_explain,
 };
 use crate::schema::sources_batch;
+
+/// Further looks at a lake whose files go away while it is read.
+pub(super) const LOOKS: u32 = 4;
+
+/// Pause before the first of them; doubled before each other.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {
@@ -53,8 +60,8 @@ pub(super) fn engine_options(settings: &Settings, timezone: &str, timeout: Optio
 
 /// Rows of an answer, wherever they come from.
 pub(in crate::cli) enum Rows {
-    /// This process; the core is kept because its ring holds some of the rows.
-    Local { answer: Answer, warnings: Vec<String> },
+    /// This process, which has seen the first rows already.
+    Local { first: Option<Result<RecordBatch, QueryError>>, answer: Answer, warnings: Vec<String> },
     /// The running `ingest`.
     #[cfg(unix)]
     Remote(crate::serve::Answered),
@@ -85,7 +92,9 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Local { answer, .. } => Some(answer.next_blocking()?.map_err(refused)),
+            Self::Local { first, answer, .. } => {
+                Some(first.take().or_else(|| answer.next_blocking())?.map_err(refused))
+            }
             #[cfg(unix)]
             Self::Remote(rows) => Some(rows.next()?.map_err(refused)),
         }
@@ -112,6 +121,21 @@ pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress
         };
         return client.query(&request).map(Rows::Remote).map_err(refused);
     }
+    let mut attempt = 0;
+    loop {
+        match here(settings, plan, on) {
+            // Somebody prunes or merges: the newest version of the lake has other files.
+            Err(error) if error.is_gone() && attempt < LOOKS => {
+                std::thread::sleep(PAUSE * 2u32.pow(attempt));
+                attempt += 1;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Answers in this process. A file of the lake that is not there any more is told before any row.
+fn here(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
     let core = if plan.sync {
         let progress = pipeline::Progress::default();
         watched(&progress, on, || {
@@ -120,13 +144,18 @@ pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress
                 .map_err(|source| CliError::failed("catching up with the logs", source))
         })?
     } else {
+        super::lake::there(settings)?;
         let core = backfill::open_reader(settings);
         Arc::new(core.map_err(|source| CliError::failed("reading the lake", source))?)
     };
     let runtime = Runtime::new(engine_options(settings, &settings.timezone, plan.timeout)).map_err(refused)?;
     let engine = runtime.engine(query_cut(&core)).map_err(refused)?;
-    let answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;
-    Ok(Rows::Local { answer, warnings: engine.warnings().to_vec() })
+    let mut answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;
+    let first = match answer.next_blocking() {
+        Some(Err(error @ QueryError::Part { is_gone: true, .. })) => return Err(refused(error)),
+        first => first,
+    };
+    Ok(Rows::Local { first, answer, warnings: engine.warnings().to_vec() })
 }
 
 fn workers() -> usize {

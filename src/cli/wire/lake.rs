@@ -1,10 +1,11 @@
 //! The state of the lake and its upkeep.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned};
+use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned, Repair};
 use crate::backfill;
 use crate::cli::{CliError, units};
 use crate::config::Settings;
@@ -22,8 +23,24 @@ fn writer(settings: &Settings) -> Result<Core, CliError> {
     backfill::open_writer(settings).map_err(failed("opening the lake for writing"))
 }
 
+/// Refuses to go on where there is no lake.
+pub(super) fn there(settings: &Settings) -> Result<(), CliError> {
+    Lake::expect(&settings.lake).map_err(failed("opening the lake"))
+}
+
+/// True for a home in which nothing was ever stored, which is told; a lake that was named must be there.
+fn is_new(settings: &Settings) -> Result<bool, CliError> {
+    match Lake::expect(&settings.lake) {
+        Err(error @ LakeError::NoLake { .. }) if settings.lake == settings.home.join("lake") => {
+            tracing::warn!("{error}");
+            Ok(true)
+        }
+        other => other.map(|()| false).map_err(failed("opening the lake")),
+    }
+}
+
 /// The newest version of the lake, without a lock; an empty one when there is none yet.
-pub(in crate::cli) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
+fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
     Lake::read(&settings.lake).map_err(failed("reading the lake"))
 }
 
@@ -31,6 +48,18 @@ pub(in crate::cli) fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliErro
 pub(in crate::cli) fn doubt(settings: &Settings) -> Option<Doubt> {
     let _configured = settings.retention?;
     Clock::read(&settings.lake)?.doubt.filter(|doubt| doubt.rows > 0)
+}
+
+/// The newest version of the lake, as [`lake`], and a warning when files of it are missing.
+pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
+    let snapshot = lake(settings)?;
+    let Some(error) = snapshot.fault() else { return Ok(snapshot) };
+    // A prune may have removed it in this moment: then there is a newer version.
+    let newest = lake(settings)?;
+    if newest.version == snapshot.version {
+        tracing::warn!("{error}");
+    }
+    Ok(newest)
 }
 
 /// The `devlog ingest` that holds this home, if one runs.
@@ -70,6 +99,9 @@ pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliErr
 
 /// Merges small files.
 pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
+    if is_new(settings)? {
+        return Ok(Compacted::default());
+    }
     let core = writer(settings)?;
     let before = core.snapshot();
     let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
@@ -85,19 +117,31 @@ pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError
     })
 }
 
-/// Checks every commit and file; with `rebuild` writes the log anew from the files' footers, with
-/// `drop_copies` removes copies of events first.
-pub(in crate::cli) fn fsck(settings: &Settings, rebuild: bool, drop_copies: bool) -> Result<Checked, CliError> {
+/// Checks every commit and file, after a repair that was asked for.
+pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checked, CliError> {
     let mut checked = Checked::default();
-    if drop_copies {
-        checked.repaired.extend(without_copies(settings)?);
+    if is_new(settings)? {
+        return Ok(checked);
     }
-    if rebuild {
-        let report = lake::rebuild_from_footers(&settings.lake, now_us()).map_err(failed("rebuilding the log"))?;
-        checked.repaired.push(format!("wrote the log anew from {} files with {} rows", report.parts, report.rows));
-        checked.repaired.extend(report.old_log.map(|path| format!("the old log is kept in {}", path.display())));
-        let damaged = report.damaged.iter().map(|path| format!("{} is damaged and left out", path.display()));
-        checked.faults.extend(damaged);
+    match repair {
+        Repair::None => {}
+        Repair::Rebuild => {
+            let report = lake::rebuild_from_footers(&settings.lake, now_us()).map_err(failed("rebuilding the log"))?;
+            checked.repaired.push(format!("wrote the log anew from {} files with {} rows", report.parts, report.rows));
+            checked.repaired.extend(report.old_log.map(|path| format!("the old log is kept in {}", path.display())));
+            let left = |file: &lake::LeftOut| {
+                format!("left out {} ({}); it is kept as {}", file.path.display(), file.why, file.kept.display())
+            };
+            checked.repaired.extend(report.damaged.iter().map(left));
+        }
+        Repair::Copies => checked.repaired.extend(without_copies(settings)?),
+        Repair::Restore => {
+            let report = backfill::restore_quarantine(settings).map_err(failed("putting files back"))?;
+            let back = |(path, rows): &(PathBuf, u64)| {
+                format!("put {} back from {}", units::counted(*rows, "row"), path.display())
+            };
+            checked.repaired.extend(report.restored.iter().map(back));
+        }
     }
     let report = lake::fsck(&settings.lake).map_err(failed("checking the lake"))?;
     checked.commits = report.entries;
@@ -125,14 +169,22 @@ fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
 
 /// Links the live files into a new directory.
 pub(in crate::cli) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
-    let path = lake::snapshot_dir(&settings.lake, None).map_err(failed("linking the files"))?;
+    there(settings)?;
+    let path = lake::snapshot_dir(&settings.lake, now_us()).map_err(failed("linking the files"))?;
     let snapshot = lake(settings)?;
     let parts = || snapshot.events.iter().chain(snapshot.rejects.iter());
     Ok(Linked { path, files: parts().count() as u64, bytes: parts().map(|p| p.bytes).sum() })
 }
 
+/// Removes all snapshots; returns how many there were.
+pub(in crate::cli) fn remove_snapshots(settings: &Settings) -> Result<u64, CliError> {
+    there(settings)?;
+    lake::remove_snapshots(&settings.lake, true).map_err(failed("removing snapshots"))
+}
+
 /// Deletes rows for good, or counts them.
 pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
+    there(settings)?;
     let filters = filters(plan);
     let mut done = Pruned::default();
     if plan.dry_run {
@@ -154,6 +206,7 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
 
 /// Forgets what was pruned before, so that the next look takes it again.
 pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<AllowReport, CliError> {
+    there(settings)?;
     let core = writer(settings)?;
     let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
     Ok(forgotten.unwrap_or_default())

@@ -13,6 +13,10 @@ use crate::watch::{WatchMode, WatchStatus};
 /// How the logs are watched; unset until they are.
 pub(super) type Watching = Arc<OnceLock<WatchStatus>>;
 
+/// The first rows of an answer.
+#[cfg(feature = "query")]
+type First = Result<arrow::array::RecordBatch, crate::query::QueryError>;
+
 /// Answers from a core.
 pub(super) struct Answering {
     settings: Settings,
@@ -74,12 +78,15 @@ impl Service for Answering {
             return Err("this is no query".to_owned());
         };
         let runtime = self.runtime(timezone, *timeout_ms)?;
-        let engine = runtime.engine(super::answer::query_cut(&self.core)).map_err(|e| e.to_string())?;
-        let mut answer = engine.run_blocking(sql, params).map_err(|e| e.to_string())?;
+        let (first, mut answer) = self.begin(&runtime, sql, params, waits)?;
+        if answer.is_abandoned() {
+            self.forget(&runtime);
+        }
         let failed = |e: arrow::error::ArrowError| e.to_string();
         let buffered = std::io::BufWriter::with_capacity(64 << 10, out);
         let mut stream = arrow::ipc::writer::StreamWriter::try_new(buffered, &answer.schema()).map_err(failed)?;
-        while let Some(batch) = answer.next_while(waits) {
+        let mut next = first;
+        while let Some(batch) = next.take().or_else(|| answer.next_while(waits)) {
             if answer.is_abandoned() {
                 self.forget(&runtime);
             }
@@ -105,6 +112,29 @@ impl Answering {
         known.truncate(3);
         known.insert(0, (timezone.to_owned(), timeout_ms, runtime.clone()));
         Ok(runtime)
+    }
+
+    /// Starts a query and waits for its first rows. While this process prunes, files go before the cut is a
+    /// newer one: then it is asked again.
+    fn begin(
+        &self,
+        runtime: &crate::query::Runtime,
+        sql: &str,
+        params: &[(String, String)],
+        waits: &dyn Fn() -> bool,
+    ) -> Result<(Option<First>, crate::query::Answer), String> {
+        let mut attempt = 0;
+        loop {
+            let engine = runtime.engine(super::answer::query_cut(&self.core)).map_err(|e| e.to_string())?;
+            let mut answer = engine.run_blocking(sql, params).map_err(|e| e.to_string())?;
+            match answer.next_while(waits) {
+                Some(Err(crate::query::QueryError::Part { is_gone: true, .. })) if attempt < super::answer::LOOKS => {
+                    std::thread::sleep(super::answer::PAUSE * 2u32.pow(attempt));
+                    attempt += 1;
+                }
+                first => return Ok((first, answer)),
+            }
+        }
     }
 
     /// The next query gets other threads: those of `runtime` may be busy for long with what nobody waits for.

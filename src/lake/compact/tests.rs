@@ -14,6 +14,7 @@ fn part(name: usize, bytes: u64, times: std::ops::Range<i64>) -> Arc<Part> {
         inferred_rows: 0,
         min_max: BTreeMap::new(),
         nulls: BTreeMap::new(),
+        blocks: crate::lake::Blocks::default(),
     })
 }
 

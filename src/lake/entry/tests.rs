@@ -42,6 +42,7 @@ fn sample() -> Entry {
         ]
         .into(),
         nulls: [("model".to_owned(), 2)].into(),
+        blocks: Blocks::default(),
     };
     let mut reject = part.clone();
     reject.path = "part-2.parquet".to_owned();
@@ -71,10 +72,15 @@ fn an_entry_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn every_proper_prefix_of_an_entry_is_damaged() {
+fn every_proper_prefix_of_an_entry_is_torn_and_a_flipped_bit_is_none() {
     let (bytes, _) = sample().encode(events(), true);
     for length in 0..bytes.len() {
-        assert!(matches!(Entry::decode(&bytes[..length], 4, events()), Err(Invalid::Damaged(_))), "length {length}");
+        assert!(matches!(Entry::decode(&bytes[..length], 4, events()), Err(Invalid::Torn(_))), "length {length}");
+    }
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        assert!(!matches!(Entry::decode(&flipped, 4, events()), Err(Invalid::Torn(_))), "byte {at}");
     }
 }
 

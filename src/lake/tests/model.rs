@@ -129,6 +129,9 @@ proptest! {
             prop_assert_eq!(read.sources.get(&SourceId(1)).map_or(0, |s| s.checkpoint.high_water), model.position);
         }
         drop(lake);
+        // A torn entry is a fault, and so are rows that only it named; both can be mended.
+        let report = restore_quarantine(LakeOptions::new(dir.path(), MARCH)).unwrap();
+        prop_assert!(report.left.is_empty(), "{:?}", report);
         let report = fsck(dir.path()).unwrap();
         prop_assert!(report.is_sound(), "{:?}", report);
     }

@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// Two hours after the files of a test were written.
+fn soon() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_micros()).unwrap() + 2 * 3_600_000_000
+}
+
 #[test]
 fn a_compaction_keeps_every_row_once_and_old_files_until_the_grace_time() {
     let dir = tempfile::tempdir().unwrap();
@@ -80,7 +86,7 @@ fn pruned_rows_are_gone_from_every_file_and_positions_stay() {
     }
     lake.commit(Commit { rejects: vec![reject("/logs/a.jsonl"), reject("/logs/other.jsonl")], ..Commit::default() })
         .unwrap();
-    let shown = snapshot_dir(&root, None).unwrap();
+    let shown = snapshot_dir(&root, MARCH).unwrap();
     lake.compact(CompactOptions { min_parts: 2, ..CompactOptions::new(MARCH) }).unwrap();
     let filter = PruneFilter { session: Some("session-1".to_owned()), ..PruneFilter::default() };
     let report = lake.prune(&filter, MARCH).unwrap();
@@ -141,15 +147,79 @@ fn a_snapshot_directory_outlives_compaction_and_clean_up() {
     for i in 0..8 {
         write(&lake, &[Row::at(i, MARCH)], vec![]);
     }
-    let path = snapshot_dir(&root, None).unwrap();
-    assert_eq!(path, dir.path().canonicalize().unwrap().join("snapshots/7"));
-    assert_eq!(snapshot_dir(&root, None).unwrap(), path);
+    let path = snapshot_dir(&root, MARCH).unwrap();
+    assert!(path.starts_with(root.canonicalize().unwrap()), "{path:?} is in the lake");
+    assert_eq!(snapshot_dir(&root, MARCH).unwrap(), path);
     lake.compact(CompactOptions::new(MARCH)).unwrap();
-    lake.vacuum(0, FAR).unwrap();
+    lake.vacuum(0, soon()).unwrap();
     assert_eq!(fs::read_dir(path.join("events/month=2026-03")).unwrap().count(), 8);
     assert_eq!(fs::read_dir(root.join("events/month=2026-03")).unwrap().count(), 1);
-    let elsewhere = snapshot_dir(&root, Some(&dir.path().join("x"))).unwrap();
-    assert_eq!(fs::read_dir(elsewhere.join("events/month=2026-03")).unwrap().count(), 1);
+    let newer = snapshot_dir(&root, MARCH).unwrap();
+    assert_eq!(fs::read_dir(newer.join("events/month=2026-03")).unwrap().count(), 1);
+    assert!(path.is_dir(), "the older one is still there");
+    assert_eq!(remove_snapshots(&root, true).unwrap(), 2);
+    assert!(!path.exists() && !newer.exists());
+    assert_eq!(content(&lake.snapshot()).len(), 8);
+}
+
+#[test]
+fn a_snapshot_is_of_its_own_lake_and_of_its_own_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    let shown = |root: &Path, id: u64| {
+        let lake = open(root);
+        write(&lake, &[Row::at(id, MARCH)], vec![]);
+        let path = snapshot_dir(root, MARCH).unwrap();
+        let names: Vec<_> =
+            fs::read_dir(path.join("events/month=2026-03")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let part = lake.snapshot().events[0].path.clone();
+        assert_eq!(names, [std::ffi::OsString::from(part.rsplit('/').next().unwrap())]);
+        path
+    };
+    let (first, second) = (shown(&a, 1), shown(&b, 2));
+    assert_ne!(first.file_name(), second.file_name());
+    open(&a).prune(&PruneFilter { before_us: Some(MARCH + 1), ..PruneFilter::default() }, MARCH).unwrap();
+    assert!(!first.exists() && second.exists(), "a prune leaves other lakes alone");
+    // The same place and the same number, another lake.
+    fs::remove_dir_all(&b).unwrap();
+    assert_ne!(shown(&b, 3), second);
+    // The same table and the same number, another history: an older copy was put back.
+    let lake = open(&a);
+    write(&lake, &[Row::at(5, MARCH + DAY)], vec![]);
+    let once = snapshot_dir(&a, MARCH).unwrap();
+    let newest = Log::master(&a).path(lake.snapshot().version.unwrap());
+    drop(lake);
+    fs::remove_file(newest).unwrap();
+    fs::remove_file(a.join(".state/newest")).unwrap();
+    write(&open(&a), &[Row::at(6, MARCH + DAY)], vec![]);
+    assert_ne!(snapshot_dir(&a, MARCH).unwrap(), once);
+}
+
+#[test]
+fn a_snapshot_that_was_never_finished_or_is_old_goes_with_the_next_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = open(dir.path());
+    let snapshot = write(&lake, &[Row::at(1, MARCH)], vec![]);
+    let part = dir.path().join("events").join(&snapshot.events[0].path);
+    let begun = |name: &str| {
+        let folder = dir.path().join(".snapshots").join(name).join("events");
+        fs::create_dir_all(&folder).unwrap();
+        fs::hard_link(&part, folder.join("part-1.parquet")).unwrap();
+    };
+    begun(".new-x.1");
+    let shown = snapshot_dir(dir.path(), MARCH).unwrap();
+    assert!(dir.path().join(".snapshots/.new-x.1").is_dir(), "it may be in the making");
+    lake.vacuum(0, soon()).unwrap();
+    assert!(!dir.path().join(".snapshots/.new-x.1").exists());
+    lake.vacuum(0, soon() + 6 * DAY).unwrap();
+    assert!(shown.is_dir());
+    drop(lake);
+    drop(Lake::open(LakeOptions::new(dir.path(), soon() + 8 * DAY)).unwrap());
+    assert!(!shown.exists());
+    // A prune does not wait.
+    begun(".new-y.2");
+    open(dir.path()).prune(&PruneFilter { before_us: Some(MARCH + 1), ..PruneFilter::default() }, MARCH).unwrap();
+    assert!(!dir.path().join(".snapshots/.new-y.2").exists());
 }
 
 #[test]
