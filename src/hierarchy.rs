@@ -1,7 +1,8 @@
 //! Which project does an event belong to?
 //!
-//! Pure text: no files. A git remote names the project (`owner/name`); without one the working folder
-//! does. Worktrees below `.claude/worktrees` and `.worktrees` belong to the folder that those stand in.
+//! Pure text: no files. A git remote names the project (`owner/name`); without one the folder does that the
+//! session was started in. Worktrees below `.claude/worktrees` and `.worktrees` belong to the folder that
+//! those stand in; those that Cursor and Codex keep in the home belong to the project that their path names.
 //!
 //! - [`project`] takes a piece out of a text, without allocation: it is asked for many rows
 //! - [`git`] reads the texts that git keeps in a folder; whoever has the files hands them in
@@ -11,13 +12,9 @@ pub mod git;
 pub mod uri;
 
 /// Project of an event: the last two parts of `repo_url`, else the name of its folder.
-///
-/// `launch_slug` is the folder an agent was started in with every character but ASCII letters and digits
-/// as `-`. When `cwd` is below that folder, it names the project: who enters `src` does not change
-/// the project.
 #[must_use]
-pub fn project<'a>(repo_url: Option<&'a str>, cwd: Option<&'a str>, launch_slug: Option<&str>) -> Option<&'a str> {
-    repo_url.and_then(owner_and_name).or_else(|| cwd.and_then(|cwd| folder(cwd, launch_slug)))
+pub fn project<'a>(repo_url: Option<&'a str>, folder: Option<&'a str>) -> Option<&'a str> {
+    repo_url.and_then(owner_and_name).or_else(|| folder.and_then(last_part))
 }
 
 /// The slug of the launch folder in the path of a log: what follows `projects` in
@@ -42,26 +39,54 @@ fn owner_and_name(url: &str) -> Option<&str> {
     path.get(owner_at..).filter(|_| owner_at < parent.len() && !name.is_empty())
 }
 
-fn folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> Option<&'a str> {
-    last_part(start_folder(cwd, launch_slug))
-}
-
-/// The folder that stands for `cwd`: the one the agent was started in when `cwd` is below it, else the
-/// one that a worktree stands in, else `cwd` itself.
+/// The folder that an agent was started in, when `cwd` is that folder or below it; `slug` is the folder
+/// with every character but ASCII letters and digits as `-`.
 #[must_use]
-pub fn start_folder<'a>(cwd: &'a str, launch_slug: Option<&str>) -> &'a str {
-    let cwd = own_folder(cwd);
-    let launched = launch_slug.and_then(|slug| {
-        let ends = cwd.char_indices().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
-        ends.chain([cwd.len()]).filter_map(|end| cwd.get(..end)).find(|folder| has_slug(folder, slug))
-    });
-    launched.unwrap_or(cwd)
+pub fn launched<'a>(cwd: &'a str, slug: &str) -> Option<&'a str> {
+    around(own_folder(cwd)).filter(|folder| has_slug(folder, slug)).last()
 }
 
-/// The folder that a worktree stands in.
-fn own_folder(cwd: &str) -> &str {
-    let places = ["/.claude/worktrees/", "/.worktrees/", "\\.claude\\worktrees\\", "\\.worktrees\\"];
-    places.iter().find_map(|place| cwd.split_once(place)).map_or(cwd, |(folder, _)| folder)
+/// The folder that a worktree stands for; any other folder stands for itself.
+#[must_use]
+pub fn own_folder(cwd: &str) -> &str {
+    let inside = ["/.claude/worktrees/", "/.worktrees/", "\\.claude\\worktrees\\", "\\.worktrees\\"];
+    if let Some((folder, _)) = inside.iter().find_map(|place| cwd.split_once(place)) {
+        return folder;
+    }
+    // In the home: …/<project>/<name>, and …/<name>/<project>.
+    let kept = [
+        ("/.cursor/worktrees/", 1),
+        ("\\.cursor\\worktrees\\", 1),
+        ("/.codex/worktrees/", 2),
+        ("\\.codex\\worktrees\\", 2),
+    ];
+    let cut = kept.iter().find_map(|(place, parts)| {
+        let start = cwd.find(place)? + place.len();
+        let ends = cwd.char_indices().filter(|(at, c)| *at >= start && is_separator(*c)).map(|(at, _)| at);
+        cwd.get(..ends.chain([cwd.len()]).nth(parts - 1)?)
+    });
+    cut.unwrap_or(cwd)
+}
+
+/// `folder` and those above it, the nearest first.
+pub fn around(folder: &str) -> impl Iterator<Item = &str> {
+    let folder = folder.trim_end_matches(is_separator);
+    let ends = folder.char_indices().rev().filter(|(_, c)| is_separator(*c)).map(|(at, _)| at);
+    [folder.len()].into_iter().chain(ends).filter_map(|end| folder.get(..end)).filter(|folder| !folder.is_empty())
+}
+
+/// True when `folder` is `top` or lies below it.
+#[must_use]
+pub fn is_within(folder: &str, top: &str) -> bool {
+    let top = top.trim_end_matches(is_separator);
+    folder.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with(is_separator))
+}
+
+/// True for a folder that holds projects and is none itself: a home, what homes are in, a root.
+#[must_use]
+pub fn is_home(folder: &str) -> bool {
+    let parts: Vec<&str> = folder.split(is_separator).filter(|part| !part.is_empty() && !part.ends_with(':')).collect();
+    matches!(parts[..], [] | ["~"] | ["root" | "home" | "Users"] | ["home" | "Users", _])
 }
 
 /// The last part of a path; a root or a drive has none.
@@ -71,7 +96,8 @@ fn last_part(path: &str) -> Option<&str> {
 }
 
 /// True when `slug` is `folder` with `-` for every UTF-16 unit that is no ASCII letter or digit.
-fn has_slug(folder: &str, slug: &str) -> bool {
+#[must_use]
+pub fn has_slug(folder: &str, slug: &str) -> bool {
     let mut rest = slug.bytes();
     let same = folder.chars().all(|c| {
         let plain = c.is_ascii_alphanumeric();
@@ -100,12 +126,12 @@ mod tests {
             ("https://github.com//shop", None),
             ("", None),
         ] {
-            assert_eq!(project(Some(url), None, None), name, "{url}");
+            assert_eq!(project(Some(url), None), name, "{url}");
         }
     }
 
     #[test]
-    fn without_a_remote_the_folder_names_the_project() {
+    fn without_a_remote_the_folder_names_the_project_and_a_worktree_is_its_folder() {
         for (cwd, name) in [
             ("/home/me/shop", Some("shop")),
             ("/home/me/shop/", Some("shop")),
@@ -114,26 +140,47 @@ mod tests {
             ("/home/me/shop/.claude/worktrees/fix-1/src", Some("shop")),
             (r"C:\shop\.claude\worktrees\fix-1", Some("shop")),
             ("/home/me/shop/.worktrees/4", Some("shop")),
+            ("/home/me/.cursor/worktrees/shop/x1/src", Some("shop")),
+            ("/home/me/.codex/worktrees/a1b2/shop/src/api", Some("shop")),
+            ("/home/me/.codex/worktrees/a1b2", Some("a1b2")),
             ("shop", Some("shop")),
             ("/", None),
             (r"C:\", None),
             ("", None),
         ] {
-            assert_eq!(project(None, Some(cwd), None), name, "{cwd}");
+            assert_eq!(project(None, Some(own_folder(cwd))), name, "{cwd}");
         }
-        assert_eq!(project(Some("/srv/git/shop"), Some("/home/me/garden"), None), Some("garden"), "a local remote");
+        assert_eq!(project(Some("/srv/git/shop"), Some("/home/me/garden")), Some("garden"), "a local remote");
     }
 
     #[test]
-    fn entering_a_folder_below_does_not_change_the_project() {
-        let in_shop = |cwd| project(None, Some(cwd), Some("-home-me-my-shop"));
-        assert_eq!(in_shop("/home/me/my.shop/src/api"), Some("my.shop"));
-        assert_eq!(in_shop("/home/me/my_shop"), Some("my_shop"));
-        assert_eq!(in_shop("/home/me/my/shop"), Some("shop"));
-        assert_eq!(in_shop("/home/me/my.shopping/src"), Some("src"), "another folder");
-        assert_eq!(in_shop("/srv/other"), Some("other"), "somewhere else");
-        assert_eq!(project(None, Some(r"C:\Users\me\shop\src"), Some("C--Users-me-shop")), Some("shop"));
-        assert_eq!(project(None, Some("/home/jürgen/𝒳/src"), Some("-home-j-rgen---")), Some("𝒳"));
+    fn a_slug_finds_the_folder_that_an_agent_was_started_in() {
+        let shop = |cwd| launched(cwd, "-home-me-my-shop");
+        assert_eq!(shop("/home/me/my.shop/src/api"), Some("/home/me/my.shop"));
+        assert_eq!(shop("/home/me/my_shop"), Some("/home/me/my_shop"));
+        assert_eq!(shop("/home/me/my/shop/.claude/worktrees/x/src"), Some("/home/me/my/shop"));
+        assert_eq!(shop("/home/me/my.shopping/src"), None, "another folder");
+        assert_eq!(shop("/srv/other"), None, "somewhere else");
+        assert_eq!(launched(r"C:\Users\me\shop\src", "C--Users-me-shop"), Some(r"C:\Users\me\shop"));
+        assert_eq!(launched("/home/jürgen/𝒳/src", "-home-j-rgen---"), Some("/home/jürgen/𝒳"));
+    }
+
+    #[test]
+    fn folders_lie_in_those_above_them() {
+        assert_eq!(around("/w/shop/src/").collect::<Vec<_>>(), ["/w/shop/src", "/w/shop", "/w"]);
+        assert_eq!(around(r"C:\shop\src").collect::<Vec<_>>(), [r"C:\shop\src", r"C:\shop", "C:"]);
+        assert!(is_within("/w/shop", "/w/shop") && is_within("/w/shop/src", "/w/shop/"));
+        assert!(!is_within("/w/shopping", "/w/shop") && !is_within("/w", "/w/shop"));
+    }
+
+    #[test]
+    fn a_home_is_no_project() {
+        for home in ["/", "", "~", "/root", "/home", "/home/me/", "/Users/me", r"C:\Users\me", r"C:\"] {
+            assert!(is_home(home), "{home}");
+        }
+        for other in ["/w", "/home/me/shop", "/srv/shop", r"C:\shop", "shop"] {
+            assert!(!is_home(other), "{other}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod recent;
 mod repositories;
 mod retention;
 mod source;
+mod starts;
 mod stream;
 mod survey;
 mod turns;

@@ -13,6 +13,7 @@ mod folders;
 mod format;
 mod id;
 mod mapping;
+mod place;
 mod position;
 mod reject;
 mod rows;
@@ -22,7 +23,7 @@ mod table;
 pub use column::TextColumn;
 pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
-pub use folders::{Folder, Folders, visit};
+pub use folders::{Folder, Folders, Learnt, Session, Tree, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use mapping::{

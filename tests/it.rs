@@ -50,6 +50,11 @@ mod retention;
 #[path = "it/screen.rs"]
 mod screen;
 #[cfg(unix)]
+#[path = "it/places.rs"]
+mod places;
+#[path = "it/projects.rs"]
+mod projects;
+#[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;
 #[path = "it/unique.rs"]

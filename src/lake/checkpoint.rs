@@ -18,7 +18,7 @@ use super::error::{At, LakeError};
 use super::prune::PruneFilter;
 use super::state::{Files, State};
 use super::{Blocks, Part};
-use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, SourcePosition};
+use crate::schema::{Checkpoint, Counts, Fingerprint, Learnt, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
 const FORMAT: u32 = 4;
@@ -230,6 +230,7 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
         missing,
         last_error,
         folders,
+        learnt,
     } = source;
     let Checkpoint { resume_at, high_water, open, state } = checkpoint;
     let Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail, companions_ns } =
@@ -242,7 +243,12 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
     out.option(last_error.as_ref(), |out, text| out.text(text));
     out.int(folders.len() as u64);
     folders.iter().for_each(|folder| out.text(folder));
-    out.int(u64::from(*missing) | u64::from(*open) << 1);
+    // JSON, as in the entries: few sources teach much.
+    let learnt = (!learnt.is_empty()).then(|| serde_json::to_string(learnt).unwrap_or_default());
+    out.int(u64::from(*missing) | u64::from(*open) << 1 | u64::from(learnt.is_some()) << 2);
+    if let Some(learnt) = &learnt {
+        out.text(learnt);
+    }
     for number in [born_us, modified_ns, changed_ns, read_at_us, companions_ns] {
         out.signed(*number);
     }
@@ -265,6 +271,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
+    let learnt = if flags & 4 == 0 { Learnt::default() } else { serde_json::from_str(&input.text()?).ok()? };
     let (born_us, modified_ns, changed_ns) = (input.signed()?, input.signed()?, input.signed()?);
     let (read_at_us, companions_ns) = (input.signed()?, input.signed()?);
     let mut small = || u32::try_from(input.int()?).ok();
@@ -298,6 +305,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         missing,
         last_error,
         folders,
+        learnt,
     })
 }
 

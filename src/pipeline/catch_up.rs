@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::progress::Progress;
 use super::source::{Job, Means, Outcome, SourceReader, mark_failed};
+use super::starts;
 use super::survey::Survey;
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
@@ -70,6 +71,10 @@ pub fn catch_up(
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     progress.plan(survey.jobs.len() as u64, survey.bytes);
+    if !survey.jobs.is_empty() {
+        stamp.folders.remember(core.positions().values().map(|position| &**position));
+        starts::learn(&survey.jobs, &stamp.folders);
+    }
     let mut pass = Pass { core, stamp, limits, how, progress, is_last: false };
     let (mut total, later) = pass.read(&survey.jobs)?;
     let Some(at_us) = later.iter().map(|(at_us, _)| *at_us).max() else { return Ok(total) };

@@ -74,6 +74,7 @@ impl Follower {
             ..WatcherConfig::new(wanted_roots(&options.places, &options.scope))
         };
         let watcher = Watcher::start(config).map_err(|source| PipelineError::Thread { name: "watch", source })?;
+        options.stamp.folders.remember(core.positions().values().map(|position| &**position));
         let worker = Worker::new(options.stamp.clone());
         Ok(Self {
             hints: watcher.hints(),

@@ -5,6 +5,7 @@
 //!   nothing about a row of the past
 //! - a folder is looked up once in the life of the process
 //! - a `.git` in the home directory or above it (dotfiles) is no repository of the folders below
+//! - of a folder that is gone the nearest one around it tells
 //! - whatever is missing, broken or odd means that nothing is known; it fails no row
 
 use std::collections::HashMap;
@@ -49,11 +50,13 @@ pub fn repositories(home: &Path) -> Folders {
 fn look_up(folder: &Path, home: &Path) -> Option<Folder> {
     // A share could make every row wait for a server that is off.
     let is_share = folder.to_str().is_none_or(|text| text.starts_with(r"\\") || text.starts_with("//"));
-    if is_share || !folder.is_absolute() || !fs::metadata(folder).ok()?.is_dir() {
+    if is_share || !folder.is_absolute() {
         return None;
     }
     let own = |above: &&Path| *above == folder || !home.starts_with(above);
-    folder.ancestors().take_while(own).find_map(repository)
+    let here = |above: &&Path| fs::metadata(above).is_ok_and(|metadata| metadata.is_dir());
+    // Of a folder that is gone, what is around it still tells.
+    folder.ancestors().take_while(own).skip_while(|above| !here(above)).find_map(repository)
 }
 
 /// The repository whose working tree starts at `top`.
@@ -77,7 +80,7 @@ fn repository(top: &Path) -> Option<Folder> {
     };
     let config = small_file(&git_dir.join("config"), CONFIG_BYTES)?;
     let repo_url = git::origin(&config).and_then(|remote| git::https(&remote)).map(Into::into);
-    Some(Folder { repo_url, top: main.to_str().map(Into::into) })
+    Some(Folder { repo_url, top: main.to_str().map(Into::into), tree: top.to_str().map(Into::into), is_told: false })
 }
 
 /// The path without `..`, so that its parts are names.
@@ -144,7 +147,8 @@ mod tests {
         assert_eq!(home.remote("shop").as_deref(), SHOP);
         assert_eq!(home.remote("shop/src/api").as_deref(), SHOP);
         assert_eq!(home.about("shop/src").unwrap().top.as_deref(), home.path("shop").to_str());
-        assert_eq!(home.about("shop/gone"), None, "a folder that is not here may have been anywhere");
+        assert_eq!(home.remote("shop/gone/src").as_deref(), SHOP, "a folder that is gone was in it");
+        assert_eq!(home.about("gone/src"), None);
     }
 
     #[test]
@@ -171,6 +175,7 @@ mod tests {
             let known = home.about(folder).unwrap();
             assert_eq!(known.repo_url.as_deref(), SHOP, "{folder}");
             assert_eq!(known.top.as_deref(), home.path("shop").to_str(), "{folder}");
+            assert_eq!(known.tree.as_deref(), home.path(folder).to_str(), "{folder}");
         }
     }
 

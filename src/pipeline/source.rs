@@ -11,7 +11,9 @@ use super::stream::StreamReader;
 use super::worker::Worker;
 use super::{Core, PipelineError, now_us};
 use crate::discover::Stat;
-use crate::schema::{Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Mapping, SourceId, SourcePosition};
+use crate::schema::{
+    Checkpoint, Counts, EventId, Fingerprint, Format, Framing, Learnt, Mapping, SourceId, SourcePosition,
+};
 use crate::watch::Limits;
 
 /// An agent that has not written for this long has settled what it wrote.
@@ -191,6 +193,7 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
         missing: false,
         last_error: None,
         folders: Vec::new(),
+        learnt: Learnt::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::judge::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
 use crate::ring::Span;
-use crate::schema::{Folders, RowBatch, RowContext, Rows, SourceId, SourcePosition, visit};
+use crate::schema::{Folders, Learnt, RowBatch, RowContext, Rows, SourceId, SourcePosition, visit};
 
 /// Rows are handed to the core when they take this much memory.
 const LOAD_BYTES: usize = 4 << 20;
@@ -54,6 +54,28 @@ impl Worker {
     pub(super) fn begin(&mut self, position: &SourcePosition) {
         let context = self.context(position);
         self.rows.begin(context);
+        let (learnt, folders) = self.ground(position);
+        self.rows.go_on(learnt, folders);
+    }
+
+    /// The machine that the logs of a source are of, when it is another than this.
+    fn machine_of(&self, position: &SourcePosition) -> Option<String> {
+        let is_new = position.read_at_us == 0;
+        position.learnt.machine.clone().or_else(|| self.stamp.folders.machine().filter(|_| is_new).map(str::to_owned))
+    }
+
+    /// What a source has taught of folders, and who is asked about them.
+    fn ground(&self, position: &SourcePosition) -> (Learnt, Folders) {
+        let learnt = Learnt { machine: self.machine_of(position), ..position.learnt.clone() };
+        let folders = match learnt.machine.as_deref() {
+            machine if machine == self.stamp.folders.machine() => self.stamp.folders.clone(),
+            None => Folders::default(),
+            Some(machine) => Folders::of_machine(machine),
+        };
+        if folders.machine() != self.stamp.folders.machine() {
+            folders.remember([position]);
+        }
+        (learnt, folders)
     }
 
     pub(super) fn context(&self, position: &SourcePosition) -> RowContext {
@@ -61,7 +83,7 @@ impl Worker {
             agent: position.agent.as_str().into(),
             source_path: position.path.as_str().into(),
             generation: position.generation,
-            machine_id: Some(Arc::clone(&self.stamp.machine_id)),
+            machine_id: Some(self.machine_of(position).map_or_else(|| Arc::clone(&self.stamp.machine_id), Arc::from)),
             user_name: Some(Arc::clone(&self.stamp.user_name)),
             now_us: now_us(),
         }
@@ -84,6 +106,7 @@ impl Worker {
         progress.decoded(counts.rows, counts.rejects);
         position.counts += counts;
         self.rows.take_visited().iter().for_each(|folder| visit(&mut position.folders, folder));
+        position.learnt.clone_from(self.rows.learnt());
         position.read_at_us = now_us();
         let end = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
         self.spans.push(Span { source: position.id, end });
@@ -95,7 +118,9 @@ impl Worker {
 
     /// Takes what the source at `position` still holds open, to be shown with its rows.
     pub(super) fn tail(&mut self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) {
-        let mut rows = Rows::new(self.context(position)).with_folders(self.stamp.folders.clone()).of_tail();
+        let mut rows = Rows::new(self.context(position)).of_tail();
+        let (learnt, folders) = self.ground(position);
+        rows.go_on(learnt, folders);
         provisional(&mut rows);
         self.tails.retain(|(source, _)| *source != position.id);
         self.tails.push((position.id, rows.finish()));

@@ -1,143 +1,243 @@
-//! Folders that rows name: what this machine knows of them, and which a source visited last.
+//! Folders that rows name: what is known of them, and what a source's rows have taught.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Folders of one source that are remembered.
-const MOST_VISITED: usize = 16;
+use serde::{Deserialize, Serialize};
+
+use super::SourcePosition;
+use crate::hierarchy::{around, has_slug, is_home};
+
+/// Folders, sessions and working trees of one source that are remembered.
+const MOST_REMEMBERED: usize = 16;
+
+/// Working trees, and start folders, that are remembered of all sources.
+const MOST_KNOWN: usize = 50_000;
 
 /// A longer path is no folder of a real system, and is not remembered.
 const LONGEST_PATH: usize = 4096;
 
-/// What this machine knows of a folder.
+/// What is known of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Folder {
     /// Git remote as https URL without credentials.
     pub repo_url: Option<Arc<str>>,
     /// Top folder of the (main) working tree that it belongs to.
     pub top: Option<Arc<str>>,
+    /// Top folder of its own working tree; another one in a worktree.
+    pub tree: Option<Arc<str>>,
+    /// True when a log tells so, and not the folder itself.
+    pub is_told: bool,
 }
 
-/// Answers what this machine knows of a folder; by default nothing.
+/// What the rows of one source have taught of folders: it holds after the folders are gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learnt {
+    /// The machine that the folders are on, when it is another one than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// Where its newest sessions were started, newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<Session>,
+    /// Working trees, newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<Tree>,
+}
+
+impl Learnt {
+    /// True when nothing was learnt.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.machine.is_none() && self.sessions.is_empty() && self.trees.is_empty()
+    }
+}
+
+/// Where a session was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// The folder; of one inside another session's repository, that one's.
+    pub start: String,
+    /// True when its log names a branch: the folder is in a git repository.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_branch: bool,
+}
+
+/// A working tree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tree {
+    /// Its top folder, or as much of it as a log tells.
+    pub folder: String,
+    /// Top folder of the main working tree, when this is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<String>,
+    /// Git remote as https URL without credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo_url: Option<String>,
+    /// True when a log tells so, and not the folder itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_told: bool,
+}
+
+impl Tree {
+    /// The working tree that `folder` says it belongs to.
+    #[must_use]
+    pub fn of(folder: &Folder) -> Option<Self> {
+        let (tree, top) = (folder.tree.as_deref()?, folder.top.as_deref()?);
+        Some(Self {
+            folder: tree.to_owned(),
+            main: (top != tree).then(|| top.to_owned()),
+            repo_url: folder.repo_url.as_deref().map(str::to_owned),
+            is_told: folder.is_told,
+        })
+    }
+
+    fn about(&self) -> Folder {
+        Folder {
+            repo_url: self.repo_url.as_deref().map(Into::into),
+            top: Some(self.main.as_deref().unwrap_or(&self.folder).into()),
+            tree: Some(self.folder.as_str().into()),
+            is_told: self.is_told,
+        }
+    }
+
+    /// Of two things that are known of a folder the one that holds: what the folder itself has said, and of
+    /// two logs the same one in whatever order they are read.
+    fn holds_against(&self, other: &Self) -> bool {
+        (self.is_told, &self.repo_url, &self.main) < (other.is_told, &other.repo_url, &other.main)
+            || (!self.is_told && !other.is_told)
+    }
+}
+
+/// Answers what is known of a folder: by what is on this machine, else by what was learnt before.
 ///
-/// Asked when the folder of rows changes, so an answer should come from a memory.
+/// Asked when the folder of rows changes, so an answer should come from a memory. Clones share what they learn.
 #[derive(Clone, Default)]
-pub struct Folders(Option<Arc<Ask>>);
+pub struct Folders {
+    ask: Option<Arc<Ask>>,
+    machine: Option<Arc<str>>,
+    known: Arc<Mutex<Known>>,
+}
 
 type Ask = dyn Fn(&str) -> Folder + Send + Sync;
+
+#[derive(Debug, Default)]
+struct Known {
+    trees: BTreeMap<String, Tree>,
+    /// Folders that sessions were started in, and whether they are in a repository.
+    starts: BTreeMap<String, bool>,
+}
 
 impl Folders {
     /// Answers by `ask`.
     pub fn new(ask: impl Fn(&str) -> Folder + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(ask)))
+        Self { ask: Some(Arc::new(ask)), ..Self::default() }
+    }
+
+    /// Answers for another machine, of which only the logs are here.
+    #[must_use]
+    pub fn of_machine(name: &str) -> Self {
+        Self { machine: Some(name.into()), ..Self::default() }
+    }
+
+    /// The other machine that answers are for.
+    #[must_use]
+    pub fn machine(&self) -> Option<&str> {
+        self.machine.as_deref()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what the sources have taught that were read before.
+    pub fn remember<'a>(&self, positions: impl IntoIterator<Item = &'a SourcePosition>) {
+        for learnt in positions.into_iter().map(|position| &position.learnt) {
+            if learnt.machine.as_deref() == self.machine.as_deref() {
+                learnt.trees.iter().for_each(|tree| self.learn_tree(tree));
+                learnt.sessions.iter().for_each(|session| self.learn_start(&session.start, session.has_branch));
+            }
+        }
+    }
+
+    /// Takes in a working tree, and the main one that it belongs to.
+    pub fn learn_tree(&self, tree: &Tree) {
+        if let Some(main) = &tree.main {
+            self.learn_tree(&Tree { folder: main.clone(), main: None, ..tree.clone() });
+        }
+        if is_home(&tree.folder) || tree.folder.len() > LONGEST_PATH {
+            return;
+        }
+        let mut known = self.known();
+        let holds = known.trees.get(&tree.folder).is_none_or(|old| tree.holds_against(old));
+        if holds && known.trees.len() < MOST_KNOWN {
+            known.trees.insert(tree.folder.clone(), tree.clone());
+        }
+    }
+
+    /// Takes in that a session was started in `folder`.
+    pub fn learn_start(&self, folder: &str, has_branch: bool) {
+        let starts = &mut self.known().starts;
+        if let Some(old) = starts.get_mut(folder) {
+            *old |= has_branch;
+        } else if starts.len() < MOST_KNOWN && folder.len() <= LONGEST_PATH {
+            starts.insert(folder.to_owned(), has_branch);
+        }
     }
 
     /// What is known of `folder`.
     #[must_use]
     pub fn about(&self, folder: &str) -> Folder {
-        self.0.as_ref().map_or_else(Folder::default, |ask| ask(folder))
+        let here = self.ask.as_ref().map_or_else(Folder::default, |ask| ask(folder));
+        if here != Folder::default() {
+            return here;
+        }
+        let known = self.known();
+        around(folder).find_map(|above| known.trees.get(above)).map_or_else(Folder::default, Tree::about)
+    }
+
+    /// The outermost folder around `folder` that a session in a repository was started in.
+    #[must_use]
+    pub fn started_around(&self, folder: &str) -> Option<String> {
+        let known = self.known();
+        let above = around(folder).skip(1).filter(|above| !is_home(above) && known.starts.get(*above) == Some(&true));
+        above.last().map(str::to_owned)
+    }
+
+    /// A folder with this slug that a session was started in.
+    #[must_use]
+    pub fn started_with_slug(&self, slug: &str) -> Option<String> {
+        self.known().starts.keys().find(|start| has_slug(start, slug)).cloned()
     }
 }
 
 impl std::fmt::Debug for Folders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Folders").field(&self.0.is_some()).finish()
+        f.debug_tuple("Folders").field(&self.ask.is_some()).finish()
     }
 }
 
 /// Remembers that `folder` was visited last; the oldest of too many is forgotten.
 pub fn visit(visited: &mut Vec<String>, folder: &str) {
-    if folder.is_empty() || folder.len() > LONGEST_PATH {
-        return;
+    if !folder.is_empty() && folder.len() <= LONGEST_PATH {
+        remember(visited, |known| known == folder, || folder.to_owned());
     }
-    match visited.iter().position(|known| known == folder) {
-        Some(at) => visited[at..].rotate_left(1),
+}
+
+/// Makes what is `same` the newest of `all`; without one, `new` is.
+pub(super) fn remember<T>(all: &mut Vec<T>, same: impl FnMut(&T) -> bool, new: impl FnOnce() -> T) {
+    match all.iter().position(same) {
+        Some(at) => all[at..].rotate_left(1),
         None => {
-            if visited.len() >= MOST_VISITED {
-                visited.remove(0);
+            if all.len() >= MOST_REMEMBERED {
+                all.remove(0);
             }
-            visited.push(folder.to_owned());
+            all.push(new());
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schema::{EventRow, RowContext, Rows};
-    use arrow::array::{Array, AsArray};
-
-    #[test]
-    fn the_newest_folders_are_remembered_whole_and_each_once() {
-        let mut visited = Vec::new();
-        for name in ["/a", "/b", "/a", "", "/c", &"x".repeat(5000)] {
-            visit(&mut visited, name);
-        }
-        assert_eq!(visited, ["/b", "/a", "/c"]);
-        (0..100).for_each(|i| visit(&mut visited, &format!("/{i}")));
-        assert_eq!(visited.len(), MOST_VISITED);
-        assert_eq!((visited[0].as_str(), visited[15].as_str()), ("/84", "/99"));
-    }
-
-    /// Rows with these `cwd`s and remotes; project and repo_url of each, and the folders visited.
-    fn placed(path: &str, rows_in: &[(&str, Option<&str>)]) -> (Vec<(String, Option<String>)>, Vec<String>) {
-        let folders = Folders::new(|folder| match folder {
-            "/w/shop" | "/w/shop-fix" => {
-                Folder { repo_url: Some("https://h/acme/shop".into()), top: Some("/w/shop".into()) }
-            }
-            "/w/local/src" => Folder { repo_url: None, top: Some("/w/local".into()) },
-            _ => Folder::default(),
-        });
-        let mut rows = Rows::new(RowContext::new("x", path)).with_folders(folders);
-        for (cwd, repo_url) in rows_in {
-            rows.event(&EventRow { event_type: "system", cwd: Some(cwd), repo_url: *repo_url, ..EventRow::default() });
-        }
-        let visited = rows.take_visited();
-        let events = rows.finish().events;
-        let text = |name: &str, i: usize| {
-            let column = events.column_by_name(name).unwrap().as_string_view();
-            column.is_valid(i).then(|| column.value(i).to_owned())
-        };
-        let all = (0..events.num_rows()).map(|i| (text("project", i).unwrap(), text("repo_url", i)));
-        (all.collect(), visited)
-    }
-
-    #[test]
-    fn where_the_log_names_no_remote_the_folder_does() {
-        let shop = || ("acme/shop".to_owned(), Some("https://h/acme/shop".to_owned()));
-        let (rows, visited) = placed(
-            "/logs/x.jsonl",
-            &[
-                ("/w/shop", None),
-                ("/w/shop", None),
-                ("/w/shop-fix", None),
-                ("/w/shop", Some("https://h/me/fork")),
-                ("/w/shop", Some("https://me:secret@h/me/fork.git")),
-                ("/w/shop", Some("/srv/git/shop.git")),
-                ("/w/shop", None),
-                ("/w/local/src", None),
-                ("/gone/garden", None),
-            ],
-        );
-        let own = || ("me/fork".to_owned(), Some("https://h/me/fork".to_owned()));
-        let expected = [
-            shop(),
-            shop(),
-            shop(),
-            own(),
-            own(),
-            shop(),
-            shop(),
-            ("local".to_owned(), None),
-            ("garden".to_owned(), None),
-        ];
-        assert_eq!(rows, expected);
-        assert_eq!(visited, ["/w/shop-fix", "/w/shop", "/w/local/src", "/gone/garden"]);
-    }
-
-    #[test]
-    fn the_folder_an_agent_was_started_in_is_asked_first() {
-        let (rows, _) = placed("/c/projects/-w-shop/s.jsonl", &[("/w/shop/vendor/lib", None), ("/w/local/src", None)]);
-        assert_eq!(rows[0].0, "acme/shop");
-        assert_eq!(rows[1].0, "local", "somewhere else");
-    }
-}
+mod tests;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::folders::Learnt;
+
 /// Id of a source: one physical stream of bytes, given at first sight and kept across renames.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub u64);
@@ -175,6 +177,9 @@ pub struct SourcePosition {
     /// The newest folders that its rows name as `cwd`, newest last: other agents may log there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<String>,
+    /// What its rows have taught of folders.
+    #[serde(default, skip_serializing_if = "Learnt::is_empty")]
+    pub learnt: Learnt,
 }
 
 impl SourcePosition {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use super::event::{EventColumns, EventRow};
-use super::folders::{Folder, Folders, visit};
+use super::folders::{Folders, Learnt, visit};
+use super::place::Place;
 use super::position::Counts;
 use super::reject::{RejectColumns, RejectReason};
 use super::{EventId, table};
-use crate::hierarchy;
 
 /// What is the same for every row of one source.
 #[derive(Debug, Clone)]
@@ -54,51 +54,9 @@ pub struct Rows {
     place: Place,
     folders: Folders,
     visited: Vec<String>,
+    learnt: Learnt,
     is_again: bool,
     is_tail: bool,
-}
-
-/// What the folder of the row before came to: most rows have the folder of the one before them.
-#[derive(Debug, Default)]
-struct Place {
-    source_path: Option<Arc<str>>,
-    /// As the log has them.
-    named_repo_url: Option<String>,
-    cwd: Option<String>,
-    /// What they came to.
-    repo_url: Option<Arc<str>>,
-    project: Option<String>,
-}
-
-impl Place {
-    /// Goes to the place of `row`; true when its folder is another than before.
-    fn go_to(&mut self, source_path: &Arc<str>, row: &EventRow<'_>, folders: &Folders) -> bool {
-        let same_source = self.source_path.as_ref().is_some_and(|path| Arc::ptr_eq(path, source_path));
-        let same_folder = same_source && self.cwd.as_deref() == row.cwd;
-        if same_folder && self.named_repo_url.as_deref() == row.repo_url {
-            return false;
-        }
-        let slug = hierarchy::launch_slug(source_path);
-        // An address of the log may hold a password.
-        let named = row.repo_url.and_then(hierarchy::git::https);
-        let known = row.cwd.filter(|_| named.is_none()).map(|cwd| {
-            let start = hierarchy::start_folder(cwd, slug);
-            let known = folders.about(start);
-            if known == Folder::default() && start != cwd { folders.about(cwd) } else { known }
-        });
-        let known = known.unwrap_or_default();
-        let repo_url = named.as_deref().or(known.repo_url.as_deref());
-        let project = match &known.top {
-            Some(top) => hierarchy::project(repo_url, Some(top), None),
-            None => hierarchy::project(repo_url, row.cwd, slug),
-        };
-        self.project = project.map(str::to_owned);
-        self.repo_url = named.map(Arc::from).or(known.repo_url);
-        self.named_repo_url = row.repo_url.map(str::to_owned);
-        self.cwd = row.cwd.map(str::to_owned);
-        self.source_path = Some(Arc::clone(source_path));
-        !same_folder
-    }
 }
 
 /// Decoded rows: `events` and `rejects` in the layout of their schema files.
@@ -137,6 +95,7 @@ impl Rows {
             place: Place::default(),
             folders: Folders::default(),
             visited: Vec::new(),
+            learnt: Learnt::default(),
             is_again: false,
             is_tail: false,
         }
@@ -157,7 +116,14 @@ impl Rows {
     /// Says that the next rows belong to `context`; rows so far stay.
     pub fn begin(&mut self, context: RowContext) {
         self.context = context;
+        self.learnt = Learnt::default();
         self.visited.clear();
+    }
+
+    /// Says what the source of the next rows has taught of folders so far, and who is asked about them.
+    pub fn go_on(&mut self, learnt: Learnt, folders: Folders) {
+        self.learnt = learnt;
+        self.folders = folders;
     }
 
     /// The source the next rows belong to.
@@ -174,7 +140,7 @@ impl Rows {
         });
         self.ids.push(id);
         self.counts.rows += 1;
-        if self.place.go_to(&self.context.source_path, row, &self.folders)
+        if self.place.go_to(&self.context.source_path, row, &self.folders, &mut self.learnt)
             && let Some(cwd) = row.cwd
         {
             visit(&mut self.visited, cwd);
@@ -188,6 +154,12 @@ impl Rows {
     /// Takes the folders that the rows since [`Rows::begin`] name, newest last.
     pub fn take_visited(&mut self) -> Vec<String> {
         std::mem::take(&mut self.visited)
+    }
+
+    /// What the source of these rows has taught of folders.
+    #[must_use]
+    pub const fn learnt(&self) -> &Learnt {
+        &self.learnt
     }
 
     /// Appends one refused line: `length` bytes at `offset`, of which `bytes` is at least the beginning.

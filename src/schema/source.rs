@@ -158,6 +158,7 @@ mod tests {
             missing: false,
             last_error: None,
             folders: Vec::new(),
+            learnt: Default::default(),
         }
     }
 

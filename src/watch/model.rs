@@ -332,6 +332,7 @@ impl World {
             missing: false,
             last_error: None,
             folders: Vec::new(),
+            learnt: Default::default(),
         }
     }
 }

@@ -58,6 +58,7 @@ fn position(at: u64) -> SourcePosition {
         missing: false,
         last_error: None,
         folders: Vec::new(),
+        learnt: Default::default(),
     }
 }
 

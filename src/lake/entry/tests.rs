@@ -23,6 +23,7 @@ pub(crate) fn position(id: u64, offset: u64) -> SourcePosition {
         missing: id.is_multiple_of(2),
         last_error: id.is_multiple_of(3).then(|| "gone".to_owned()),
         folders: (0..id % 3).map(|i| format!("/home/me/shop-{i}")).collect(),
+        learnt: Default::default(),
     }
 }
 

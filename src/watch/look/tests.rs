@@ -25,6 +25,7 @@ fn read(path: &Path, from: u64, now_us: i64) -> SourcePosition {
         missing: false,
         last_error: None,
         folders: Vec::new(),
+        learnt: Default::default(),
     }
 }
 

@@ -48,6 +48,7 @@ impl Fake {
             missing: false,
             last_error: None,
             folders: Vec::new(),
+            learnt: Default::default(),
         }
     }
 
