@@ -23,6 +23,20 @@ use crate::schema::{Checkpoint, EventId, EventRow, Rows};
 /// Commands whose argument goes to the model.
 const ASKING: [&str; 6] = ["/ask", "/code", "/architect", "/help", "/context", "/chat"];
 
+/// Commands after which Aider says anew which model answers.
+const SWITCHING: [&str; 10] = [
+    "/model",
+    "/weak-model",
+    "/editor-model",
+    "/chat-mode",
+    "/ask",
+    "/code",
+    "/architect",
+    "/context",
+    "/help",
+    "/load",
+];
+
 /// What is known at one place of the file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -35,6 +49,8 @@ struct State {
     turn: i32,
     /// The user has written something in this session.
     asked: bool,
+    /// What the user wrote last may have changed the model.
+    switches: bool,
     model: Option<String>,
     version: Option<String>,
     /// Marks end in two blanks; unknown before the first.
@@ -285,6 +301,7 @@ impl ChatDecoder {
                 }
                 self.state.turn += i32::from(is_prompt(&block.text));
                 self.state.asked = true;
+                self.state.switches = command_of(&block.text).is_some_and(|command| SWITCHING.contains(&command));
             }
             Kind::Tool if block.shown => {}
             Kind::Tool => self.put_tool(&block, false, rows),
@@ -357,6 +374,8 @@ impl ChatDecoder {
         let (line, block) = (&*line, Block { text: first, ..block.bare() });
         match said(line) {
             Said::Figures(figures) => self.figures(figures, &block, part, rows),
+            // In the middle of a session such a line is the output of some command.
+            Said::Model(_) | Said::Version(_) if self.state.asked && !self.state.switches => {}
             Said::Model(model) => self.state.model = Some(model.to_owned()),
             Said::Version(version) => self.state.version = Some(version.to_owned()),
             Said::Edited(path) => self.edited(path, "file_modify", &block, part, rows),

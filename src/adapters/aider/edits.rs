@@ -190,7 +190,8 @@ pub(super) fn said(line: &str) -> Said<'_> {
     }
     if let Some(model) = ["Main model: ", "Models: ", "Model: "].iter().find_map(|p| line.strip_prefix(p)) {
         let end = model.find([' ', ',']).unwrap_or(model.len());
-        return model.get(..end).filter(|m| !m.is_empty()).map_or(Said::Nothing, Said::Model);
+        let is_name = |model: &&str| model.starts_with(|c: char| c.is_ascii_alphanumeric());
+        return model.get(..end).filter(is_name).map_or(Said::Nothing, Said::Model);
     }
     if let Some(version) = line.strip_prefix("Aider v").filter(|v| !v.contains(' ') && !v.is_empty()) {
         return Said::Version(version);
@@ -228,6 +229,7 @@ mod tests {
             Said::Model("anthropic/claude-sonnet-4")
         );
         assert_eq!(said("Models: gpt-4o, weak model gpt-4o-mini"), Said::Model("gpt-4o"));
+        assert_eq!(said("Models: ['gpt-4o', 'gpt-4']"), Said::Nothing);
         assert_eq!(said("Aider v0.86.1"), Said::Version("0.86.1"));
         assert_eq!(said("Aider version 1"), Said::Nothing);
     }

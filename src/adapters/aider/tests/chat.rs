@@ -125,6 +125,19 @@ fn figures_without_an_answer_are_a_call_and_errors_and_new_files_are_told() {
 }
 
 #[test]
+fn only_the_head_of_a_session_and_a_switch_say_which_model_answers() {
+    let text = "# aider chat started at 2025-10-20 09:12:44\n\n> Main model: gpt-4o with diff edit format  \n\n\
+        #### /run python plot.py  \n> Models: ['claude-3-opus-20240229', 'gpt-4']  \n> Model: other  \n\n\
+        one\n\n> Tokens: 26 sent, 68 received.  \n\n#### /model sonnet  \n> Aider v0.86.1  \n\
+        > Main model: claude-sonnet-4 with diff edit format  \n\n#### go on  \n\ntwo\n\n> Tokens: 26 sent, 68 received.  \n\n\
+        #### !cat notes  \n> Model: other  \n\nthree\n\n> Tokens: 1 sent, 1 received.  \n\n";
+    let decoded = chat_of(text);
+    let models: Vec<_> = decoded.of("llm_response").iter().map(|row| row["model"].clone()).collect();
+    assert_eq!(models, [json!("gpt-4o"), json!("claude-sonnet-4"), json!("claude-sonnet-4")]);
+    resumes_anywhere(Format::AiderChat, CHAT, text.as_bytes());
+}
+
+#[test]
 fn a_published_transcript_without_headers_is_read_too() {
     let text = "---\nparent: x\n---\n\n> $ aider index.html  \n\n#### add a border  \n\n```css\na.css\n<<<<<<< ORIGINAL\nx\n=======\ny\n>>>>>>> UPDATED\n```\n\n> Applied edit to a.css  \n";
     let decoded = decode(Format::AiderChat, "/x/css.md", text.as_bytes());
