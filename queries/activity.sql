@@ -47,5 +47,5 @@ WHERE true
   AND ts >= $since        -- if since
   AND ts < $until         -- if until
   AND agent = $agent      -- if agent
-  AND project = $project  -- if project
+  AND (project = $project OR ends_with(project, concat('/', $project)))  -- if project
 GROUP BY 1, 2, 3, 4, 5, 6, 7

@@ -24,6 +24,6 @@ WHERE (event_type IN ('tool_use', 'file_read', 'file_write', 'file_modify', 'com
   AND ts >= $since        -- if since
   AND ts < $until         -- if until
   AND agent = $agent      -- if agent
-  AND project = $project  -- if project
+  AND (project = $project OR ends_with(project, concat('/', $project)))  -- if project
 GROUP BY GROUPING SETS ((tool_name, agent), ())
 ORDER BY is_total, calls DESC, tool_name, agent

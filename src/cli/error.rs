@@ -110,6 +110,14 @@ pub enum CliError {
         /// All agents.
         known: Vec<&'static str>,
     },
+    /// More than one project has a name that ends so; what deletes asks for one.
+    #[error("{name} may mean {}; write the whole name", .projects.join(" or "))]
+    ManyProjects {
+        /// What was asked for.
+        name: String,
+        /// All that it may mean.
+        projects: Vec<String>,
+    },
     /// A format that nobody describes.
     #[error("there is no {path:?}{}", hint(.nearest))]
     NoDescription {

@@ -107,7 +107,7 @@ pub struct ReportFilter {
     pub until_us: Option<i64>,
     /// Only this agent.
     pub agent: Option<String>,
-    /// Only this project.
+    /// Only the project of this name, and those whose name ends with it: `shop` is `acme/shop` too.
     pub project: Option<String>,
 }
 

@@ -49,5 +49,10 @@ pub(in super::super) fn run(
         OutputError::Io { source } => CliError::Output { source },
         other => CliError::failed("writing the report", other),
     })?;
+    if shown == 0
+        && let Some(project) = &args.project
+    {
+        super::projects::tell_unknown(settings, project, streams)?;
+    }
     Ok(if shown == 0 { Outcome::Nothing } else { Outcome::Done })
 }

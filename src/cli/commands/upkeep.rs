@@ -116,6 +116,9 @@ pub(in super::super) fn prune(
     let plan = PrunePlan {
         before_us: when(settings, streams.now_us, "--before", Edge::Before, args.before.as_deref())?,
         sessions: args.session.clone(),
+        #[cfg(feature = "query")]
+        projects: super::projects::resolved(settings, &args.project, streams)?,
+        #[cfg(not(feature = "query"))]
         projects: args.project.clone(),
         dry_run: !args.yes,
     };
