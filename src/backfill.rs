@@ -14,6 +14,7 @@ use crate::pipeline::{
     CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, is_untidy,
     limits_for, now_us, repositories, retain, survey, tidy, walk,
 };
+use crate::schema::Folders;
 
 /// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
 const WORTH_A_COMMIT_BYTES: u64 = 4 << 20;
@@ -36,10 +37,11 @@ pub struct Report {
 /// What is written into every row of this machine.
 #[must_use]
 pub fn stamp(settings: &Settings) -> Stamp {
+    let other = settings.other_machine.as_deref().filter(|name| *name != settings.machine_id);
     Stamp {
         machine_id: settings.machine_id.as_str().into(),
         user_name: settings.user_name.as_str().into(),
-        folders: repositories(&settings.places.home),
+        folders: other.map_or_else(|| repositories(&settings.places.home), Folders::of_machine),
         zone: settings.log_zone,
     }
 }

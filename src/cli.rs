@@ -33,7 +33,8 @@ use args::{Arguments, Command};
 pub use error::CliError;
 pub use progress::Progress;
 pub use wire::{
-    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, OnProgress, PrunePlan, Pruned, Unreadable,
+    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, Looked, OnProgress, PlaceState,
+    PrunePlan, Pruned, Unreadable,
 };
 #[cfg(feature = "query")]
 pub use wire::{ExportPlan, Exported, Layout, QueryPlan, Screen, Shown};

@@ -142,6 +142,8 @@ pub struct Settings {
     pub log_zone: Option<chrono_tz::Tz>,
     /// Machine id: first 16 hex digits of SHA-256 of `hostname-username-os`, then `-hostname-os`.
     pub machine_id: String,
+    /// The machine that the logs are of, when it is another than this.
+    pub other_machine: Option<String>,
     /// Operating-system user.
     pub user_name: String,
     /// Accept a home on a network file system.
@@ -206,6 +208,7 @@ impl Settings {
             timezone,
             log_zone: zone::of_machine(env),
             machine_id: machine::id(&env.hostname, &user_name, env.os),
+            other_machine: None,
             user_name,
             unsafe_network_fs: overrides.unsafe_network_fs,
             retention: file.retention,
@@ -237,6 +240,7 @@ impl Settings {
             timezone: "UTC".to_owned(),
             log_zone: None,
             machine_id: machine::id("localhost", "nobody", Os::current()),
+            other_machine: None,
             user_name: "nobody".to_owned(),
             unsafe_network_fs: false,
             retention: None,

@@ -33,7 +33,7 @@ pub use classify::{Found, classify, classify_change};
 pub use explicit::{explicit, explicit_mapped};
 pub use links::{Elsewhere, Followed};
 pub use mapped::{is_named_like, mapped_roots};
-pub use note::Note;
+pub use note::{Note, told};
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use projects::{named_projects, project_roots};

@@ -44,16 +44,16 @@ mod links;
 mod live;
 #[path = "it/output.rs"]
 mod output;
-#[path = "it/retention.rs"]
-mod retention;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[path = "it/screen.rs"]
-mod screen;
 #[cfg(unix)]
 #[path = "it/places.rs"]
 mod places;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/retention.rs"]
+mod retention;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "it/screen.rs"]
+mod screen;
 #[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;

@@ -147,7 +147,7 @@ pub(super) struct IngestArgs {
 Examples:
   devlog backfill
   devlog backfill --agent codex --since 2026-10
-  devlog backfill --agent claude --path /mnt/old-laptop/.claude
+  devlog backfill --path /mnt/old-laptop/.claude --machine old-laptop
   devlog backfill --dry-run          what would be read
 
 Interrupted, it goes on where it stopped when it is run again.")]
@@ -155,9 +155,12 @@ pub(super) struct BackfillArgs {
     /// Only this agent; may be given several times
     #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
-    /// Read this file or folder instead of the places the agent uses
-    #[arg(short, long, value_name = "PATH", requires = "agent", value_hint = ValueHint::AnyPath)]
+    /// Read this file or folder instead of the places that agents use
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(super) path: Option<PathBuf>,
+    /// The logs are of another machine: its name, for the column machine_id
+    #[arg(long, value_name = "NAME", requires = "path", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) machine: Option<String>,
     /// Only files changed at or after this: 2026-11-01, 2026-11, 7d, yesterday
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
@@ -242,7 +245,7 @@ pub(super) struct ReportArgs {
     /// Only this agent
     #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Option<String>,
-    /// Only this project
+    /// Only this project; the end of its name will do: shop for acme/shop
     #[arg(short, long, value_name = "PROJECT")]
     pub(super) project: Option<String>,
     /// Print rows as JSON
@@ -446,7 +449,7 @@ pub(super) struct PruneArgs {
     /// Rows of this session; may be given several times
     #[arg(long, value_name = "ID")]
     pub(super) session: Vec<String>,
-    /// Rows of this project; may be given several times
+    /// Rows of this project, named so that one is meant; may be given several times
     #[arg(long, value_name = "PROJECT")]
     pub(super) project: Vec<String>,
     /// Take rows again that were pruned before, from logs that still hold them

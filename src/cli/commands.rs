@@ -5,7 +5,10 @@ mod collect;
 mod demo;
 #[cfg(feature = "query")]
 mod export;
+mod looked;
 mod meta;
+#[cfg(feature = "query")]
+mod projects;
 #[cfg(feature = "query")]
 mod query;
 #[cfg(feature = "query")]
@@ -85,8 +88,9 @@ fn when(
 /// `path` with the user's home shortened to `~`.
 fn short_path(settings: &Settings, path: &Path) -> String {
     match path.strip_prefix(&settings.places.home) {
-        Ok(rest) if !rest.as_os_str().is_empty() => format!("~/{}", rest.display()),
-        _ => path.display().to_string(),
+        Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
+        Ok(rest) => format!("~/{}", rest.display()),
+        Err(_) => path.display().to_string(),
     }
 }
 

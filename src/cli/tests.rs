@@ -47,6 +47,7 @@ fn what_is_right_parses_and_what_is_wrong_does_not() {
         "ingest",
         "ingest --once -vv",
         "backfill --agent claude --agent codex --since 7d --until 2026-11-01 --jobs 4 --dry-run",
+        "backfill --path /old --machine box",
         "backfill --agent codex --path /old",
         "--home /h --lake /l --memory 1GiB --timezone UTC status --json",
         "status --home /h",
@@ -74,7 +75,7 @@ fn what_is_right_parses_and_what_is_wrong_does_not() {
     ];
     let wrong = [
         "frobnicate",
-        "backfill --path /old",
+        "backfill --machine box",
         "backfill --jobs 0",
         "status -v -q",
         "status --memory lots",

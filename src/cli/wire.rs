@@ -10,6 +10,7 @@ mod answer;
 mod export;
 mod ingest;
 mod lake;
+mod looked;
 #[cfg(feature = "query")]
 mod memory;
 #[cfg(unix)]
@@ -65,6 +66,19 @@ pub struct BackfillPlan {
     pub jobs: Option<u16>,
     /// Find and measure only.
     pub dry_run: bool,
+    /// The machine that the logs are of, when it is not this one.
+    pub machine: Option<String>,
+}
+
+/// A log that would be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Planned {
+    /// Whose log it is.
+    pub agent: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes that are new.
+    pub bytes: u64,
 }
 
 /// One query.
@@ -246,6 +260,8 @@ pub struct AgentFound {
     pub usage: &'static str,
     /// What is there and cannot be read at all.
     pub unreadable: Vec<Unreadable>,
+    /// Where it was looked for, and what was there.
+    pub looked: Vec<Looked>,
 }
 
 impl AgentFound {
@@ -294,7 +310,11 @@ pub(super) struct Backfilled {
     pub notes: Vec<String>,
     /// The lake has many small files: merging them makes queries faster.
     pub is_untidy: bool,
+    /// Of a dry run, the logs that would be read, oldest first.
+    pub planned: Vec<Planned>,
 }
+
+pub use looked::{Looked, State as PlaceState};
 
 pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]

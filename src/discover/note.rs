@@ -1,5 +1,6 @@
 //! Why a place was not read.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,4 +100,40 @@ impl Note {
             | Self::Skipped { path, .. } => path,
         }
     }
+}
+
+/// What these notes say, one line each; what was skipped below a folder in one line, however much it was.
+#[must_use]
+pub fn told(notes: &[Note]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let (mut others, mut unknown) = (BTreeMap::<&str, u64>::new(), Vec::new());
+    for note in notes {
+        match note {
+            Note::Skipped { reason: Unknown::Companion, .. } => {}
+            Note::Skipped { reason: Unknown::OtherAgent { format }, .. } => {
+                *others.entry(format.agent()).or_default() += 1;
+            }
+            Note::Skipped { .. } => unknown.push(note),
+            _ => lines.push(note.to_string()),
+        }
+    }
+    let counted = |count: u64| if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") };
+    match unknown[..] {
+        [] => {}
+        [note] => lines.push(note.to_string()),
+        [Note::Skipped { path, reason }, ..] => {
+            let count = counted(unknown.len() as u64);
+            lines.push(format!("{count} no logs of a known agent, such as {path:?}: {reason}"));
+        }
+        _ => {}
+    }
+    if !others.is_empty() {
+        let all: Vec<String> = others.iter().map(|(agent, count)| format!("{agent} {count}")).collect();
+        let count = counted(others.values().sum());
+        lines.push(format!(
+            "{count} of other agents than those asked for ({}); without --agent all are read",
+            all.join(", ")
+        ));
+    }
+    lines
 }

@@ -80,9 +80,9 @@ impl Survey {
         &self.project_roots
     }
 
-    /// Paths of the files to read with the bytes to read of each, oldest file first.
-    pub fn plan(&self) -> impl Iterator<Item = (&Path, u64)> {
-        self.jobs.iter().map(|j| (j.path.as_path(), unread(j)))
+    /// Agents and paths of the files to look at with the bytes to read of each, oldest file first.
+    pub fn plan(&self) -> impl Iterator<Item = (&str, &Path, u64)> {
+        self.jobs.iter().map(|job| (&*job.agent, job.path.as_path(), unread(job)))
     }
 }
 

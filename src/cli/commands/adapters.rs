@@ -77,6 +77,7 @@ pub(super) fn render(
         }
         answer(streams, &format!("not found on this machine: {}", absent.join(", ")))?;
     }
+    super::looked::render(settings, &agents, chosen, streams)?;
     for unreadable in agents.iter().flat_map(|agent| &agent.unreadable) {
         let path = short_path(settings, &unreadable.path);
         answer(streams, &format!("not readable: {path}: {}", one_line(&unreadable.why)))?;
@@ -107,6 +108,7 @@ fn as_json(agent: &AgentFound) -> Value {
         "last_at": agent.last_us.and_then(instant),
         "usage": agent.usage,
         "unreadable": unreadable,
+        "looked": agent.looked,
     })
 }
 

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::super::args::{BackfillArgs, IngestArgs};
 use super::super::progress::{self, View, say, summary};
+use super::super::table::{Align, Table};
 use super::super::wire::{self, BackfillPlan, IngestPlan};
 use super::super::{CliError, Outcome, Streams, units};
-use super::{answer, answer_json, tell, when};
+use super::{answer, answer_json, short_path, tell, when};
 use crate::config::{Edge, Settings};
 
 /// Catches up and follows.
@@ -41,6 +42,7 @@ pub(in super::super) fn backfill(
         until_us: when(settings, streams.now_us, "--until", Edge::Until, args.until.as_deref())?,
         jobs: args.jobs,
         dry_run: args.dry_run,
+        machine: args.machine.clone(),
     };
     let mut view = View::new("reading", settings.terminal.stderr, quiet);
     let done = progress::shown(&mut view, streams.err, |on| wire::backfill(settings, &plan, on))?;
@@ -50,6 +52,7 @@ pub(in super::super) fn backfill(
     if args.json {
         answer_json(streams, &as_json(&done, args.dry_run, view.elapsed().as_secs_f64()))?;
     } else if args.dry_run {
+        list(settings, &done.planned, streams)?;
         let read = done.progress;
         let text = format!("{} with {} would be read", units::counted(read.files, "file"), units::bytes(read.bytes));
         answer(streams, &text)?;
@@ -71,9 +74,22 @@ pub(in super::super) fn backfill(
     Ok(if done.stopped { Outcome::Interrupted } else { Outcome::Done })
 }
 
+/// Lists what would be read.
+fn list(settings: &Settings, planned: &[wire::Planned], streams: &mut Streams<'_>) -> Result<(), CliError> {
+    if planned.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&[("agent", Align::Left), ("bytes", Align::Right), ("path", Align::Left)]);
+    for log in planned {
+        table.row([log.agent.clone(), units::count(log.bytes), short_path(settings, &log.path)]);
+    }
+    table.write(streams.out, settings.terminal.columns).map_err(|source| CliError::Output { source })?;
+    answer(streams, "")
+}
+
 fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {
     let read = done.progress;
-    json!({
+    let mut value = json!({
         "dry_run": dry_run,
         "found": done.found,
         "files": read.files,
@@ -85,5 +101,9 @@ fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::
         "events": read.events,
         "rejects": read.rejects,
         "seconds": seconds,
-    })
+    });
+    if dry_run {
+        value["logs"] = json!(done.planned);
+    }
+    value
 }

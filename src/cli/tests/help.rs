@@ -128,7 +128,10 @@ fn help_of_backfill() {
               opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
       -p, --path <PATH>
-              Read this file or folder instead of the places the agent uses
+              Read this file or folder instead of the places that agents use
+
+          --machine <NAME>
+              The logs are of another machine: its name, for the column machine_id
 
           --since <WHEN>
               Only files changed at or after this: 2026-11-01, 2026-11, 7d, yesterday
@@ -151,7 +154,7 @@ fn help_of_backfill() {
     Examples:
       devlog backfill
       devlog backfill --agent codex --since 2026-10
-      devlog backfill --agent claude --path /mnt/old-laptop/.claude
+      devlog backfill --path /mnt/old-laptop/.claude --machine old-laptop
       devlog backfill --dry-run          what would be read
 
     Interrupted, it goes on where it stopped when it is run again.
@@ -349,7 +352,7 @@ fn help_of_prune() {
               Rows of this session; may be given several times
 
           --project <PROJECT>
-              Rows of this project; may be given several times
+              Rows of this project, named so that one is meant; may be given several times
 
           --allow-again
               Take rows again that were pruned before, from logs that still hold them
@@ -546,7 +549,7 @@ fn help_of_report() {
               opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
       -p, --project <PROJECT>
-              Only this project
+              Only this project; the end of its name will do: shop for acme/shop
 
           --json
               Print rows as JSON

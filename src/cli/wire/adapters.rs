@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{AgentFound, Tried, Unreadable};
+use super::{AgentFound, Tried, Unreadable, looked};
 use crate::adapters::{Line, SourceInfo, mapped};
 use crate::backfill;
 use crate::cli::CliError;
@@ -30,10 +30,17 @@ pub(in crate::cli) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, C
     }
     let places = roots(&settings.places);
     for root in places.iter().chain(&mapped_roots(&settings.own.mappings)).chain(survey.project_roots()) {
-        place(named(&mut all, root.agent), root);
+        let agent = named(&mut all, root.agent);
+        place(agent, root);
+        looked::look(agent, root);
     }
     for position in outlook(&survey, &core.positions()) {
-        count(named(&mut all, &position.agent), &position);
+        let agent = named(&mut all, &position.agent);
+        count(agent, &position);
+        looked::count(agent, &position);
+    }
+    for note in &survey.notes {
+        all.values_mut().for_each(|agent| looked::note(agent, note));
     }
     for unreadable in unreadable(settings) {
         named(&mut all, &unreadable.agent).unreadable.push(unreadable);
@@ -106,25 +113,33 @@ fn unreadable(settings: &Settings) -> Vec<Unreadable> {
 /// Replaces what the positions tell by what the rows in the lake tell.
 #[cfg(feature = "query")]
 fn ask_lake(settings: &Settings, all: &mut BTreeMap<String, AgentFound>) {
-    use arrow::array::AsArray;
+    use arrow::array::{Array, AsArray};
     use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
-    let sql = "SELECT agent, count(DISTINCT session_id) AS sessions, min(ts) AS first_at, max(ts) AS last_at \
-               FROM events GROUP BY 1";
+    // A time that no record has, but only its file, is none of the agent's.
+    let sql = "SELECT agent, count(DISTINCT session_id) AS sessions, \
+               min(ts) FILTER (WHERE ts_source <> 'inferred') AS first_at, \
+               max(ts) FILTER (WHERE ts_source <> 'inferred') AS last_at, count(*) AS rows FROM events GROUP BY 1";
     let plan = super::QueryPlan { sql: sql.to_owned(), sync: false, ..super::QueryPlan::default() };
     let answer = match super::answer::rows(settings, &plan, &mut |_| {}) {
         Ok(answer) => answer,
         Err(error) => return tracing::warn!("sessions and times are those of the files: {error}"),
     };
+    for agent in all.values_mut() {
+        (agent.first_us, agent.last_us, agent.rows) = (None, None, 0);
+    }
     for batch in answer.filter_map(Result::ok) {
         let time = |i: usize| batch.column(i).as_primitive_opt::<TimestampMicrosecondType>();
         let columns =
             (batch.column(0).as_string_view_opt(), batch.column(1).as_primitive_opt::<Int64Type>(), time(2), time(3));
         let (Some(agents), Some(sessions), Some(first), Some(last)) = columns else { return };
+        let Some(rows) = batch.column(4).as_primitive_opt::<Int64Type>() else { return };
         for (i, name) in agents.iter().enumerate() {
             let agent = named(all, name.unwrap_or_default());
             agent.sessions = u64::try_from(sessions.value(i)).ok();
-            (agent.first_us, agent.last_us) = (Some(first.value(i)), Some(last.value(i)));
+            let known = |times: &arrow::array::TimestampMicrosecondArray| times.is_valid(i).then(|| times.value(i));
+            (agent.first_us, agent.last_us) = (known(first), known(last));
+            agent.rows = u64::try_from(rows.value(i)).unwrap_or_default();
         }
     }
 }

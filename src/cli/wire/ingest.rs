@@ -11,6 +11,7 @@ use super::{BackfillPlan, IngestPlan, OnProgress};
 use crate::backfill;
 use crate::cli::{CliError, Progress, signals};
 use crate::config::Settings;
+use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
     self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Survey, Tally, limits_for, now_us,
@@ -101,13 +102,21 @@ pub(in crate::cli) fn backfill(
         let core = backfill::open_reader(settings).map_err(|e| CliError::failed("reading the lake", e))?;
         let found = backfill::look_around(settings, &scope, &core);
         let progress = Progress { files: found.files() as u64, bytes: found.bytes, ..Progress::default() };
-        let notes = found.notes.iter().map(ToString::to_string).collect();
-        let found = found.found;
-        return Ok(super::Backfilled { progress, found, failed: 0, stopped: false, notes, is_untidy: false });
+        let plan = found.plan().filter(|(_, path, _)| path.exists());
+        let planned = plan.map(|(agent, path, bytes)| super::Planned { agent: agent.into(), path: path.into(), bytes });
+        return Ok(super::Backfilled {
+            progress,
+            found: found.found,
+            notes: told(&found.notes),
+            planned: planned.collect(),
+            ..super::Backfilled::default()
+        });
     }
     let progress = Arc::new(pipeline::Progress::default());
     on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
     let (core, found) = writer(settings, &scope)?;
+    let own = Settings { other_machine: plan.machine.clone(), ..settings.clone() };
+    let settings = &own;
     let report = watched(&progress, on, || {
         backfill::run(settings, &core, &scope, found, How { workers: workers(plan.jobs), history: true }, &progress)
             .map_err(|source| CliError::failed("reading the logs", source))
@@ -117,8 +126,9 @@ pub(in crate::cli) fn backfill(
         found: report.found,
         failed: report.caught_up.failed,
         stopped: progress.stopped(),
-        notes: report.notes.iter().map(ToString::to_string).collect(),
+        notes: told(&report.notes),
         is_untidy: report.is_untidy,
+        planned: Vec::new(),
     })
 }
 

@@ -48,7 +48,7 @@ impl Home {
 
     fn to_read(&self, survey: &Survey) -> Vec<String> {
         let below = |path: &Path| path.strip_prefix(self.0.path()).unwrap().to_string_lossy().into_owned();
-        let mut all: Vec<String> = survey.plan().map(|(path, _)| below(path)).collect();
+        let mut all: Vec<String> = survey.plan().map(|(_, path, _)| below(path)).collect();
         all.sort();
         all
     }
