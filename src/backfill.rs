@@ -1,23 +1,39 @@
 //! The same pipeline over history.
 //!
 //! - [`run`] reads everything in scope and makes it durable
-//! - [`refresh`] is what a query does first: it reads what is new, and leaves a small amount in
-//!   memory instead of paying for a commit
+//! - [`refresh`] is what a query does first: it reads what is new and stores it, a small amount beside the
+//!   tables instead of paying for a commit
 //! - both are `survey` → `catch_up` → flush over one [`Core`]; there is no second path
+
+mod refreshed;
 
 use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::discover::Note;
-use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport};
+use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport, StagedFile};
 use crate::pipeline::{
     CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, is_untidy,
     limits_for, now_us, repositories, retain, survey, tidy, walk,
 };
 use crate::schema::Folders;
 
-/// A catch-up of fewer bytes is not worth a file: its rows stay in memory, the next one reads them again.
-const WORTH_A_COMMIT_BYTES: u64 = 4 << 20;
+pub use refreshed::{Lacking, Refreshed};
+
+/// A catch-up of fewer bytes is held in memory whole, and stored at its end.
+const IN_MEMORY_BYTES: u64 = 4 << 20;
+
+/// Rows of this size are committed; fewer are staged ...
+const STAGED_BYTES: usize = 512 << 10;
+
+/// ... for this long at most: other programs read the tables.
+const STAGED_US: i64 = 3_600_000_000;
+
+/// So often a catch-up begins again because another process was faster.
+const TRIES: u32 = 3;
+
+/// Why rows are not stored when that was of no use.
+const BUSY: &str = "other devlogs go on storing theirs; the next one stores these too";
 
 /// What a backfill came to.
 #[derive(Debug, Default)]
@@ -57,9 +73,17 @@ pub fn scope(settings: &Settings) -> Scope {
 /// # Errors
 ///
 /// When another process writes it, or it cannot be written.
-pub fn open_writer(settings: &Settings) -> Result<Core, LakeError> {
+pub fn open_writer(settings: &Settings) -> Result<Core, PipelineError> {
     let lake = Lake::open(lake_options(settings))?;
-    Ok(Core::writing(lake, CoreOptions::for_budget(settings.memory_bytes)))
+    let staged = lake.staged()?;
+    let core = Core::writing(lake, CoreOptions::for_budget(settings.memory_bytes));
+    if let Some(staged) = staged {
+        // Before anything else is committed: what is staged belongs to the newest commit.
+        core.restore(staged)?;
+        core.flush()?;
+        core.upkeep(Lake::unstage)?;
+    }
+    Ok(core)
 }
 
 fn lake_options(settings: &Settings) -> LakeOptions {
@@ -84,9 +108,30 @@ pub fn restore_quarantine(settings: &Settings) -> Result<RestoreReport, LakeErro
 /// # Errors
 ///
 /// When it cannot be read.
-pub fn open_reader(settings: &Settings) -> Result<Core, LakeError> {
+pub fn open_reader(settings: &Settings) -> Result<Core, PipelineError> {
+    let staged = StagedFile::read(&settings.lake)?;
     let snapshot = Lake::read(&settings.lake)?;
-    Ok(Core::reading(snapshot, CoreOptions::for_budget(settings.memory_bytes)))
+    let core = Core::reading(snapshot, CoreOptions::for_budget(settings.memory_bytes));
+    if let Some(staged) = staged {
+        core.restore(staged)?;
+    }
+    Ok(core)
+}
+
+/// Commits what is staged, so that the tables show it: before other programs, or a copy of the tables, are to.
+/// Nothing happens when nothing is, or while another process writes the lake.
+///
+/// # Errors
+///
+/// When the lake cannot be read or written.
+pub fn commit_staged(settings: &Settings) -> Result<(), PipelineError> {
+    if StagedFile::read(&settings.lake)?.is_none() {
+        return Ok(());
+    }
+    match open_writer(settings) {
+        Ok(_) | Err(PipelineError::Lake(LakeError::Locked { .. })) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Finds what `scope` means and what of it is new to `core`.
@@ -103,8 +148,8 @@ pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> Survey {
 pub fn open_and_look(
     settings: &Settings,
     scope: &Scope,
-    open: impl FnOnce(&Settings) -> Result<Core, LakeError>,
-) -> Result<(Core, Survey), LakeError> {
+    open: impl FnOnce(&Settings) -> Result<Core, PipelineError>,
+) -> Result<(Core, Survey), PipelineError> {
     let (core, walked) = std::thread::scope(|threads| {
         let walk = threads.spawn(|| walk(&settings.places, scope));
         (open(settings), walk.join())
@@ -130,6 +175,9 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
     let before = durable_rows(core);
+    if !how.shown {
+        found.without_open();
+    }
     let caught_up = read(settings, core, scope, &mut found, how, progress)?;
     core.flush()?;
     let stored = durable_rows(core).saturating_sub(before);
@@ -179,62 +227,100 @@ fn read(
     Ok(total)
 }
 
-/// Reads what is new and returns a core that shows it together with the lake.
+/// Reads what is new and returns a core that shows it together with the lake, and what it does not show.
 ///
-/// Much is made durable; little stays in memory. While another process writes the lake, and when it
-/// cannot be written, the answer shows what is committed; `told` hears why.
+/// What is shown as settled is durable when this returns: much of it in the tables, a little staged beside
+/// them. Where that cannot be, because another process writes the lake or it cannot be written, little is
+/// shown all the same, and of much only what is committed.
 ///
 /// # Errors
 ///
-/// When the lake cannot be read, or written for another reason than that somebody else does, that it may
-/// not, or that the disk is full.
-pub fn refresh(
+/// When the lake cannot be read, or much cannot be written for another reason than that somebody else does,
+/// that it may not, or that the disk is full.
+pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Result<Refreshed, PipelineError> {
+    let scope = scope(settings);
+    let mut tries = 0;
+    loop {
+        let (mut reader, mut found) = open_and_look(settings, &scope, open_reader)?;
+        if found.files() == 0 {
+            return Ok(refreshed(reader, found, CaughtUp::default()));
+        }
+        if found.bytes > IN_MEMORY_BYTES {
+            return refresh_much(settings, &scope, found, workers, progress);
+        }
+        let done = read(settings, &reader, &scope, &mut found, How { workers, history: true, shown: true }, progress)?;
+        match store(settings, &mut reader) {
+            Ok(true) => return Ok(refreshed(reader, found, done)),
+            Ok(false) if tries < TRIES => tries += 1,
+            stored => {
+                let mut shown = refreshed(reader, found, done);
+                shown.unstored = Some(stored.err().map_or_else(|| BUSY.to_owned(), |error| error.to_string()));
+                return Ok(shown);
+            }
+        }
+    }
+}
+
+/// The same for more than is held in memory: the lake is written while the logs are read.
+fn refresh_much(
     settings: &Settings,
+    scope: &Scope,
+    found: Survey,
     workers: usize,
     progress: &Progress,
-    mut told: impl FnMut(&str),
-) -> Result<Arc<Core>, PipelineError> {
-    let scope = scope(settings);
-    let (reader, mut found) = open_and_look(settings, &scope, open_reader)?;
-    if found.files() == 0 {
-        return Ok(Arc::new(reader));
-    }
-    if found.bytes <= WORTH_A_COMMIT_BYTES {
-        let how = How { workers, history: false };
-        read(settings, &reader, &scope, &mut found, how, progress)?;
-        return Ok(Arc::new(reader));
-    }
-    let written = open_writer(settings).map_err(PipelineError::from).and_then(|core| {
+) -> Result<Refreshed, PipelineError> {
+    let written = open_writer(settings).and_then(|core| {
         // Somebody may have committed between the two looks.
-        let mut found = look_around(settings, &scope, &core);
-        read(settings, &core, &scope, &mut found, How { workers, history: true }, progress)?;
+        let mut found = look_around(settings, scope, &core);
+        let done = read(settings, &core, scope, &mut found, How { workers, history: true, shown: true }, progress)?;
         core.flush()?;
         put_away(settings, &core, true)?;
-        Ok(Arc::new(core))
+        Ok(refreshed(core, found, done))
     });
     match written {
         Err(PipelineError::Lake(error)) => {
-            let why = instead(&error).ok_or(error)?;
-            told(&why);
+            let why = Lacking::of(&error).ok_or(error)?;
             // Some of it may have been committed before the disk was full.
-            Ok(Arc::new(open_reader(settings)?))
+            let mut shown = refreshed(open_reader(settings)?, found, CaughtUp::default());
+            shown.lacking.insert(0, why);
+            Ok(shown)
         }
         other => other,
     }
 }
 
-/// Why a query is answered without what is new; `None` for errors that it must not hide.
-fn instead(error: &LakeError) -> Option<String> {
-    match error {
-        LakeError::Locked { pid, .. } => {
-            let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            Some(format!(
-                "another devlog{who} is reading the logs at this moment: the answer shows what it has committed"
-            ))
-        }
-        LakeError::NotWritable { .. } | LakeError::DiskFull { .. } => {
-            Some(format!("the answer shows what was committed before: {error}"))
-        }
-        _ => None,
+/// Makes durable what `core`, which was opened for reading, has read. Little is staged; what is more, or has
+/// been staged for long, is committed, and so are the first rows of a lake. False when another process has
+/// stored something meanwhile.
+fn store(settings: &Settings, core: &mut Core) -> Result<bool, PipelineError> {
+    if !core.has_news() {
+        return Ok(true);
     }
+    let age_us = core.gathered_since_us().map_or(0, |since_us| now_us().saturating_sub(since_us));
+    let is_little = core.ring_bytes() <= STAGED_BYTES && (0..STAGED_US).contains(&age_us);
+    if is_little && core.snapshot().version.is_some() {
+        return Ok(core.stage()?);
+    }
+    if !core.adopt(Lake::open(lake_options(settings))?)? {
+        return Ok(false);
+    }
+    core.flush()?;
+    core.upkeep(Lake::unstage)?;
+    put_away(settings, core, true)?;
+    Ok(true)
+}
+
+/// What `core` shows after what was `found` was read as far as `done` says.
+fn refreshed(core: Core, found: Survey, done: CaughtUp) -> Refreshed {
+    let mut shown = Refreshed { core: Arc::new(core), lacking: Vec::new(), unstored: None, notes: Vec::new() };
+    shown.take_notes(found.notes);
+    let failed = shown.core.positions().into_values().filter(|source| !source.missing);
+    let failed = failed.filter_map(|source| Some((source.path.clone(), source.last_error.clone()?)));
+    let mut failed: Vec<(String, String)> = failed.collect();
+    failed.sort_unstable();
+    shown.lacking.extend(failed.into_iter().map(|(path, why)| Lacking::Log { path, why }));
+    if done.waiting > 0 {
+        shown.lacking.push(Lacking::Stopped { files: done.waiting });
+    }
+    shown
 }

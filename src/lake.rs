@@ -7,6 +7,7 @@
 //! ```text
 //! <root>/                      0700, all files 0600
 //!   .lock                      held by the one writer; its process id
+//!   staged                     a few rows on top of the newest commit, which the next one takes in
 //!   .state/checkpoint-<v>      copy of all that the log says up to <v>; may be deleted
 //!   .state/ids/part-<id>       copy of some bits of a file's ids; may be deleted
 //!   .quarantine/               what was taken out of the way: damaged files, and what a rebuild replaced
@@ -60,6 +61,7 @@ mod rewrite;
 mod settings;
 mod sieve;
 mod snapshot;
+mod staged;
 mod state;
 mod stats;
 mod vacuum;
@@ -87,5 +89,6 @@ pub use prune::{AllowReport, PruneFilter, PruneReport, pruned_rows};
 pub use rebuild::{LeftOut, RebuildReport, rebuild_from_footers};
 pub use restore::{RestoreReport, restore_quarantine};
 pub use snapshot::Snapshot;
+pub use staged::{Staged, StagedFile, StagedStamp, stage};
 pub use vacuum::VacuumReport;
 pub use writer::{NewPart, Range};

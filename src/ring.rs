@@ -94,7 +94,7 @@ type ById<V> = HashMap<EventId, V, BuildHasherDefault<IdHasher>>;
 pub type IdSet = HashSet<EventId, BuildHasherDefault<IdHasher>>;
 
 /// Rows of one append, already checked against the durable ones.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Arrival {
     /// The rows.
     pub rows: RowBatch,
@@ -108,7 +108,7 @@ pub struct Arrival {
     pub positions: Vec<SourcePosition>,
     /// Which rows came from which source, ascending.
     pub spans: Vec<Span>,
-    /// Memory the rows take.
+    /// Memory the rows of `events` take.
     pub bytes: usize,
 }
 
@@ -171,6 +171,7 @@ impl Ring {
             self.open.positions.insert(position.id, Arc::new(position));
         }
         if rows.rejects.num_rows() > 0 {
+            self.open.bytes += rows.rejects.get_array_memory_size();
             self.open.rejects.push(rows.rejects);
         }
         if rows.ids.len() > dropped.len() {
@@ -262,13 +263,13 @@ impl Ring {
         self.segments().flat_map(|s| s.positions.iter().map(|(id, p)| (*id, Arc::clone(p))))
     }
 
-    /// Memory taken by settled rows, sealed or not.
+    /// Memory taken by settled rows and refused lines, sealed or not.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.open.bytes + self.sealed.iter().map(|s| s.bytes).sum::<usize>()
     }
 
-    /// Memory taken by rows that are not sealed.
+    /// Memory taken by those that are not sealed.
     #[must_use]
     pub const fn open_bytes(&self) -> usize {
         self.open.bytes

@@ -25,6 +25,9 @@ mod folders;
 mod fuzz_replay;
 #[path = "it/guarantees.rs"]
 mod guarantees;
+#[cfg(unix)]
+#[path = "it/kept.rs"]
+mod kept;
 #[path = "it/lake_conformance.rs"]
 mod lake_conformance;
 #[path = "it/lake_crash.rs"]

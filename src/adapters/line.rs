@@ -1,7 +1,10 @@
 //! One line of JSON as a tape.
 //!
 //! simd-json parses in place, so the line is copied into a reused buffer first: the original bytes
-//! stay for rejects, and for lines that hold more than one value.
+//! stay for rejects, and for lines that hold more than one value. The buffers belong to the thread that
+//! decodes, not to the decoder: thousands of logs may be followed at once.
+
+use std::cell::RefCell;
 
 use simd_json::{Buffers, INPUT_PADDING, Tape};
 
@@ -14,11 +17,19 @@ pub const MAX_DEPTH: usize = 128;
 /// Buffers above this size are given back after the line that needed them.
 const KEEP_BYTES: usize = 4 * 1024 * 1024;
 
-/// Parses lines, reusing its buffers.
-pub struct Parser {
+/// Parses lines, with buffers of the thread it is on.
+#[derive(Debug, Default)]
+pub struct Parser(());
+
+/// What parsing needs, used again for the next line on the same thread.
+struct Buffered {
     buffers: Buffers,
     scratch: Vec<u8>,
     tape: Option<Tape<'static>>,
+}
+
+thread_local! {
+    static SPARE: RefCell<Vec<Buffered>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Why a line has no tape.
@@ -39,7 +50,7 @@ pub struct Seen {
     pub replaced: u64,
 }
 
-impl Default for Parser {
+impl Default for Buffered {
     fn default() -> Self {
         Self {
             buffers: Buffers::with_max_depth(64 * 1024, MAX_DEPTH),
@@ -49,9 +60,18 @@ impl Default for Parser {
     }
 }
 
-impl std::fmt::Debug for Parser {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parser").finish_non_exhaustive()
+impl Buffered {
+    /// Those of this thread: a line may be decoded within another.
+    fn take() -> Self {
+        SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps them for the next line, unless they are large.
+    fn put_back(self) {
+        if self.scratch.capacity() <= KEEP_BYTES {
+            // A thread that ends keeps nothing.
+            SPARE.try_with(|spare| spare.borrow_mut().push(self)).ok();
+        }
     }
 }
 
@@ -70,14 +90,23 @@ impl Parser {
         if line.is_empty() {
             return Ok(Seen::default());
         }
-        let first = match self.one(line, &mut visit) {
+        let mut buffered = Buffered::take();
+        let seen = buffered.each(line, &mut visit);
+        buffered.put_back();
+        seen
+    }
+}
+
+impl Buffered {
+    fn each(&mut self, line: &[u8], visit: &mut impl FnMut(Json<'_, '_>)) -> Result<Seen, Refused> {
+        let first = match self.one(line, visit) {
             Ok(()) => return Ok(Seen { values: 1, replaced: 0 }),
             Err(refused) => refused,
         };
         if first.reason == RejectReason::TooDeep {
             return Err(first);
         }
-        self.repaired(line, first, &mut visit)
+        self.repaired(line, first, visit)
     }
 
     fn one(&mut self, line: &[u8], visit: &mut impl FnMut(Json<'_, '_>)) -> Result<(), Refused> {
@@ -96,16 +125,7 @@ impl Parser {
             Err(error) => Err(refused(&error)),
         };
         self.tape = Some(tape.reset());
-        if self.scratch.capacity() > KEEP_BYTES {
-            self.shrink();
-        }
         outcome
-    }
-
-    fn shrink(&mut self) {
-        self.scratch = Vec::new();
-        self.tape = None;
-        self.buffers = Buffers::with_max_depth(64 * 1024, MAX_DEPTH);
     }
 
     fn repaired(&mut self, line: &[u8], first: Refused, visit: &mut impl FnMut(Json<'_, '_>)) -> Result<Seen, Refused> {

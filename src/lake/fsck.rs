@@ -16,6 +16,7 @@ use super::log::{Found, Log};
 use super::open::state_dir;
 use super::quarantine;
 use super::reader::read_ids;
+use super::staged::{self, StagedFile};
 use super::state::{Files, State};
 use super::vacuum::{files, is_part};
 use super::writer::{RANGES_KEY, Range};
@@ -103,6 +104,7 @@ fn check(root: &Path) -> Result<FsckReport, LakeError> {
     check_ids(root, &state, &mut report)?;
     check_leftovers(root, &state, &mut report)?;
     check_quarantine(root, &state.events, &mut report)?;
+    check_staged(root, &mut report)?;
     Ok(report)
 }
 
@@ -220,6 +222,15 @@ fn check_ids(root: &Path, state: &State, report: &mut FsckReport) -> Result<(), 
         };
         let path = root.join("events").join(paths[other as usize]);
         report.find(true, &path, what, COPIES);
+    }
+    Ok(())
+}
+
+fn check_staged(root: &Path, report: &mut FsckReport) -> Result<(), LakeError> {
+    let path = staged::path(root);
+    if path.symlink_metadata().is_ok() && StagedFile::read(root)?.is_none() {
+        let mend = "nothing: the next writer sets it aside, and what the logs still hold is read again";
+        report.find(false, &path, "the rows beside the tables are damaged", mend);
     }
     Ok(())
 }

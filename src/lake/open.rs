@@ -170,6 +170,12 @@ impl Lake {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// True when `snapshot` is of the newest version.
+    #[must_use]
+    pub fn shows(&self, snapshot: &Snapshot) -> bool {
+        self.snapshot().newest() == snapshot.newest()
+    }
+
     /// Directory of the lake.
     #[must_use]
     pub fn root(&self) -> &Path {

@@ -66,4 +66,9 @@ impl Snapshot {
             pruned: Arc::default(),
         }
     }
+
+    /// The newest commit: its number and the checksum of its entry.
+    pub(crate) fn newest(&self) -> Option<(u64, u32)> {
+        self.version.map(|version| (version, self.entry_crc32c))
+    }
 }

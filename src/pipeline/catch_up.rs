@@ -50,6 +50,8 @@ pub struct How {
     /// True when nobody will look again soon: what an agent has marked as finished, or dated more than
     /// 30 s ago, is settled at the end of its file although more of it may come.
     pub history: bool,
+    /// True when somebody is shown what is still open; otherwise logs that hold nothing else are left alone.
+    pub shown: bool,
 }
 
 /// Reads every file of `survey`, oldest first.
@@ -176,8 +178,21 @@ impl Pass<'_> {
 
     fn one(&self, job: &Job, worker: &mut Worker, buffer: &mut Vec<u8>) -> Result<Outcome, PipelineError> {
         let Self { core, limits, progress, .. } = *self;
-        let mut means = Means { core, progress, worker, buffer, limits, history: self.how.history, live: false };
-        let (outcome, _) = SourceReader::run(job, None, &mut means)?;
+        let mut means = Means {
+            core,
+            progress,
+            worker,
+            buffer,
+            limits,
+            history: self.how.history,
+            shown: self.how.shown,
+            live: false,
+        };
+        let (outcome, reader) = SourceReader::run(job, None, &mut means)?;
+        // Who follows the logs knows then what was shown, whatever becomes of the file meanwhile.
+        if let Some(reader) = reader.filter(|reader| self.how.shown && !self.how.history && reader.is_unfinished()) {
+            core.hand_on(job, reader);
+        }
         if self.is_last && matches!(outcome, Outcome::Later { .. }) {
             mark_failed(job, job.previous.as_deref().cloned(), STILL_WRITTEN, &mut means);
         }

@@ -5,14 +5,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 
+use super::gather::Gathered;
 use super::heap::give_back;
 use super::judge::{Evidence, Load, Verdict, tie};
 use super::retention::Retention;
+use super::source::{Job, SourceReader};
 use super::turns::{Turn, Turns};
 use super::{PipelineError, now_us};
 use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
+
+/// So many open sources are handed on; what is open in others is read again.
+const HANDED_ON: usize = 256;
 
 /// Sizes that bound the memory of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +47,9 @@ impl CoreOptions {
     }
 }
 
-struct Live {
-    ring: Ring,
-    lake: Arc<Snapshot>,
+pub(super) struct Live {
+    pub(super) ring: Ring,
+    pub(super) lake: Arc<Snapshot>,
     /// Segments whose commit failed, oldest first: tried again before anything newer.
     unwritten: VecDeque<Arc<Segment>>,
     /// Number of the segment whose turn it is to be committed.
@@ -85,6 +90,9 @@ pub struct Core {
     born_by_path: Mutex<HashMap<String, i64>>,
     turns: Turns,
     pub(super) retention: Retention,
+    gathered: Mutex<Gathered>,
+    /// Open sources of a catch-up, for whoever follows the logs from there on.
+    open: Mutex<Vec<(Job, SourceReader)>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -134,11 +142,36 @@ impl Core {
             born_by_path: Mutex::default(),
             turns: Turns::default(),
             retention,
+            gathered: Mutex::default(),
+            open: Mutex::default(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Live> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Live> {
         unpoison(self.live.lock())
+    }
+
+    pub(super) fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        unpoison(self.gathered.lock())
+    }
+
+    /// Hands an open source on to whoever follows the logs next.
+    pub(super) fn hand_on(&self, job: &Job, reader: SourceReader) {
+        let mut open = unpoison(self.open.lock());
+        if open.len() < HANDED_ON {
+            open.push((job.clone(), reader));
+        }
+    }
+
+    /// The open sources that were handed on.
+    pub(super) fn handed_on(&self) -> Vec<(Job, SourceReader)> {
+        std::mem::take(&mut *unpoison(self.open.lock()))
+    }
+
+    /// From now on rows are made durable in `lake`, which shows what this core shows.
+    pub(super) fn write_to(&mut self, lake: Lake) {
+        self.known = lake.known();
+        self.lake = Some(lake);
     }
 
     /// Newest and durable rows at this instant.

@@ -16,12 +16,16 @@ use serde::{Deserialize, Serialize};
 use super::anchors::{Anchors, Handed};
 use super::companions::read_companions;
 use super::held::Held;
+use super::leftover::Leftover;
 use super::recent::{Recent, Touched};
-use super::source::{AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_silent, mark_failed, new_position, vanished};
+use super::source::{
+    AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, mark_failed, new_position, vanished,
+};
+use super::worker::Worker;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
-use crate::schema::{Checkpoint, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
+use crate::schema::{Checkpoint, EventId, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
 use crate::watch::{Cursor, Database, DatabaseError, UNTRUSTED, is_untouched};
 
 /// A database whose last change may not have been seen whole is looked at again after this.
@@ -38,6 +42,10 @@ pub struct DatabaseReader {
     held_bytes: usize,
     /// Since when each held record is as it is.
     since: Since,
+    /// Events that are shown as open.
+    shown: Vec<EventId>,
+    /// What was shown as open at the look before.
+    leftover: Option<Leftover>,
 }
 
 /// Hash and time of first sight of the records that are held, by query and row id.
@@ -75,6 +83,10 @@ impl DatabaseReader {
         &self.position
     }
 
+    pub(super) const fn position_mut(&mut self) -> &mut SourcePosition {
+        &mut self.position
+    }
+
     pub(super) fn is_open(&self) -> bool {
         !self.held.is_empty()
     }
@@ -101,6 +113,7 @@ impl DatabaseReader {
                     let settle = |means: &mut Means<'_>| {
                         if let Some(mut kept) = kept {
                             kept.settle(means);
+                            kept.leave(means);
                         }
                     };
                     return Ok((vanished(position, settle, means), None));
@@ -109,10 +122,10 @@ impl DatabaseReader {
             },
         };
         let untouched = known.is_some_and(|k| is_untouched(&k.fingerprint, &stat) && k.last_error.is_none());
-        let silent = is_silent(stat.modified_ns / 1000);
+        let silent = is_silent(stat.modified_ns / 1000, known.and_then(|k| means.seen_us(k)));
         if untouched {
-            let held = known.is_some_and(|k| k.checkpoint.open);
-            if kept.as_ref().is_some_and(|k| !(silent && k.is_open())) {
+            let held = known.is_some_and(|k| k.checkpoint.open && (means.shown || is_due(k, means.seen_us(k))));
+            if kept.as_ref().is_some_and(|k| k.leftover.is_none() && !(silent && k.is_open())) {
                 return Ok((Outcome::Unchanged, kept));
             }
             if !held {
@@ -120,10 +133,13 @@ impl DatabaseReader {
             }
         }
         let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
-        reader.since = kept.map(|kept| kept.since).unwrap_or_default();
+        if let Some(mut kept) = kept {
+            reader.since = std::mem::take(&mut kept.since);
+            reader.leftover = kept.into_leftover(means.worker);
+        }
         match reader.read(job, silent, means)? {
             Ok(outcome) => Ok((outcome, Some(reader))),
-            Err(DatabaseError::Busy) => Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, None)),
+            Err(DatabaseError::Busy) => Ok((Outcome::Later { at_us: now_us() + AGAIN_US }, Some(reader))),
             Err(DatabaseError::Io { source }) => Err(source.into()),
             Err(error) => Ok((mark_failed(job, Some(reader.position), &error.to_string(), means), None)),
         }
@@ -139,7 +155,27 @@ impl DatabaseReader {
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
         let decoder = database_decoder(job.format, info)
             .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::Unsupported, "this build has no decoder for it"))?;
-        Ok(Self { decoder, position, held: Vec::new(), held_bytes: 0, since: Since::new() })
+        let (shown, leftover) = (Vec::new(), None);
+        Ok(Self { decoder, position, held: Vec::new(), held_bytes: 0, since: Since::new(), shown, leftover })
+    }
+
+    /// What is shown as open, now that the database is looked at again.
+    fn into_leftover(self, worker: &Worker) -> Option<Leftover> {
+        let Self { mut decoder, position, held, shown, leftover, .. } = self;
+        let settle = move |rows: &mut Rows| {
+            for held in held {
+                held.with(|record| take(decoder.as_mut(), record, rows));
+            }
+        };
+        leftover.or_else(|| Leftover::new(worker.no_rows(&position), shown, settle))
+    }
+
+    /// Hands out what the database does not hold any more.
+    fn leave(&mut self, means: &mut Means<'_>) {
+        if let Some((rows, counts)) = self.leftover.take().and_then(Leftover::rest) {
+            self.position.counts += counts;
+            means.worker.leave(self.position.id, rows);
+        }
     }
 
     /// Reads what is new. The inner error is about this database; nothing has moved then.
@@ -273,6 +309,9 @@ impl DatabaseReader {
             if means.worker.is_full() {
                 // Durable positions stay where they are until the end of the look.
                 means.worker.close(&mut self.position, means.progress);
+                if let Some(leftover) = &mut self.leftover {
+                    leftover.found(means.worker.rows.ids());
+                }
                 let _turn = means.core.shared_turn();
                 match means.worker.deliver(means.core, means.progress) {
                     Ok(copies) => copies.into_iter().for_each(|(source, n)| self.count_copies(source, n)),
@@ -333,6 +372,20 @@ impl DatabaseReader {
 
     /// Ends the rows of this source for now: position and provisional rows go with them.
     fn finish(&mut self, before: &SourcePosition, means: &mut Means<'_>) {
+        let tail = self.is_open().then(|| {
+            let (held, decoder) = (&self.held, self.decoder.as_mut());
+            means.worker.open_rows(&self.position, |rows| {
+                for record in held {
+                    record.with(|record| decoder.record(record, true, rows));
+                }
+            })
+        });
+        self.shown.extend(tail.iter().flat_map(|rows| rows.ids.iter().copied()));
+        if let Some(leftover) = &mut self.leftover {
+            leftover.found(means.worker.rows.ids());
+            leftover.found(&self.shown);
+        }
+        self.leave(means);
         // A database that was only touched is no reason for a commit.
         let same = SourcePosition {
             fingerprint: before.fingerprint,
@@ -346,13 +399,8 @@ impl DatabaseReader {
         if !means.worker.counts_nothing() || same != *before || self.is_open() {
             means.worker.close(&mut self.position, means.progress);
         }
-        if self.is_open() {
-            let (held, decoder) = (&self.held, self.decoder.as_mut());
-            means.worker.tail(&self.position, |rows| {
-                for record in held {
-                    record.with(|record| decoder.record(record, true, rows));
-                }
-            });
+        if let Some(rows) = tail {
+            means.worker.tail(self.position.id, rows);
         }
     }
 

@@ -90,7 +90,7 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
             tidy(core)
         } else {
             flushed = None;
-            let idle = core.ring_rows() == 0;
+            let idle = core.ring_bytes() == 0;
             let done = core.flush().and_then(|()| retain(core, keep_us)).and_then(|()| tidy(core));
             if !idle {
                 give_back();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::heap::give_back;
 use super::progress::Progress;
-use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
+use super::source::{Job, Means, Outcome, SourceReader, silent_at_us};
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
@@ -108,6 +108,7 @@ impl Follower {
     /// When the last rows cannot be handed to the ring; they are read again at the next start.
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
+        self.take_over();
         // What was needed to catch up is not needed to follow.
         give_back();
         let mut told: Option<(String, Instant)> = None;
@@ -140,6 +141,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            shown: true,
             live: true,
         };
         for (_, reader) in self.kept.values_mut() {
@@ -160,6 +162,17 @@ impl Follower {
         self.registry = Registry::default();
         for position in self.positions.values() {
             self.registry.put(position, Path::new(&position.path));
+        }
+    }
+
+    /// Goes on with what a catch-up has left open.
+    fn take_over(&mut self) {
+        for (job, mut reader) in self.core.handed_on() {
+            let Some(position) = self.positions.get(&reader.position().id) else { continue };
+            if reader.stands_at(position) {
+                self.later.insert((silent_at_us(position), job.path.clone()));
+                self.kept.insert(job.path.clone(), (job, reader));
+            }
         }
     }
 
@@ -258,6 +271,7 @@ impl Follower {
             buffer: &mut self.buffer,
             limits: self.options.limits,
             history: false,
+            shown: true,
             live: true,
         };
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
@@ -278,7 +292,7 @@ impl Follower {
         self.positions.insert(position.id, position);
         if reader.is_unfinished() || reader.asks_again() {
             // Once it is silent all has been done that can be until it changes.
-            let quiet_us = reader.position().fingerprint.modified_ns / 1000 + SILENCE_US;
+            let quiet_us = silent_at_us(reader.position());
             if quiet_us > now_us() {
                 self.later.insert((quiet_us, job.path.clone()));
             }

@@ -21,7 +21,7 @@ pub struct Load {
     pub positions: Vec<SourcePosition>,
     /// What the sources' agents may still change, shown until the next load of the source.
     pub tails: Vec<(SourceId, RowBatch)>,
-    /// Memory the rows take.
+    /// Memory the rows of `events` take.
     pub bytes: usize,
 }
 

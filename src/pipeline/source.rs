@@ -66,8 +66,18 @@ pub(super) struct Means<'a> {
     /// These are logs of the past, and this is the only look at them: what an agent has marked as
     /// finished is settled at the end of the file, instead of waiting for what may follow.
     pub(super) history: bool,
+    /// Somebody is shown what is still open.
+    pub(super) shown: bool,
     /// The logs are followed as they grow; otherwise this look is for somebody who waits for it.
     pub(super) live: bool,
+}
+
+impl Means<'_> {
+    /// When a change of the source at `position` was seen last; `None` in history, which nobody is writing.
+    pub(super) fn seen_us(&self, position: &SourcePosition) -> Option<i64> {
+        let never = position.read_at_us == 0;
+        (!self.history).then(|| if never { now_us() } else { position.read_at_us })
+    }
 }
 
 /// Why reading stopped: this file only, or everything.
@@ -149,6 +159,16 @@ impl SourceReader {
         }
     }
 
+    /// True when it stands at `position`, whose counts it takes over: copies are known to the core only.
+    pub(super) fn stands_at(&mut self, position: &SourcePosition) -> bool {
+        let own = match self {
+            Self::Stream(reader) => reader.position_mut(),
+            Self::Database(reader) => reader.position_mut(),
+        };
+        own.counts = position.counts;
+        own == position
+    }
+
     /// Hands out what its agent has marked as finished: nobody will look again soon.
     pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
         if let Self::Stream(reader) = self {
@@ -165,8 +185,32 @@ impl SourceReader {
     }
 }
 
-pub(super) fn is_silent(modified_us: i64) -> bool {
-    now_us().saturating_sub(modified_us) >= SILENCE_US
+/// True when nobody has written for a while to a file with this time. One that is ahead of the clock does not
+/// tell when that was: what counts then is when a change was seen last, `seen_us`.
+pub(super) fn is_silent(modified_us: i64, seen_us: Option<i64>) -> bool {
+    let now_us = now_us();
+    let since_us = if is_ahead(modified_us, now_us) { seen_us.unwrap_or(i64::MIN) } else { modified_us };
+    now_us.saturating_sub(since_us) >= SILENCE_US
+}
+
+/// When the source at `position` will have been silent for long enough if nobody writes to it.
+pub(super) fn silent_at_us(position: &SourcePosition) -> i64 {
+    let modified_us = position.fingerprint.modified_ns / 1000;
+    let since_us = if is_ahead(modified_us, now_us()) { position.read_at_us } else { modified_us };
+    since_us.saturating_add(SILENCE_US)
+}
+
+fn is_ahead(modified_us: i64, now_us: i64) -> bool {
+    modified_us.saturating_sub(now_us) > SILENCE_US
+}
+
+/// True when the source at `position`, in which something is open or torn, was looked at last before its agent
+/// had been silent for long enough: a further look may settle it.
+pub(super) fn is_due(position: &SourcePosition, seen_us: Option<i64>) -> bool {
+    let modified_us = position.fingerprint.modified_ns / 1000;
+    let looked_us = position.read_at_us;
+    let was_silent = looked_us.saturating_sub(modified_us) >= SILENCE_US || is_ahead(modified_us, looked_us);
+    !was_silent && is_silent(modified_us, seen_us)
 }
 
 pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {

@@ -5,11 +5,13 @@ use std::io;
 use chrono_tz::Tz;
 
 use super::companions::{changed_ns, read_companions};
-use super::source::{Job, Means, Outcome, Stop, is_silent, new_position, vanished};
+use super::leftover::Leftover;
+use super::source::{Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, new_position, vanished};
 use super::turns::Turn;
+use super::worker::Worker;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
-use crate::schema::{Checkpoint, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
+use crate::schema::{Checkpoint, EventId, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
 use crate::watch::{Document, Frame, Look, Opened, Patience, Reader, anchor, fingerprint, look, read_document};
 
 /// A document is read when it has been left alone for this long.
@@ -29,6 +31,12 @@ pub struct StreamReader {
     next: u64,
     /// When the newest of its companions was changed, if its format asks for that.
     companions_ns: i64,
+    /// Events that are shown as open.
+    shown: Vec<EventId>,
+    /// What was shown as open in content that is gone.
+    leftover: Option<Leftover>,
+    /// Its last line has no newline, and is no whole record either.
+    is_torn: bool,
 }
 
 impl std::fmt::Debug for StreamReader {
@@ -42,6 +50,10 @@ impl StreamReader {
     #[must_use]
     pub const fn position(&self) -> &SourcePosition {
         &self.position
+    }
+
+    pub(super) const fn position_mut(&mut self) -> &mut SourcePosition {
+        &mut self.position
     }
 
     /// True while its agent may still change the newest rows.
@@ -79,13 +91,16 @@ impl StreamReader {
                 let settle = |means: &mut Means<'_>| {
                     if let Some(mut kept) = kept {
                         kept.decoder.settle(&mut means.worker.rows);
+                        kept.leave(means);
                     }
                 };
                 return Ok((vanished(position, settle, means), None));
             }
             Look::Unreadable { error } => return Err(error.into()),
             Look::New(opened) | Look::Rewritten { opened, .. } => {
-                (Self::from_zero(job, known, &opened, means.worker.zone())?, opened)
+                let mut fresh = Self::from_zero(job, known, &opened, means.worker.zone())?;
+                fresh.leftover = kept.and_then(|kept| kept.into_leftover(means.worker));
+                (fresh, opened)
             }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
                 (Some(kept), _) if !kept.decoder.asks_again() && !job.format.follows_companions() => (kept, opened),
@@ -93,8 +108,13 @@ impl StreamReader {
                 (_, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
             },
         };
-        let outcome = reader.read(job, opened, means)?;
-        Ok((outcome, Some(reader)))
+        match reader.read(job, opened, means) {
+            Ok(outcome) => Ok((outcome, Some(reader))),
+            Err(stop) => {
+                reader.leave(means);
+                Err(stop)
+            }
+        }
     }
 
     /// Nothing new in the file, but what is open may have to be settled, or shown.
@@ -109,10 +129,10 @@ impl StreamReader {
             let opened = Opened::open(&job.path)?;
             return Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)));
         }
-        let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000));
+        let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000, means.seen_us(k)));
         let torn = silent && known.is_some_and(has_torn_end);
         if let Some(mut kept) = kept {
-            if torn {
+            if torn && !kept.is_torn {
                 return Ok(Ok((kept, Opened::open(&job.path)?)));
             }
             if let Some(known) = known.filter(|_| silent && kept.decoder.asks_again()) {
@@ -133,7 +153,7 @@ impl StreamReader {
             return Ok(Err((Outcome::Unchanged, Some(kept))));
         }
         match known {
-            Some(known) if torn || known.checkpoint.open => {
+            Some(known) if is_worth_a_look(known, means) => {
                 let opened = Opened::open(&job.path)?;
                 Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)))
             }
@@ -178,7 +198,24 @@ impl StreamReader {
             None => decoder(job.format, info, checkpoint).ok_or_else(|| unread(job.format))?,
         };
         let next = decoder.checkpoint().resume_at;
-        Ok(Self { format: job.format, decoder, before: position.clone(), position, next, companions_ns })
+        let before = position.clone();
+        let (shown, leftover, is_torn) = (Vec::new(), None, false);
+        Ok(Self { format: job.format, decoder, before, position, next, companions_ns, shown, leftover, is_torn })
+    }
+
+    /// What is shown as open, now that the content it stands in is gone.
+    fn into_leftover(self, worker: &Worker) -> Option<Leftover> {
+        let Self { mut decoder, position, shown, leftover, .. } = self;
+        // A look that ended early has not handed out what it found.
+        leftover.or_else(|| Leftover::new(worker.no_rows(&position), shown, move |rows| decoder.settle(rows)))
+    }
+
+    /// Hands out what the new content does not hold.
+    fn leave(&mut self, means: &mut Means<'_>) {
+        if let Some((rows, counts)) = self.leftover.take().and_then(Leftover::rest) {
+            self.position.counts += counts;
+            means.worker.leave(self.position.id, rows);
+        }
     }
 
     fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
@@ -212,6 +249,7 @@ impl StreamReader {
         let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
         let mut read = from;
         let mut outcome = Outcome::Read;
+        self.is_torn = false;
         let mut turn = means.core.shared_turn();
         while let Some(frame) = lines.next_frame()? {
             let end = match frame {
@@ -261,8 +299,9 @@ impl StreamReader {
         }
         means.progress.read(lines.offset() - read);
         let stat = lines.opened().restat()?;
-        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means.history) {
+        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means) {
             self.take_torn(&mut lines, means)?;
+            self.is_torn = lines.waiting() > 0;
             self.refresh(job, means.worker.zone());
             self.decoder.settle(&mut means.worker.rows);
         } else if means.history {
@@ -278,8 +317,10 @@ impl StreamReader {
 
     /// True when the agent has said nothing for a while, as the file's time tells; of history, which
     /// nobody is writing, the newest record's own time tells too.
-    fn is_silent(&self, modified_us: i64, history: bool) -> bool {
-        is_silent(modified_us) || (history && self.decoder.last_us().is_some_and(is_silent))
+    fn is_silent(&self, modified_us: i64, means: &Means<'_>) -> bool {
+        let is_long_ago = |us: i64| now_us().saturating_sub(us) >= SILENCE_US;
+        is_silent(modified_us, means.seen_us(&self.before))
+            || (means.history && self.decoder.last_us().is_some_and(is_long_ago))
     }
 
     /// Takes the last line of a file that nobody has written to for a while although its newline is
@@ -345,11 +386,15 @@ impl StreamReader {
                 (Vec::new(), *opened.stat(), size)
             }
         };
+        let refused = means.worker.rows.counts().rejects;
         if !bytes.is_empty() {
             self.decoder.line(Line { bytes: &bytes, offset: 0, end }, &mut means.worker.rows);
         }
         drop(bytes);
-        if self.is_silent(stat.modified_ns / 1000, means.history) {
+        // A version that cannot be read says nothing of what was open: the next one tells.
+        let is_refused = means.worker.rows.counts().rejects > refused;
+        let waits = if is_refused { self.leftover.take() } else { None };
+        if self.is_silent(stat.modified_ns / 1000, means) {
             self.decoder.settle(&mut means.worker.rows);
         } else if means.history {
             self.decoder.settle_finished(&mut means.worker.rows);
@@ -366,6 +411,7 @@ impl StreamReader {
             ..marks
         };
         self.finish(false, means);
+        self.leftover = waits;
         self.hand_over(&turn, means)?;
         Ok(Outcome::Read)
     }
@@ -405,18 +451,33 @@ impl StreamReader {
             self.decoder.settle(&mut means.worker.rows);
             self.take_checkpoint();
         }
-        // A file that was only touched is no reason for a commit: it is looked into once more instead.
+        let open = self.decoder.is_open();
+        let tail = (open && means.shown)
+            .then(|| means.worker.open_rows(&self.position, |rows| self.decoder.provisional(rows)));
+        self.shown.clear();
+        self.shown.extend(tail.iter().flat_map(|rows| rows.ids.iter().copied()));
+        if let Some(leftover) = &mut self.leftover {
+            leftover.found(means.worker.rows.ids());
+            leftover.found(&self.shown);
+        }
+        self.leave(means);
+        // A file that was only touched is no reason for a commit: it is looked into once more instead. That an
+        // unfinished end was looked at in vain is remembered.
         let same = SourcePosition { fingerprint: self.before.fingerprint, ..self.position.clone() } == self.before;
         let idle = means.worker.counts_nothing() && same;
-        if !idle || self.decoder.is_open() {
+        let in_vain = self.is_torn && is_due(&self.before, means.seen_us(&self.before));
+        if !idle || in_vain || (open && means.shown) {
             means.worker.close(&mut self.position, means.progress);
         }
-        if self.decoder.is_open() {
-            means.worker.tail(&self.position, |rows| self.decoder.provisional(rows));
+        if let Some(rows) = tail {
+            means.worker.tail(self.position.id, rows);
         }
     }
 
     fn deliver(&mut self, means: &mut Means<'_>) -> Result<(), PipelineError> {
+        if let Some(leftover) = &mut self.leftover {
+            leftover.found(means.worker.rows.ids());
+        }
         for (source, copies) in means.worker.deliver(means.core, means.progress)? {
             self.count_copies(source, copies);
         }
@@ -436,8 +497,14 @@ fn companions_ns(job: &Job) -> i64 {
     if job.format.follows_companions() { changed_ns(&job.companions) } else { 0 }
 }
 
+/// True when a look at the same bytes may find more, or is for somebody who is shown what is open.
+fn is_worth_a_look(known: &SourcePosition, means: &Means<'_>) -> bool {
+    let is_due = is_due(known, means.seen_us(known));
+    (known.checkpoint.open && (means.shown || is_due)) || (has_torn_end(known) && is_due)
+}
+
 /// Bytes after the last newline that was read.
-fn has_torn_end(position: &SourcePosition) -> bool {
+pub(super) fn has_torn_end(position: &SourcePosition) -> bool {
     !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
 }
 

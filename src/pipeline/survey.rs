@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::companions::changed_ns;
-use super::source::{Job, new_position};
+use super::source::{Job, is_due, new_position};
+use super::stream::has_torn_end;
 use crate::config::{Own, Places};
 use crate::discover::{
-    Elsewhere, Followed, FoundFile, Note, Root, Seen, explicit, explicit_mapped, mapped_roots, named_projects,
+    Elsewhere, Followed, FoundFile, Note, Root, Seen, Stat, explicit, explicit_mapped, mapped_roots, named_projects,
     project_roots, roots, scan_among,
 };
 use crate::schema::{Format, Mapping, SourceId, SourcePosition};
-use crate::watch::{Decision, Disk, Registry, anchor, is_untouched};
+use crate::watch::{Decision, Disk, Registry, UNTRUSTED, is_untouched};
 
 /// Which logs are meant.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +79,12 @@ impl Survey {
     #[must_use]
     pub fn project_roots(&self) -> &[Root] {
         &self.project_roots
+    }
+
+    /// Leaves out the logs in which only what is still open could be told again: nobody is shown it.
+    pub fn without_open(&mut self) {
+        self.jobs.retain(|job| !only_shows(job));
+        self.bytes = self.jobs.iter().map(unread).sum();
     }
 
     /// Agents and paths of the files to look at with the bytes to read of each, oldest file first.
@@ -237,12 +244,22 @@ fn sort_out(
 }
 
 fn needs_a_look(position: &SourcePosition, file: &FoundFile) -> bool {
+    position.checkpoint.open
+        || has_torn_end(position)
+        || has_changed(position, &file.stat, file.format, &file.companions)
+}
+
+fn has_changed(position: &SourcePosition, stat: &Stat, format: Format, companions: &[PathBuf]) -> bool {
     position.missing
         || position.last_error.is_some()
-        || position.checkpoint.open
-        || (!position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size)
-        || !is_untouched(&position.fingerprint, &file.stat)
-        || (file.format.follows_companions() && changed_ns(&file.companions) != position.fingerprint.companions_ns)
+        || !is_untouched(&position.fingerprint, stat)
+        || (format.follows_companions() && changed_ns(companions) != position.fingerprint.companions_ns)
+}
+
+/// True when a look at the log would settle nothing, and only show what is open.
+fn only_shows(job: &Job) -> bool {
+    let (Some(position), Some(stat)) = (&job.previous, &job.stat) else { return false };
+    !has_changed(position, stat, job.format, &job.companions) && !is_due(position, None)
 }
 
 fn job(own: &Own, file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
@@ -373,6 +390,9 @@ pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition
         match (known, &job.stat) {
             (Some(position), Some(stat)) => {
                 position.path = job.path.to_string_lossy().into_owned();
+                if !is_untouched(&position.fingerprint, stat) {
+                    position.fingerprint.changed_ns = UNTRUSTED;
+                }
                 position.fingerprint.size = stat.size;
                 position.fingerprint.modified_ns = stat.modified_ns;
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::judge::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
+use crate::lake::LakeError;
 use crate::ring::Span;
 use crate::schema::{Folders, Learnt, RowBatch, RowContext, Rows, SourceId, SourcePosition, visit};
 
@@ -32,6 +33,8 @@ pub(super) struct Worker {
     spans: Vec<Span>,
     positions: Vec<SourcePosition>,
     tails: Vec<(SourceId, RowBatch)>,
+    /// Rows that stand in no content any more.
+    left: Vec<(SourceId, RowBatch)>,
 }
 
 impl Worker {
@@ -42,6 +45,7 @@ impl Worker {
             spans: Vec::new(),
             positions: Vec::new(),
             tails: Vec::new(),
+            left: Vec::new(),
         }
     }
 
@@ -116,25 +120,46 @@ impl Worker {
         }
     }
 
-    /// Takes what the source at `position` still holds open, to be shown with its rows.
-    pub(super) fn tail(&mut self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) {
-        let mut rows = Rows::new(self.context(position)).of_tail();
+    /// Rows of what the source at `position` still holds open.
+    pub(super) fn open_rows(&self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) -> RowBatch {
+        let mut rows = self.no_rows(position).of_tail();
+        provisional(&mut rows);
+        rows.finish()
+    }
+
+    /// No rows yet of the source at `position`, apart from those of the worker.
+    pub(super) fn no_rows(&self, position: &SourcePosition) -> Rows {
+        let mut rows = Rows::new(self.context(position));
         let (learnt, folders) = self.ground(position);
         rows.go_on(learnt, folders);
-        provisional(&mut rows);
-        self.tails.retain(|(source, _)| *source != position.id);
-        self.tails.push((position.id, rows.finish()));
+        rows
+    }
+
+    /// Takes what a source still holds open, to be shown with its rows.
+    pub(super) fn tail(&mut self, source: SourceId, rows: RowBatch) {
+        self.tails.retain(|(other, _)| *other != source);
+        self.tails.push((source, rows));
+    }
+
+    /// Takes rows of a source that its content does not hold any more; those of its content go first.
+    pub(super) fn leave(&mut self, source: SourceId, rows: RowBatch) {
+        self.left.push((source, rows));
     }
 
     /// Hands everything to the core; returns how many rows of which source were copies.
     pub(super) fn deliver(&mut self, core: &Core, progress: &Progress) -> Result<Vec<(SourceId, u64)>, PipelineError> {
-        if self.positions.is_empty() && self.rows.is_empty() {
+        if self.positions.is_empty() && self.rows.is_empty() && self.left.is_empty() {
             return Ok(Vec::new());
         }
         let bytes = self.rows.stored_bytes();
+        let (mut rows, mut spans) = (self.rows.finish(), std::mem::take(&mut self.spans));
+        for (source, left) in std::mem::take(&mut self.left) {
+            rows = rows.joined(left).map_err(|source| LakeError::Rows { table: "events", source })?;
+            spans.push(Span { source, end: u32::try_from(rows.ids.len()).unwrap_or(u32::MAX) });
+        }
         let load = Load {
-            rows: self.rows.finish(),
-            spans: std::mem::take(&mut self.spans),
+            rows,
+            spans,
             positions: std::mem::take(&mut self.positions),
             tails: std::mem::take(&mut self.tails),
             bytes,

@@ -25,7 +25,7 @@ pub struct Segment {
     pub positions: BTreeMap<SourceId, Arc<SourcePosition>>,
     /// Durable events that rows of this segment replace.
     pub replaced: IdSet,
-    /// Memory of the rows.
+    /// Memory of the rows and of the refused lines.
     pub bytes: usize,
 }
 

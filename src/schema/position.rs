@@ -135,6 +135,18 @@ pub struct Fingerprint {
     pub companions_ns: i64,
 }
 
+impl Fingerprint {
+    /// Stands for `changed_ns` where times prove nothing: something was left unread, or the file changed so
+    /// lately that a further change may carry the same times.
+    pub const UNTRUSTED: i64 = -1;
+
+    /// True when the times prove nothing.
+    #[must_use]
+    pub const fn is_untrusted(&self) -> bool {
+        self.changed_ns == Self::UNTRUSTED
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 const fn is_zero(number: &i64) -> bool {
     *number == 0

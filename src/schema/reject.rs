@@ -12,6 +12,12 @@ use super::table::rejects_schema;
 /// Bytes of the refused stretch that are kept.
 const SAMPLE_BYTES: usize = 4096;
 
+/// So many refused lines in a row are stored one by one.
+const ALONE: u64 = 1000;
+
+/// What a row takes beside its texts.
+const ROW_BYTES: usize = 224;
+
 /// Why bytes could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectReason {
@@ -51,16 +57,85 @@ pub struct RejectColumns {
     detail: TextColumn,
     sample: TextColumn,
     ingested_at: TimestampMicrosecondBuilder,
+    stretch: Option<Stretch>,
+    /// Refused one after the other, without a row between them, and the source they are of.
+    in_a_row: u64,
+    source: Option<Arc<str>>,
+}
+
+/// Lines refused one after the other that make one row.
+#[derive(Debug)]
+struct Stretch {
+    context: RowContext,
+    offset: u64,
+    end: u64,
+    lines: u64,
+    reason: RejectReason,
+    detail: String,
+    sample: Vec<u8>,
 }
 
 impl RejectColumns {
-    /// Appends one refused stretch of `length` bytes starting at `offset`; `bytes` is it, or its
-    /// beginning.
+    /// Appends one refused line of `length` bytes starting at `offset`; `bytes` is it, or its beginning.
+    ///
+    /// Where a whole file is no log, its lines are not stored one by one: after [`ALONE`] of them those that
+    /// follow each other make one row.
     pub fn push(
         &mut self,
         context: &RowContext,
         offset: u64,
         length: u64,
+        reason: RejectReason,
+        detail: &str,
+        bytes: &[u8],
+    ) {
+        if !self.source.as_ref().is_some_and(|source| Arc::ptr_eq(source, &context.source_path)) {
+            self.end_of_run();
+            self.source = Some(Arc::clone(&context.source_path));
+        }
+        self.in_a_row += 1;
+        if self.in_a_row <= ALONE {
+            return self.append(context, (offset, length), reason, detail, bytes);
+        }
+        match &mut self.stretch {
+            Some(known) if known.reason == reason && (known.end..=known.end + 2).contains(&offset) => {
+                known.end = offset + length;
+                known.lines += 1;
+            }
+            _ => {
+                self.end_of_stretch();
+                self.stretch = Some(Stretch {
+                    context: context.clone(),
+                    offset,
+                    end: offset + length,
+                    lines: 1,
+                    reason,
+                    detail: detail.to_owned(),
+                    sample: bytes[..bytes.len().min(SAMPLE_BYTES)].to_vec(),
+                });
+            }
+        }
+    }
+
+    /// Says that a line made a row: lines refused from now on are stored one by one again.
+    pub(super) fn end_of_run(&mut self) {
+        self.end_of_stretch();
+        self.in_a_row = 0;
+    }
+
+    fn end_of_stretch(&mut self) {
+        let Some(stretch) = self.stretch.take() else { return };
+        let Stretch { context, offset, end, lines, reason, mut detail, sample } = stretch;
+        if lines > 1 {
+            detail = format!("{detail}; so are the {} lines after it", lines - 1);
+        }
+        self.append(&context, (offset, end - offset), reason, &detail, &sample);
+    }
+
+    fn append(
+        &mut self,
+        context: &RowContext,
+        (offset, length): (u64, u64),
         reason: RejectReason,
         detail: &str,
         bytes: &[u8],
@@ -83,7 +158,7 @@ impl RejectColumns {
         self.ingested_at.append_value(context.now_us);
     }
 
-    /// Number of rows so far.
+    /// Number of rows so far, without those that one still joins.
     #[must_use]
     pub fn len(&self) -> usize {
         self.reject_id.len()
@@ -92,7 +167,14 @@ impl RejectColumns {
     /// True before the first row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.reject_id.is_empty()
+        self.reject_id.is_empty() && self.stretch.is_none()
+    }
+
+    /// Rough size of the rows so far, in bytes of memory.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        let texts = [&self.source_path, &self.detail, &self.sample].map(TextColumn::stored_bytes);
+        texts.iter().sum::<usize>() + self.len() * ROW_BYTES
     }
 
     /// Takes the rows so far as one batch and starts over.
@@ -102,6 +184,7 @@ impl RejectColumns {
     /// Never: a test holds columns and schema together.
     #[must_use]
     pub fn finish(&mut self) -> RecordBatch {
+        self.end_of_stretch();
         let columns: Vec<ArrayRef> = vec![
             self.reject_id.finish(),
             self.agent.finish(),

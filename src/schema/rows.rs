@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::error::ArrowError;
 
 use super::event::{EventColumns, EventRow};
 use super::folders::{Folders, Learnt, visit};
@@ -70,6 +72,12 @@ pub struct RowBatch {
     pub rejects: RecordBatch,
 }
 
+impl Default for RowBatch {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl RowBatch {
     /// A batch without rows.
     #[must_use]
@@ -79,6 +87,17 @@ impl RowBatch {
             ids: Vec::new(),
             rejects: RecordBatch::new_empty(table::rejects_schema()),
         }
+    }
+
+    /// These rows and those of `other` behind them.
+    ///
+    /// # Errors
+    ///
+    /// Never: both have the layout of the schema files.
+    pub fn joined(self, other: Self) -> Result<Self, ArrowError> {
+        let join = |a: &RecordBatch, b: &RecordBatch| concat_batches(&a.schema(), [a, b]);
+        let (events, rejects) = (join(&self.events, &other.events)?, join(&self.rejects, &other.rejects)?);
+        Ok(Self { events, rejects, ids: [self.ids, other.ids].concat() })
     }
 }
 
@@ -140,6 +159,7 @@ impl Rows {
         });
         self.ids.push(id);
         self.counts.rows += 1;
+        self.rejects.end_of_run();
         if self.place.go_to(&self.context.source_path, row, &self.folders, &mut self.learnt)
             && let Some(cwd) = row.cwd
         {
@@ -193,6 +213,12 @@ impl Rows {
         std::mem::take(&mut self.counts)
     }
 
+    /// Ids of the events so far.
+    #[must_use]
+    pub fn ids(&self) -> &[EventId] {
+        &self.ids
+    }
+
     /// Events so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -208,7 +234,7 @@ impl Rows {
     /// Rough size of the rows so far, in bytes of memory.
     #[must_use]
     pub fn stored_bytes(&self) -> usize {
-        self.events.stored_bytes() + self.rejects.len() * 1024
+        self.events.stored_bytes() + self.rejects.stored_bytes()
     }
 
     /// Takes the rows so far and starts over; context and counters stay.

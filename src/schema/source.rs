@@ -49,7 +49,7 @@ impl SourcePosition {
             SourceState::Pending
         } else if self.is_compressed() || self.checkpoint.high_water >= self.fingerprint.size {
             SourceState::Active
-        } else if self.read_at_us == 0 {
+        } else if self.read_at_us == 0 || self.fingerprint.is_untrusted() {
             SourceState::Pending
         } else {
             SourceState::Torn

@@ -12,10 +12,8 @@ pub const HEAD_BYTES: usize = 4096;
 /// Most bytes that a tail covers.
 pub const TAIL_BYTES: usize = 256;
 
-/// Stands for `changed_ns` in a fingerprint whose times prove nothing: something was left unread, or
-/// the file changed so lately that a further change may carry the same times. The next look opens
-/// the file and asks its content.
-pub const UNTRUSTED: i64 = -1;
+/// The next look opens the file and asks its content.
+pub const UNTRUSTED: i64 = Fingerprint::UNTRUSTED;
 
 /// File times move in steps of the kernel's tick (up to 10 ms; 16 ms on Windows).
 const RACY_US: i64 = 50_000;

@@ -26,6 +26,9 @@ pub(super) const LOOKS: u32 = 4;
 /// Pause before the first of them; doubled before each other.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
+/// Of so many logs it is told why they could not be read.
+const TOLD: usize = 3;
+
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {
     let cut = core.cut();
@@ -138,11 +141,12 @@ pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress
 fn here(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
     let core = if plan.sync {
         let progress = pipeline::Progress::default();
-        watched(&progress, on, || {
-            let told = |text: &str| tracing::warn!("{text}");
-            backfill::refresh(settings, workers(), &progress, told)
+        let refreshed = watched(&progress, on, || {
+            backfill::refresh(settings, workers(), &progress)
                 .map_err(|source| CliError::failed("catching up with the logs", source))
-        })?
+        })?;
+        tell(&refreshed);
+        refreshed.core
     } else {
         super::lake::there(settings)?;
         let core = backfill::open_reader(settings);
@@ -156,6 +160,19 @@ fn here(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Row
         first => first,
     };
     Ok(Rows::Local { first, answer, warnings: engine.warnings().to_vec() })
+}
+
+/// Says what an answer does not show.
+fn tell(refreshed: &backfill::Refreshed) {
+    for why in refreshed.lacking.iter().take(TOLD) {
+        tracing::warn!("{why}");
+    }
+    if let Some(more) = refreshed.lacking.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        tracing::warn!("{more} more could not be read; devlog sources --state error says why");
+    }
+    if let Some(why) = &refreshed.unstored {
+        tracing::warn!("the newest rows of the answer are not stored: {why}");
+    }
 }
 
 fn workers() -> usize {

@@ -118,8 +118,15 @@ pub(in crate::cli) fn backfill(
     let own = Settings { other_machine: plan.machine.clone(), ..settings.clone() };
     let settings = &own;
     let report = watched(&progress, on, || {
-        backfill::run(settings, &core, &scope, found, How { workers: workers(plan.jobs), history: true }, &progress)
-            .map_err(|source| CliError::failed("reading the logs", source))
+        backfill::run(
+            settings,
+            &core,
+            &scope,
+            found,
+            How { workers: workers(plan.jobs), history: true, shown: false },
+            &progress,
+        )
+        .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
         progress: Progress { events: report.stored, ..progress.tally().into() },
@@ -148,7 +155,7 @@ pub(in crate::cli) fn ingest(
     let watch = Arc::new(OnceLock::new());
     #[cfg(unix)]
     let _server = start_server(settings, &core, &watch);
-    let how = How { workers: workers(None), history: plan.once };
+    let how = How { workers: workers(None), history: plan.once, shown: !plan.once };
     let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress)))?;
     let stored = match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.

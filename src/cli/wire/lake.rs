@@ -15,7 +15,7 @@ use crate::lake::{
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
 
-fn failed(doing: &'static str) -> impl Fn(LakeError) -> CliError {
+fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> CliError {
     move |source| CliError::failed(doing, source)
 }
 
@@ -123,6 +123,10 @@ pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checke
     if is_new(settings)? {
         return Ok(checked);
     }
+    // A lake that cannot be opened is what this is about: what is wrong with it is told below.
+    if let Err(error) = backfill::commit_staged(settings) {
+        tracing::debug!(%error, "the newest rows stay beside the tables");
+    }
     match repair {
         Repair::None => {}
         Repair::Rebuild => {
@@ -133,6 +137,8 @@ pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checke
                 format!("left out {} ({}); it is kept as {}", file.path.display(), file.why, file.kept.display())
             };
             checked.repaired.extend(report.damaged.iter().map(left));
+            // The rows that stood beside the old log.
+            backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
         }
         Repair::Copies => checked.repaired.extend(without_copies(settings)?),
         Repair::Restore => {
@@ -170,6 +176,7 @@ fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
 /// Links the live files into a new directory.
 pub(in crate::cli) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
     there(settings)?;
+    backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
     let path = lake::snapshot_dir(&settings.lake, now_us()).map_err(failed("linking the files"))?;
     let snapshot = lake(settings)?;
     let parts = || snapshot.events.iter().chain(snapshot.rejects.iter());
@@ -188,6 +195,7 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
     let filters = filters(plan);
     let mut done = Pruned::default();
     if plan.dry_run {
+        backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
         for filter in &filters {
             let report = Lake::prunable(&settings.lake, filter).map_err(failed("counting"))?;
             done.rows += report.events + report.rejects;

@@ -82,6 +82,7 @@ impl World {
             buffer: &mut buffer,
             limits: Limits::default(),
             history: false,
+            shown: true,
             live: self.live,
         };
         let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);
