@@ -112,7 +112,7 @@ fn ask_lake(settings: &Settings, all: &mut BTreeMap<String, AgentFound>) {
     let sql = "SELECT agent, count(DISTINCT session_id) AS sessions, min(ts) AS first_at, max(ts) AS last_at \
                FROM events GROUP BY 1";
     let plan = super::QueryPlan { sql: sql.to_owned(), sync: false, ..super::QueryPlan::default() };
-    let answer = match super::answer::rows(settings, &plan, &mut |_| {}) {
+    let answer = match super::rows::rows(settings, &plan, &mut |_| {}) {
         Ok(answer) => answer,
         Err(error) => return tracing::warn!("sessions and times are those of the files: {error}"),
     };
