@@ -93,6 +93,8 @@ pub struct Core {
     gathered: Mutex<Gathered>,
     /// Open sources of a catch-up, for whoever follows the logs from there on.
     open: Mutex<Vec<(Job, SourceReader)>>,
+    /// Since when nothing could be committed, and why.
+    trouble: Mutex<Option<(i64, String)>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -144,6 +146,7 @@ impl Core {
             retention,
             gathered: Mutex::default(),
             open: Mutex::default(),
+            trouble: Mutex::default(),
         }
     }
 
@@ -373,8 +376,23 @@ impl Core {
         }
     }
 
+    /// Since when nothing could be made durable, microseconds since 1970, and why; `None` while it can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(i64, String)> {
+        unpoison(self.trouble.lock()).clone()
+    }
+
+    fn remember(&self, written: &Result<(), PipelineError>) {
+        let mut trouble = unpoison(self.trouble.lock());
+        *trouble = match written {
+            Ok(()) => None,
+            Err(error) => Some((trouble.as_ref().map_or_else(now_us, |(since_us, _)| *since_us), error.to_string())),
+        };
+    }
+
     fn write(&self, lake: &Lake, segment: Arc<Segment>) -> Result<(), PipelineError> {
         let result = self.encode_and_commit(lake, &segment);
+        self.remember(&result);
         if result.is_err() {
             let mut live = self.lock();
             let at = live.unwritten.partition_point(|s| s.number < segment.number);
