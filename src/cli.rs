@@ -145,7 +145,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     log_to_stderr(&global, &settings);
     commands::check_agents(&settings, command.agents())?;
     let quiet = global.quiet > 0;
-    match command {
+    let ended = match command {
         Command::Ingest(args) => commands::ingest(&settings, &args, quiet, streams),
         Command::Backfill(args) => commands::backfill(&settings, &args, quiet, streams),
         #[cfg(feature = "query")]
@@ -163,7 +163,9 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Prune(args) => commands::prune(&settings, &args, streams),
         Command::Demo(args) => commands::demo(&settings, &env, demo_home, &args, quiet, streams),
         Command::Schema(_) | Command::Completions(_) | Command::Version(_) => Ok(Outcome::Done),
-    }
+    };
+    wire::sweep(&settings);
+    ended
 }
 
 /// Sends the program's own log to stderr. A second call in one process changes nothing.
