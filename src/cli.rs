@@ -148,7 +148,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     log_to_stderr(&global, &settings);
     commands::check_agents(&settings, command.agents())?;
     let quiet = global.quiet > 0;
-    match command {
+    let ended = match command {
         Command::Ingest(args) => commands::ingest(&settings, &args, quiet, streams),
         Command::Backfill(args) => commands::backfill(&settings, &args, quiet, streams),
         #[cfg(feature = "query")]
@@ -168,7 +168,9 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Schema(_) | Command::Completions(_) | Command::Version(_) => Ok(Outcome::Done),
         #[cfg(all(feature = "query", unix))]
         Command::QueryWorker => Ok(Outcome::Done),
-    }
+    };
+    wire::sweep(&settings);
+    ended
 }
 
 /// Sends the program's own log to stderr. A second call in one process changes nothing.

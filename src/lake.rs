@@ -9,6 +9,7 @@
 //!   .lock                      held by the one writer; its process id
 //!   staged                     a few rows on top of the newest commit, which the next one takes in
 //!   .state/checkpoint-<v>      copy of all that the log says up to <v>; may be deleted
+//!   .state/waiting, clock      since when replaced files wait; what is believed about the time
 //!   .state/ids/part-<id>       copy of some bits of a file's ids; may be deleted
 //!   .quarantine/               what was taken out of the way: damaged files, and what a rebuild replaced
 //!   .snapshots/<name>/         hard links of one version's files, for readers that glob
@@ -33,6 +34,7 @@ mod clock;
 mod commit;
 mod compact;
 mod copies;
+mod counts;
 mod disk;
 mod doubt;
 mod encode;
@@ -78,6 +80,7 @@ pub use clock::{Clock, Doubt};
 pub use commit::Commit;
 pub use compact::{CompactOptions, CompactReport};
 pub use copies::CopiesReport;
+pub use counts::AgentRows;
 pub use error::LakeError;
 pub use export::{remove_snapshots, snapshot_dir};
 pub use fsck::{Finding, FsckReport, fsck};
@@ -90,5 +93,5 @@ pub use rebuild::{LeftOut, RebuildReport, rebuild_from_footers};
 pub use restore::{RestoreReport, restore_quarantine};
 pub use snapshot::Snapshot;
 pub use staged::{Staged, StagedFile, StagedStamp, stage};
-pub use vacuum::VacuumReport;
+pub use vacuum::{GRACE_US, VacuumReport};
 pub use writer::{NewPart, Range};

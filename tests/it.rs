@@ -63,5 +63,7 @@ mod screen;
 #[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;
+#[path = "it/space.rs"]
+mod space;
 #[path = "it/unique.rs"]
 mod unique;

@@ -97,6 +97,8 @@ fn short_path(settings: &Settings, path: &Path) -> String {
 /// Doors for the tests of what commands print.
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
+
     use arrow::array::RecordBatch;
     use clap::Parser;
 
@@ -106,7 +108,7 @@ pub(super) mod tests {
     pub(in super::super) use super::adapters::tests::render_adapters;
     use super::{sources, status};
     use crate::config::Settings;
-    use crate::lake::Snapshot;
+    use crate::lake::{AgentRows, Snapshot, VacuumReport};
 
     pub(in super::super) fn render_sources(
         settings: &Settings,
@@ -128,7 +130,21 @@ pub(super) mod tests {
         streams: &mut Streams<'_>,
     ) -> Outcome {
         let rows = sources::rows(batch).unwrap();
-        let state = status::State { lake, daemon, writer: None, sources: &rows, doubt: None };
+        let mut counted: BTreeMap<String, AgentRows> = BTreeMap::new();
+        for row in &rows {
+            let agent = counted.entry(row.agent.clone()).or_default();
+            agent.events += row.decoded.unsigned_abs();
+            agent.rejects += row.rejects.unsigned_abs();
+        }
+        let state = status::State {
+            lake,
+            daemon,
+            writer: None,
+            sources: &rows,
+            rows: &counted,
+            waiting: VacuumReport::default(),
+            doubt: None,
+        };
         status::render(settings, &StatusArgs { json }, &state, streams).unwrap()
     }
 }

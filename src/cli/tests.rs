@@ -219,7 +219,7 @@ fn a_format_of_ones_own_can_be_tried_and_is_read_from_then_on() {
     assert_eq!(read.code, 0, "{}", read.err);
     let sources = ran(&["sources", "--agent", "mytool", "--json"], Some(env(home.path())));
     let sources: serde_json::Value = serde_json::from_str(&sources.out).unwrap();
-    assert_eq!((&sources[0]["rows"], &sources[0]["format"]), (&2.into(), &"mapped-lines".into()));
+    assert_eq!((&sources[0]["decoded"], &sources[0]["format"]), (&2.into(), &"mapped-lines".into()));
     let copy = put("elsewhere/b.jsonl", "{\"id\":3,\"kind\":\"user\"}\n");
     let copy = ran(&["backfill", "--agent", "mytool", "--path", &copy], Some(env(home.path())));
     assert_eq!(copy.code, 0, "{}", copy.err);

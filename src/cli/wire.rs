@@ -196,8 +196,10 @@ pub struct Checked {
     pub commits: u64,
     /// Files read.
     pub parts: u64,
-    /// Rows in them.
+    /// Events in them.
     pub rows: u64,
+    /// Stretches that could not be decoded in them.
+    pub rejects: u64,
     /// What was repaired, one sentence each.
     pub repaired: Vec<String>,
     /// What is wrong still, one sentence each with path and remedy.
@@ -254,9 +256,9 @@ pub struct AgentFound {
     pub errors: u64,
     /// Sessions in the lake, where the build can count them.
     pub sessions: Option<u64>,
-    /// Rows that were made, copies left out.
+    /// Events in the lake.
     pub rows: u64,
-    /// Stretches that could not be decoded.
+    /// Stretches that could not be decoded, as the lake has them.
     pub rejects: u64,
     /// Time of the first row, microseconds since 1970.
     pub first_us: Option<i64>,
@@ -329,7 +331,8 @@ pub(super) use answer::query;
 pub(super) use export::export;
 pub(super) use ingest::{backfill, ingest};
 pub(super) use lake::{
-    allow_again, compact, daemon, doubt, fsck, looked_at, prune, remove_snapshots, snapshot, sources, writer_of,
+    allow_again, compact, daemon, doubt, fsck, looked_at, prune, remove_snapshots, rows_by_agent, snapshot, sources,
+    sweep, waiting, writer_of,
 };
 #[cfg(feature = "query")]
 pub(super) use rows::rows;

@@ -6,7 +6,6 @@
 //! not synced, and never needs repair.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use serde_json::Value;
 
 use super::disk;
 use super::entry::{Live, TableInfo};
-use super::error::{At, LakeError};
+use super::error::LakeError;
 use super::prune::PruneFilter;
 use super::state::{Files, State};
 use super::{Blocks, Part};
@@ -38,16 +37,7 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, LakeError> {
 /// Writes the checkpoint of `state` and removes old ones.
 pub(crate) fn write(dir: &Path, state: &State) -> Result<(), LakeError> {
     let Some((version, _)) = state.newest else { return Ok(()) };
-    let temp = dir.join(format!(".checkpoint-{}.tmp", disk::random_name()?));
-    let target = dir.join(format!("checkpoint-{version}"));
-    let mut file = disk::create_file(&temp)?;
-    let done = file.write_all(&encode(state)).at("write", &temp);
-    drop(file);
-    let done = done.and_then(|()| std::fs::rename(&temp, &target).at("rename a file to", &target));
-    if done.is_err() {
-        std::fs::remove_file(&temp).ok();
-        return done;
-    }
+    disk::put_copy(&dir.join(format!("checkpoint-{version}")), &encode(state))?;
     for (_, path) in list(dir)?.into_iter().skip(KEPT) {
         disk::remove_file(&path)?;
     }

@@ -3,15 +3,13 @@
 //! A clock that jumps ahead makes all rows old at once. So time is believed step by step: what is much
 //! later than the last time believed is in doubt until it has stayed so for a day.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Snapshot;
 use super::disk;
-use super::error::{At, LakeError};
+use super::error::LakeError;
 use super::open::state_dir;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -60,16 +58,7 @@ impl Clock {
 
     /// Keeps it beside the lake in `root`; not synced: without it the lake itself says what it proves.
     pub(crate) fn write(&self, root: &Path) -> Result<(), LakeError> {
-        let temp = state_dir(root).join(format!(".clock-{}.tmp", disk::random_name()?));
-        let target = state_dir(root).join("clock");
-        let mut file = disk::create_file(&temp)?;
-        let written = file.write_all(&serde_json::to_vec(self).unwrap_or_default()).at("write", &temp);
-        drop(file);
-        let done = written.and_then(|()| fs::rename(&temp, &target).at("rename a file to", &target));
-        if done.is_err() {
-            fs::remove_file(&temp).ok();
-        }
-        done
+        disk::put_copy(&state_dir(root).join("clock"), &serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Looks at the clock.
@@ -134,11 +123,11 @@ mod tests {
     fn what_is_believed_stands_in_its_file() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Clock::read(dir.path()), None);
-        fs::create_dir(state_dir(dir.path())).unwrap();
+        std::fs::create_dir(state_dir(dir.path())).unwrap();
         let clock = Clock { believed_us: 7, doubt: Some(Doubt { since_us: 8, before_us: 9, rows: 10 }) };
         clock.write(dir.path()).unwrap();
         assert_eq!(Clock::read(dir.path()), Some(clock));
-        fs::write(state_dir(dir.path()).join("clock"), "nonsense").unwrap();
+        std::fs::write(state_dir(dir.path()).join("clock"), "nonsense").unwrap();
         assert_eq!(Clock::read(dir.path()), None);
         assert_eq!(Clock::of(&Snapshot::empty(dir.path()), 5).believed_us, 5);
     }

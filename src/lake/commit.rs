@@ -11,7 +11,7 @@ use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
 use super::error::LakeError;
 use super::open::{Lake, Writer, note_newest};
 use super::writer::NewPart;
-use super::{Snapshot, disk, rejects};
+use super::{Snapshot, disk, rejects, vacuum};
 use crate::schema::{EVENTS_VERSION, EventId, SourcePosition};
 
 /// All that one commit makes durable, or none of it.
@@ -54,6 +54,7 @@ impl Lake {
     pub fn commit(&self, commit: Commit) -> Result<Arc<Snapshot>, LakeError> {
         let Commit { operation, parts, rejects, sources, replaced, now_us } = commit;
         let mut writer = self.ready()?;
+        let rejects = self.fresh_rejects(rejects)?;
         let rejected = encode::rejects_part(&self.root, &rejects, &self.in_flight)?;
         if parts.is_empty() && rejected.is_none() && sources.is_empty() && replaced.is_empty() {
             return Ok(self.snapshot());
@@ -66,11 +67,20 @@ impl Lake {
         entry.events = Change { add: parts.iter().map(live).collect(), remove: removed };
         entry.rejects.add = rejected.iter().map(live).collect();
         entry.sources = sources;
+        let parts: Vec<NewPart> = parts.into_iter().chain(rejected).collect();
         let done = self.put(&mut writer, entry, &parts);
         if let Some(InDoubt::Ours { is_awaited, .. }) = &mut writer.doubt {
             *is_awaited = true;
         }
         done
+    }
+
+    /// What of the rejects is new: a document that is read again has those it had.
+    fn fresh_rejects(&self, rejects: Vec<RecordBatch>) -> Result<Vec<RecordBatch>, LakeError> {
+        let (snapshot, mut seen) = (self.snapshot(), HashSet::new());
+        let fresh = |batch| self.rejected.fresh_rejects(&snapshot.rejects, &mut seen, batch);
+        let batches: Result<Vec<RecordBatch>, _> = rejects.into_iter().map(fresh).collect();
+        Ok(batches?.into_iter().filter(|batch| batch.num_rows() > 0).collect())
     }
 
     /// Rewrites the live files that hold any of these events without them.
@@ -126,6 +136,7 @@ impl Lake {
         bytes: u64,
         parts: &[NewPart],
     ) -> Result<Arc<Snapshot>, LakeError> {
+        let rejects_gone = entry.rejects.remove.clone();
         let (gone, rejects_changed) = (entry.events.remove.clone(), !entry.rejects.is_empty());
         let (version, path) = (entry.version, self.log.path(entry.version));
         let applied = writer.state.apply(ReadEntry { entry, crc32c, bytes });
@@ -133,12 +144,13 @@ impl Lake {
         writer.entries += 1;
         writer.bytes += bytes;
         for part in parts {
-            if let Some(ids) = &part.ids {
-                self.known.keep(&part.part.path, ids);
-            }
+            let known = if part.part.month.is_empty() { &self.rejected } else { &self.known };
+            known.keep(&part.part.path, &part.ids);
         }
-        for path in &gone {
-            self.known.forget(path);
+        gone.iter().for_each(|path| self.known.forget(path));
+        rejects_gone.iter().for_each(|path| self.rejected.forget(path));
+        if !(gone.is_empty() && rejects_gone.is_empty()) {
+            vacuum::note_waiting(&self.root, &writer.state);
         }
         note_newest(&self.root, &self.log, version);
         let snapshot = self.publish(&writer.state);

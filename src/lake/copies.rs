@@ -13,12 +13,12 @@ use arrow::datatypes::Int64Type;
 use super::commit::live;
 use super::entry::{Change, Entry};
 use super::error::LakeError;
-use super::ids::id_of;
+use super::ids::{ID_COLUMNS, id_of};
 use super::open::Lake;
 use super::reader::read_ids;
-use super::state::{Files, State};
+use super::state::State;
 use super::writer::NewPart;
-use crate::schema::events;
+use crate::schema::{Table, events, rejects};
 
 /// Ids compared at once, to bound memory.
 const IDS_AT_ONCE: u64 = 2_000_000;
@@ -48,17 +48,19 @@ pub(crate) struct Record {
 /// read are left out when `lenient`.
 pub(crate) fn each_copied(
     root: &Path,
+    table: &Table,
     state: &State,
     lenient: bool,
     mut found: impl FnMut(&[Record]),
 ) -> Result<(), LakeError> {
-    let rows: u64 = state.events.values().map(|live| live.part.rows).sum();
+    let files = state.files(table);
+    let rows: u64 = files.values().map(|live| live.part.rows).sum();
     let born: HashMap<&str, i64> = state.sources.values().map(|s| (s.path.as_str(), s.born_us)).collect();
     let passes = u128::from(rows / IDS_AT_ONCE + 1);
     for pass in 0..passes {
         let mut seen: Vec<Record> = Vec::new();
-        for (live, part) in state.events.values().zip(0u32..) {
-            let ids = match read_ids(&root.join("events").join(&live.part.path), events(), live.part.rows) {
+        for (live, part) in files.values().zip(0u32..) {
+            let ids = match read_ids(&root.join(&table.name).join(&live.part.path), table, live.part.rows) {
                 Ok(ids) => ids,
                 Err(_) if lenient => continue,
                 Err(error) => return Err(error),
@@ -85,7 +87,8 @@ fn claim(born: &HashMap<&str, i64>, path: &str) -> (i64, u32) {
 type Lost = HashMap<u128, Option<i64>>;
 
 impl Lake {
-    /// Removes all records of an event but the best one, each in its own month, in one commit.
+    /// Removes all records of an event but the best one, each in its own month, and rejects that are there
+    /// more than once, in one commit.
     ///
     /// # Errors
     ///
@@ -93,8 +96,27 @@ impl Lake {
     pub fn drop_copies(&self, now_us: i64) -> Result<CopiesReport, LakeError> {
         let mut writer = self.ready()?;
         let mut report = CopiesReport::default();
+        let mut parts = Vec::new();
+        let mut entry = Entry::blank(0);
+        "drop copies".clone_into(&mut entry.operation);
+        entry.now_us = now_us;
+        entry.events = self.without_copies(&writer.state, events(), &mut parts, &mut report)?;
+        entry.rejects = self.without_copies(&writer.state, rejects(), &mut parts, &mut report)?;
+        if !entry.events.is_empty() || !entry.rejects.is_empty() {
+            self.put(&mut writer, entry, &parts)?;
+        }
+        Ok(report)
+    }
+
+    fn without_copies(
+        &self,
+        state: &State,
+        table: &'static Table,
+        parts: &mut Vec<NewPart>,
+        report: &mut CopiesReport,
+    ) -> Result<Change, LakeError> {
         let mut lost: BTreeMap<u32, (u64, Lost)> = BTreeMap::new();
-        each_copied(&self.root, &writer.state, false, |records| {
+        each_copied(&self.root, table, state, false, |records| {
             report.rows += records.len() as u64 - 1;
             let Some((best, others)) = records.split_first() else { return };
             for other in others {
@@ -103,48 +125,32 @@ impl Lake {
                 ids.insert(other.id, (other.part == best.part).then_some(best.completeness.0));
             }
         })?;
-        report.parts = lost.len() as u64;
-        if lost.is_empty() {
-            return Ok(report);
-        }
-        let (change, parts) = self.without_copies(&writer.state.events, &lost)?;
-        let mut entry = Entry::blank(0);
-        "drop copies".clone_into(&mut entry.operation);
-        entry.now_us = now_us;
-        entry.events = change;
-        self.put(&mut writer, entry, &parts)?;
-        Ok(report)
-    }
-
-    fn without_copies(
-        &self,
-        files: &Files,
-        lost: &BTreeMap<u32, (u64, Lost)>,
-    ) -> Result<(Change, Vec<NewPart>), LakeError> {
-        let (mut change, mut parts) = (Change::default(), Vec::new());
-        for (old, number) in files.values().zip(0u32..) {
+        let mut change = Change::default();
+        for (old, number) in state.files(table).values().zip(0u32..) {
             let Some((rows, ids)) = lost.get(&number) else { continue };
             let mut kept = HashSet::new();
-            let copy = self.rewrite(events(), old, |batch| {
-                let column = batch.column_by_name("event_id")?.as_string_view();
-                let completeness = batch.column_by_name("completeness")?.as_primitive::<Int64Type>();
+            let copy = self.rewrite(table, old, |batch| {
+                let column = ID_COLUMNS.iter().find_map(|name| batch.column_by_name(name))?.as_string_view();
+                let completeness = batch.column_by_name("completeness").map(|c| c.as_primitive::<Int64Type>());
                 let stays = |row: usize| {
                     let id = id_of(column.value(row).as_bytes());
+                    let own = completeness.map_or(0, |completeness| completeness.value(row));
                     match ids.get(&id) {
                         None => true,
                         Some(None) => false,
-                        Some(Some(best)) => completeness.value(row) == *best && kept.insert(id),
+                        Some(Some(best)) => own == *best && kept.insert(id),
                     }
                 };
                 Some((0..column.len()).map(stays).map(Some).collect())
             })?;
             if rows + copy.as_ref().map_or(0, |copy| copy.part.rows) != old.part.rows {
-                return Err(LakeError::RewriteDiffers { path: self.root.join("events").join(&old.part.path) });
+                return Err(LakeError::RewriteDiffers { path: self.root.join(&table.name).join(&old.part.path) });
             }
             change.remove.push(old.part.path.clone());
             change.add.extend(copy.iter().map(live));
             parts.extend(copy);
         }
-        Ok((change, parts))
+        report.parts += lost.len() as u64;
+        Ok(change)
     }
 }

@@ -147,6 +147,19 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
     done
 }
 
+/// Puts a file in place of the one before, for what is a copy and may be lost: it is not synced.
+pub(crate) fn put_copy(path: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    let temp = parent_of(path).join(format!(".{}.tmp", random_name()?));
+    let mut file = create_file(&temp)?;
+    let written = file.write_all(bytes).at("write", &temp);
+    drop(file);
+    let done = written.and_then(|()| fs::rename(&temp, path).at("rename a file to", path));
+    if done.is_err() {
+        fs::remove_file(&temp).ok();
+    }
+    done
+}
+
 /// Makes the names in a directory durable.
 pub(crate) fn sync_dir(path: &Path) -> Result<(), LakeError> {
     #[cfg(unix)]

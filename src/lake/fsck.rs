@@ -45,8 +45,10 @@ pub struct FsckReport {
     pub entries: u64,
     /// Live files.
     pub parts: u64,
-    /// Rows in them.
+    /// Rows of `events` in them.
     pub rows: u64,
+    /// Rows of `rejects` in them.
+    pub rejects: u64,
     /// All that is wrong, harmless things included.
     pub findings: Vec<Finding>,
 }
@@ -101,7 +103,8 @@ fn check(root: &Path) -> Result<FsckReport, LakeError> {
             check_part(root, table, file, &mut report);
         }
     }
-    check_ids(root, &state, &mut report)?;
+    check_ids(root, &state, events(), &mut report)?;
+    check_ids(root, &state, rejects(), &mut report)?;
     check_leftovers(root, &state, &mut report)?;
     check_quarantine(root, &state.events, &mut report)?;
     check_staged(root, &mut report)?;
@@ -167,7 +170,7 @@ fn usable(log: &Log, root: &Path) -> Option<State> {
 fn check_part(root: &Path, table: &Table, live: &Live, report: &mut FsckReport) {
     let path = root.join(&table.name).join(&live.part.path);
     report.parts += 1;
-    report.rows += live.part.rows;
+    *(if table.name == events().name { &mut report.rows } else { &mut report.rejects }) += live.part.rows;
     if let Some(what) = part_fault(&path, live) {
         report.find(true, &path, what, RESTORE);
     }
@@ -207,21 +210,19 @@ pub(crate) fn footer(path: &Path) -> Result<(u64, Vec<Range>), parquet::errors::
     Ok((u64::try_from(file.num_rows()).unwrap_or_default(), ranges))
 }
 
-fn check_ids(root: &Path, state: &State, report: &mut FsckReport) -> Result<(), LakeError> {
+fn check_ids(root: &Path, state: &State, table: &Table, report: &mut FsckReport) -> Result<(), LakeError> {
     let (mut copied, mut first) = (0u64, None);
     // Files that cannot be read are in the report already.
-    each_copied(root, state, true, |records| {
+    each_copied(root, table, state, true, |records| {
         copied += 1;
         first = first.or_else(|| Some((records[0].id, records[0].part, records[1].part)));
     })?;
     if let Some((id, one, other)) = first {
-        let paths: Vec<&String> = state.events.keys().collect();
-        let what = match copied {
-            1 => format!("event {id:032x} is also in {}", paths[one as usize]),
-            _ => format!("{copied} events are stored twice, the first, {id:032x}, also in {}", paths[one as usize]),
-        };
-        let path = root.join("events").join(paths[other as usize]);
-        report.find(true, &path, what, COPIES);
+        let paths: Vec<&String> = state.files(table).keys().collect();
+        let rows = &table.name;
+        let what = format!("{copied} {rows} are stored twice, the first, {id:032x}, also in {}", paths[one as usize]);
+        let path = root.join(rows).join(paths[other as usize]);
+        report.find(table.name == events().name, &path, what, COPIES);
     }
     Ok(())
 }

@@ -66,17 +66,12 @@ impl IdCollector {
         Self { rows: Vec::with_capacity(rows), ..Self::default() }
     }
 
-    /// Takes in `event_id`, `completeness` and `source_path` of a batch.
+    /// Takes in id, `completeness` and `source_path` of a batch; rejects are all equally complete.
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
-        let (Some(ids), Some(completeness), Some(paths)) = (
-            batch.column_by_name("event_id"),
-            batch.column_by_name("completeness"),
-            batch.column_by_name("source_path"),
-        ) else {
-            return;
-        };
+        let ids = ID_COLUMNS.iter().find_map(|name| batch.column_by_name(name));
+        let (Some(ids), Some(paths)) = (ids, batch.column_by_name("source_path")) else { return };
         let (ids, paths) = (ids.as_string_view(), paths.as_string_view());
-        let completeness = completeness.as_primitive::<Int64Type>().values();
+        let completeness = batch.column_by_name("completeness").map(|c| c.as_primitive::<Int64Type>().values());
         let mut last: Option<(u128, u32)> = None;
         for row in 0..ids.len() {
             // Equal views are equal texts; most rows repeat the one before.
@@ -86,7 +81,8 @@ impl IdCollector {
                 _ => self.number(paths.value(row)),
             };
             last = Some((view, source));
-            self.rows.push((id_of(ids.value(row).as_bytes()), completeness[row], source));
+            let completeness = completeness.map_or(0, |completeness| completeness[row]);
+            self.rows.push((id_of(ids.value(row).as_bytes()), completeness, source));
         }
     }
 
@@ -111,6 +107,9 @@ impl IdCollector {
         }
     }
 }
+
+/// Columns of ids: that of `events`, that of `rejects`.
+pub(crate) const ID_COLUMNS: [&str; 2] = ["event_id", "reject_id"];
 
 /// The id that 32 hex digits spell; other text is hashed, so that any text still has its own id.
 pub(crate) fn id_of(text: &[u8]) -> u128 {

@@ -4,21 +4,24 @@
 //! first a sieve over all of them, then their filters, those near in time first, and for what is found
 //! there the ids themselves.
 
+use std::collections::HashSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 
 use super::disk;
 use super::error::{At, LakeError};
 use super::filter::{Filter, Spilled};
 use super::id_cache::{Held, IdCache};
-use super::ids::PartIds;
+use super::ids::{PartIds, id_of};
 use super::open::state_dir;
 use super::reader::read_part_ids;
 use super::sieve::Sieve;
 use super::{Part, Snapshot};
-use crate::schema::EventId;
+use crate::schema::{EventId, Table, events, rejects};
 
 /// Copies of one event are mostly less than this apart: such parts are asked first.
 const NEAR_US: i64 = 86_400_000_000;
@@ -40,6 +43,7 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Known {
     root: PathBuf,
+    table: &'static Table,
     /// Whether filters are written beside the checkpoints.
     keeps: bool,
     cache: IdCache,
@@ -52,12 +56,18 @@ impl Known {
     /// Looks events of the lake in `root` up, remembering ids in at most `cache_bytes`; writes nothing.
     #[must_use]
     pub fn new(root: &Path, cache_bytes: usize) -> Self {
-        Self { root: root.to_owned(), keeps: false, cache: IdCache::new(cache_bytes) }
+        Self { root: root.to_owned(), table: events(), keeps: false, cache: IdCache::new(cache_bytes) }
     }
 
-    /// The same for the lake's writer, who keeps the filters of parts on disk.
-    pub(crate) fn of_writer(root: &Path, cache_bytes: usize) -> Self {
-        Self { keeps: true, ..Self::new(root, cache_bytes) }
+    /// The same for the rejects of the lake in `root`.
+    #[must_use]
+    pub fn of_rejects(root: &Path, cache_bytes: usize) -> Self {
+        Self { table: rejects(), ..Self::new(root, cache_bytes) }
+    }
+
+    /// Keeps the filters of parts on disk, which only the lake's writer does.
+    pub(crate) fn kept(self) -> Self {
+        Self { keeps: true, ..self }
     }
 
     /// For each `(id, time)`: the durable row with this id, if there is one, whatever its time.
@@ -68,11 +78,37 @@ impl Known {
     ///
     /// When a live file cannot be read.
     pub fn find(&self, snapshot: &Snapshot, rows: &[(EventId, i64)]) -> Result<Vec<Option<Found>>, LakeError> {
+        self.find_in(&snapshot.events, rows)
+    }
+
+    /// The rows of `batch` whose ids are in none of the live files `parts` of `rejects`, each id once.
+    ///
+    /// # Errors
+    ///
+    /// When a live file cannot be read.
+    pub fn fresh_rejects(
+        &self,
+        parts: &[Arc<Part>],
+        seen: &mut HashSet<u128>,
+        batch: RecordBatch,
+    ) -> Result<RecordBatch, LakeError> {
+        let Some(ids) = batch.column_by_name("reject_id").map(|c| c.as_string_view()) else { return Ok(batch) };
+        let asked: Vec<(EventId, i64)> =
+            ids.iter().map(|id| (EventId(id_of(id.unwrap_or("").as_bytes())), 0)).collect();
+        let found = self.find_in(parts, &asked)?;
+        let fresh: BooleanArray =
+            asked.iter().zip(&found).map(|((id, _), found)| Some(found.is_none() && seen.insert(id.0))).collect();
+        if fresh.true_count() == batch.num_rows() {
+            return Ok(batch);
+        }
+        filter_record_batch(&batch, &fresh).at("sort out the rejects of", &self.root)
+    }
+
+    fn find_in(&self, parts: &[Arc<Part>], rows: &[(EventId, i64)]) -> Result<Vec<Option<Found>>, LakeError> {
         let mut found = vec![None; rows.len()];
         // In the order of ids the filters are walked from front to back.
         let mut order: Vec<Asked> = rows.iter().zip(0..).map(|((id, ts_us), at)| (id.0, *ts_us, at)).collect();
         order.sort_unstable();
-        let parts = &snapshot.events;
         self.sieve_if_due(parts)?;
         if let Some((sieve, missing)) = self.cache.sieve(parts.iter().map(|part| part.path.as_str())) {
             for part in missing {
@@ -213,7 +249,7 @@ impl Known {
     }
 
     fn read(&self, part: &Part) -> Result<Arc<PartIds>, LakeError> {
-        read_part_ids(&self.root, part).map(Arc::new)
+        read_part_ids(&self.root, self.table, part).map(Arc::new)
     }
 
     /// Takes in the ids of a part that has become live.
@@ -239,17 +275,7 @@ impl Known {
 
     fn spill(&self, path: &str, filter: &Filter) -> Result<(), LakeError> {
         let Some(bytes) = filter.encode() else { return Ok(()) };
-        let dir = filter_dir(&self.root);
-        let temp = dir.join(format!(".{}.tmp", disk::random_name()?));
-        let target = self.filter_path(path);
-        let mut file = disk::create_file(&temp)?;
-        let written = file.write_all(&bytes).at("write", &temp);
-        drop(file);
-        let done = written.and_then(|()| fs::rename(&temp, &target).at("rename a file to", &target));
-        if done.is_err() {
-            fs::remove_file(&temp).ok();
-        }
-        done
+        disk::put_copy(&self.filter_path(path), &bytes)
     }
 
     /// Forgets a part that is no longer live.

@@ -30,6 +30,9 @@ const CHECKPOINT_BYTES: u64 = 1 << 20;
 /// At closing a checkpoint is written after this many entries already.
 const CHECKPOINT_AT_CLOSE: u64 = 10;
 
+/// Of the memory for ids so small a part is added for those of rejects.
+const REJECTS_SHARE: usize = 8;
+
 /// How to open a lake for writing.
 #[derive(Debug, Clone)]
 pub struct LakeOptions {
@@ -57,6 +60,7 @@ pub struct Lake {
     pub(crate) root: PathBuf,
     pub(crate) log: Log,
     pub(crate) known: Arc<Known>,
+    pub(crate) rejected: Arc<Known>,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) writer: Mutex<Writer>,
     current: Mutex<Arc<Snapshot>>,
@@ -77,7 +81,7 @@ pub(crate) struct Writer {
 impl Lake {
     /// Opens the lake for writing, and mends what a crash left: an unfinished newest entry goes to
     /// quarantine, with the files that only it can have named, and its number is used again; leftover
-    /// files older than an hour are removed.
+    /// files older than an hour are removed, as are files whose grace is over.
     ///
     /// # Errors
     ///
@@ -111,17 +115,19 @@ impl Lake {
         let lake = Self {
             current: Mutex::new(Arc::new(state.snapshot(&root))),
             writer: Mutex::new(Writer { state, entries: cost.entries, bytes: cost.bytes, doubt: None }),
-            known: Arc::new(Known::of_writer(&root, id_cache_bytes)),
+            known: Arc::new(Known::new(&root, id_cache_bytes).kept()),
+            rejected: Arc::new(Known::of_rejects(&root, id_cache_bytes / REJECTS_SHARE).kept()),
             in_flight: Arc::default(),
             log,
             root,
             _lock: lock,
         };
         {
-            let writer = lake.writer();
+            let mut writer = lake.writer();
             if let Some((version, _)) = writer.state.newest {
                 note_newest(&lake.root, &lake.log, version);
             }
+            lake.remove_replaced(&mut writer, vacuum::GRACE_US, now_us)?;
             vacuum::remove_orphans(&lake.root, &writer.state, &lake.in_flight, now_us)?;
             export::remove_outdated(&lake.root, now_us)?;
             rejects::heal(&lake.root, &writer.state)?;
@@ -197,6 +203,12 @@ impl Lake {
         clock.write(&self.root)
     }
 
+    /// Looks rejects up by id.
+    #[must_use]
+    pub fn rejected(&self) -> Arc<Known> {
+        Arc::clone(&self.rejected)
+    }
+
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -235,7 +247,7 @@ impl Drop for Lake {
 }
 
 // A checkpoint is a convenience: without one the next start reads more entries.
-fn write_checkpoint(root: &Path, writer: &mut Writer) {
+pub(crate) fn write_checkpoint(root: &Path, writer: &mut Writer) {
     match checkpoint::write(&state_dir(root), &writer.state) {
         Ok(()) => (writer.entries, writer.bytes) = (0, 0),
         Err(error) => tracing::warn!(%error, "cannot write a checkpoint of the lake; starts take longer"),

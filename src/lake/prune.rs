@@ -107,8 +107,9 @@ impl Lake {
         }
         let mut writer = self.ready()?;
         let mut sources = HashSet::new();
-        let (events_change, parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
+        let (events_change, mut parts) = self.prune_events(&writer, filter, &mut sources, &mut report)?;
         let (rejects_change, reject_parts) = self.prune_rejects(&writer, filter, &sources, &mut report)?;
+        parts.extend(reject_parts);
         if !events_change.is_empty() || !rejects_change.is_empty() {
             let pruned = if remembers { remembered(&writer.state.pruned, filter) } else { None };
             let mut entry = Entry::blank(0);
@@ -119,7 +120,7 @@ impl Lake {
             entry.pruned = pruned;
             self.put(&mut writer, entry, &parts)?;
         }
-        drop((parts, reject_parts));
+        drop(parts);
         self.delete_copies(&mut writer, filter, &mut report)?;
         Ok(report)
     }

@@ -15,10 +15,10 @@ use parquet::file::reader::ChunkReader;
 
 use super::disk;
 use super::error::{At, LakeError, MISSING};
-use super::ids::{IdCollector, PartIds};
+use super::ids::{ID_COLUMNS, IdCollector, PartIds};
 use super::part::Part;
 use super::part_file::PartFile;
-use crate::schema::{Table, events};
+use crate::schema::Table;
 
 /// Size of a batch of whole rows: as views they keep each page in memory that they touch.
 const BATCH_BYTES: i64 = 4 << 20;
@@ -126,17 +126,17 @@ fn projected(table: &Table, wanted: Option<&[&str]>) -> SchemaRef {
 }
 
 /// What is to be read of a file for its ids.
-const IDS: [&str; 3] = ["event_id", "completeness", "source_path"];
+const IDS: [&str; 4] = [ID_COLUMNS[0], ID_COLUMNS[1], "completeness", "source_path"];
 
-/// Reads the ids of a file of `events`.
+/// Reads the ids of a file of `table`.
 pub(crate) fn read_ids(path: &Path, table: &Table, rows: u64) -> Result<PartIds, LakeError> {
     collect(PartReader::open(path, table, Some(&IDS), 8192)?, path, rows)
 }
 
-/// Reads the ids of a live file of `events`, and compares what is read with the log's checksums.
-pub(crate) fn read_part_ids(root: &Path, part: &Part) -> Result<PartIds, LakeError> {
-    let path = root.join("events").join(&part.path);
-    collect(PartReader::open_part(root, events(), part, Some(&IDS), 8192)?, &path, part.rows)
+/// Reads the ids of a live file of `table`, and compares what is read with the log's checksums.
+pub(crate) fn read_part_ids(root: &Path, table: &Table, part: &Part) -> Result<PartIds, LakeError> {
+    let path = root.join(&table.name).join(&part.path);
+    collect(PartReader::open_part(root, table, part, Some(&IDS), 8192)?, &path, part.rows)
 }
 
 fn collect(mut reader: PartReader, path: &Path, rows: u64) -> Result<PartIds, LakeError> {

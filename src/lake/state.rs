@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Snapshot;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
 use super::prune::PruneFilter;
-use crate::schema::{SourceId, SourcePosition};
+use crate::schema::{SourceId, SourcePosition, Table, events};
 
 /// Live files of one table by their path within it.
 pub(crate) type Files = BTreeMap<String, Live>;
@@ -41,6 +41,11 @@ impl State {
     pub(crate) fn names(&self, table: &str, name: &str) -> bool {
         let live = if table == "events" { &self.events } else { &self.rejects };
         live.contains_key(name) || self.removed.contains_key(&format!("{table}/{name}"))
+    }
+
+    /// Live files of a table.
+    pub(crate) fn files(&self, table: &Table) -> &Files {
+        if table.name == events().name { &self.events } else { &self.rejects }
     }
 
     /// Takes in the next entry, or says what in it cannot be.

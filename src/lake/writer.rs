@@ -88,7 +88,7 @@ impl Drop for Claim {
 pub struct NewPart {
     pub(crate) part: Arc<Part>,
     pub(crate) crc32c: u32,
-    pub(crate) ids: Option<Arc<PartIds>>,
+    pub(crate) ids: Arc<PartIds>,
     _claims: [Claim; 2],
 }
 
@@ -139,7 +139,7 @@ impl ClosedPart {
         let Some(claims) = writer.claims.take() else {
             return Err(LakeError::CorruptPart { path: writer.target.clone(), reason: "it was closed already" });
         };
-        let ids = writer.seen.ids.take().map(|ids| Arc::new(ids.finish()));
+        let ids = Arc::new(std::mem::take(&mut writer.seen.ids).finish());
         Ok(NewPart { part: Arc::new(part), crc32c, ids, _claims: claims })
     }
 }
@@ -151,7 +151,9 @@ struct Seen {
     max_ts_us: i64,
     inferred_rows: u64,
     ranges: BTreeMap<(String, i32), (i64, i64, u64)>,
-    ids: Option<IdCollector>,
+    ids: IdCollector,
+    /// The column that says when.
+    time: &'static str,
 }
 
 impl PartWriter {
@@ -316,13 +318,13 @@ impl Seen {
             max_ts_us: i64::MIN,
             inferred_rows: 0,
             ranges: BTreeMap::new(),
-            ids: (table.name == events().name).then(|| IdCollector::with_capacity(rows)),
+            ids: IdCollector::with_capacity(rows),
+            time: if table.name == events().name { "ts" } else { "ingested_at" },
         }
     }
 
     fn add(&mut self, batch: &RecordBatch) {
-        let time = if self.ids.is_some() { "ts" } else { "ingested_at" };
-        if let Some(times) = batch.column_by_name(time) {
+        if let Some(times) = batch.column_by_name(self.time) {
             for value in times.as_primitive::<TimestampMicrosecondType>().values() {
                 self.min_ts_us = self.min_ts_us.min(*value);
                 self.max_ts_us = self.max_ts_us.max(*value);
@@ -334,9 +336,7 @@ impl Seen {
         }
         self.rows += batch.num_rows() as u64;
         self.add_ranges(batch);
-        if let Some(ids) = &mut self.ids {
-            ids.add(batch);
-        }
+        self.ids.add(batch);
     }
 
     fn add_ranges(&mut self, batch: &RecordBatch) {

@@ -1,6 +1,6 @@
 //! Ring and lake behind one lock.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -83,6 +83,7 @@ pub struct Core {
     moved: Condvar,
     lake: Option<Lake>,
     known: Arc<Known>,
+    rejected: Arc<Known>,
     /// Held from a commit until its snapshot is shown, so that nobody shows a newer one without
     /// releasing the rows it holds.
     commits: Mutex<()>,
@@ -113,18 +114,20 @@ impl Core {
     /// A core that makes rows durable in `lake`.
     #[must_use]
     pub fn writing(lake: Lake, options: CoreOptions) -> Self {
-        let (snapshot, known) = (lake.snapshot(), lake.known());
-        Self::new(Some(lake), snapshot, known, options)
+        let (snapshot, known, rejected) = (lake.snapshot(), lake.known(), lake.rejected());
+        Self::new(Some(lake), snapshot, [known, rejected], options)
     }
 
     /// A core over a lake that somebody else writes.
     #[must_use]
     pub fn reading(snapshot: Arc<Snapshot>, options: CoreOptions) -> Self {
-        let known = Arc::new(Known::new(&snapshot.root, options.id_cache_bytes));
-        Self::new(None, snapshot, known, options)
+        let known = Known::new(&snapshot.root, options.id_cache_bytes);
+        let rejected = Known::of_rejects(&snapshot.root, options.id_cache_bytes);
+        Self::new(None, snapshot, [known, rejected].map(Arc::new), options)
     }
 
-    fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, known: Arc<Known>, options: CoreOptions) -> Self {
+    fn new(lake: Option<Lake>, snapshot: Arc<Snapshot>, known: [Arc<Known>; 2], options: CoreOptions) -> Self {
+        let [known, rejected] = known;
         let retention = Retention::of(&snapshot);
         let live = Live {
             ring: Ring::default(),
@@ -139,6 +142,7 @@ impl Core {
             moved: Condvar::new(),
             lake,
             known,
+            rejected,
             commits: Mutex::default(),
             options,
             born_by_path: Mutex::default(),
@@ -261,8 +265,13 @@ impl Core {
     /// # Errors
     ///
     /// When the lake cannot be read, or when making room fails to write it.
-    pub fn admit(&self, load: Load) -> Result<Vec<(SourceId, u64)>, PipelineError> {
+    pub fn admit(&self, mut load: Load) -> Result<Vec<(SourceId, u64)>, PipelineError> {
         self.make_room()?;
+        if load.rows.rejects.num_rows() > 0 {
+            // The commit decides; here it is about what queries show until then.
+            let known = self.snapshot();
+            load.rows.rejects = self.rejected.fresh_rejects(&known.rejects, &mut HashSet::new(), load.rows.rejects)?;
+        }
         let born = load.positions.iter().map(|p| (p.id, (p.born_us, tie(&p.path)))).collect();
         let tail_spans: Vec<[Span; 1]> =
             load.tails.iter().map(|(source, _)| [Span { source: *source, end: u32::MAX }]).collect();
@@ -465,6 +474,11 @@ impl Core {
     /// Keeps what is believed about the time beside the lake, where there is one to write.
     pub(super) fn keep_clock(&self, clock: &Clock) -> Result<(), LakeError> {
         self.lake.as_ref().map_or(Ok(()), |lake| lake.keep_clock(clock))
+    }
+
+    /// True when replaced files wait whose grace is over.
+    pub(super) fn has_waited(&self) -> bool {
+        self.lake.as_ref().is_some_and(|lake| lake.has_waited(now_us()))
     }
 
     /// Runs lake upkeep (compaction, pruning) and shows the snapshot it made.

@@ -8,16 +8,13 @@ use std::time::{Duration, Instant};
 use super::heap::give_back;
 use super::retention::retain;
 use super::{Core, PipelineError, now_us};
-use crate::lake::{CompactOptions, LakeError, Snapshot};
+use crate::lake::{CompactOptions, GRACE_US, LakeError, Snapshot};
 
 /// Months with more small files than this are compacted.
 const SMALL_FILES: usize = 64;
 
 /// Files below this size count as small.
 const SMALL_BYTES: u64 = 32 << 20;
-
-/// Replaced files stay this long for readers that still have them open.
-const GRACE_US: i64 = 24 * 3600 * 1_000_000;
 
 /// Pause between merges: who reads logs and asks questions comes first.
 const BETWEEN_MERGES: Duration = Duration::from_millis(500);
@@ -141,6 +138,9 @@ fn wait(shared: &Shared, pause: Duration) -> bool {
 /// When the lake cannot be read or written; what was there stays valid.
 pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
     if !is_untidy(&core.snapshot()) {
+        if core.has_waited() {
+            core.upkeep(|lake| lake.vacuum(GRACE_US, now_us()))?;
+        }
         return Ok(false);
     }
     let options = CompactOptions { max_merges: 1, memory_bytes: core.merge_bytes(), ..CompactOptions::new(now_us()) };

@@ -42,7 +42,7 @@ pub(super) fn render(
         ("agent", Align::Key),
         ("files", Align::Right),
         ("sessions", Align::Right),
-        ("rows", Align::Right),
+        ("events", Align::Right),
         ("first", Align::Left),
         ("last", Align::Left),
         ("usage", Align::Left),

@@ -23,7 +23,7 @@ pub(super) struct Source {
     pub(super) position_bytes: i64,
     pub(super) lag_bytes: i64,
     pub(super) lines: i64,
-    pub(super) rows: i64,
+    pub(super) decoded: i64,
     pub(super) duplicates: i64,
     pub(super) rejects: i64,
     pub(super) read_at_us: Option<i64>,
@@ -52,8 +52,8 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<Source>, CliError> {
         .ok_or_else(|| failed("read_at"))?;
     let (agent, path, format, state) = (text("agent")?, text("path")?, text("format")?, text("state")?);
     let (size, position, lag) = (number("size_bytes")?, number("position_bytes")?, number("lag_bytes")?);
-    let (lines, rows, duplicates, rejects) =
-        (number("lines")?, number("rows")?, number("duplicates")?, number("rejects")?);
+    let (lines, decoded, duplicates, rejects) =
+        (number("lines")?, number("decoded")?, number("duplicates")?, number("rejects")?);
     let error = text("last_error")?;
     let source = |i| Source {
         agent: agent.value(i).to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<Source>, CliError> {
         position_bytes: position.value(i),
         lag_bytes: lag.value(i),
         lines: lines.value(i),
-        rows: rows.value(i),
+        decoded: decoded.value(i),
         duplicates: duplicates.value(i),
         rejects: rejects.value(i),
         read_at_us: read_at.is_valid(i).then(|| read_at.value(i)),
@@ -110,7 +110,7 @@ pub(super) fn render(
         ("size", Align::Right),
         ("behind", Align::Right),
         ("lines", Align::Right),
-        ("rows", Align::Right),
+        ("decoded", Align::Right),
         ("rejects", Align::Right),
         ("read", Align::Left),
         ("path", Align::Key),
@@ -122,7 +122,7 @@ pub(super) fn render(
             units::bytes(unsigned(source.size_bytes)),
             units::bytes(unsigned(source.lag_bytes)),
             units::count(unsigned(source.lines)),
-            units::count(unsigned(source.rows)),
+            units::count(unsigned(source.decoded)),
             units::count(unsigned(source.rejects)),
             source.read_at_us.map_or_else(|| "never".to_owned(), |us| units::ago(us, streams.now_us)),
             short_path(settings, source.path.as_ref()),

@@ -12,7 +12,7 @@ use super::super::{CliError, Outcome, Streams, units};
 use super::sources::{self, Source, unsigned};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
-use crate::lake::{Doubt, Snapshot};
+use crate::lake::{AgentRows, Doubt, Snapshot, VacuumReport};
 
 /// The sources of one agent together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -39,11 +39,8 @@ impl AgentStatus {
             "missing" => self.missing += 1,
             _ => self.error += 1,
         }
-        // A file that is gone has no size any more, but its rows count.
         self.bytes += unsigned(source.size_bytes);
         self.lag_bytes += unsigned(source.lag_bytes);
-        self.rows += unsigned(source.rows);
-        self.rejects += unsigned(source.rejects);
     }
 }
 
@@ -55,6 +52,10 @@ pub(super) struct State<'a> {
     /// The process that writes the lake, whether it answers or not.
     pub(super) writer: Option<u32>,
     pub(super) sources: &'a [Source],
+    /// Durable rows by agent.
+    pub(super) rows: &'a BTreeMap<String, AgentRows>,
+    /// Files that commits have replaced, and that are still there.
+    pub(super) waiting: VacuumReport,
     /// Rows that wait to be deleted, and until when.
     pub(super) doubt: Option<Doubt>,
 }
@@ -67,8 +68,11 @@ pub(in super::super) fn run(
 ) -> Result<Outcome, CliError> {
     let (lake, daemon, writer) = (wire::looked_at(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
     let sources = sources::rows(&wire::sources(settings)?)?;
-    let doubt = wire::doubt(settings);
-    render(settings, args, &State { lake: &lake, daemon: daemon.as_ref(), writer, sources: &sources, doubt }, streams)
+    let (waiting, doubt) = (wire::waiting(settings)?, wire::doubt(settings));
+    let daemon = daemon.as_ref();
+    let rows = wire::rows_by_agent(&lake);
+    let state = State { lake: &lake, daemon, writer, sources: &sources, rows: &rows, waiting, doubt };
+    render(settings, args, &state, streams)
 }
 
 pub(super) fn render(
@@ -77,10 +81,14 @@ pub(super) fn render(
     state: &State<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let State { lake, daemon, writer, sources, doubt } = *state;
+    let State { lake, daemon, writer, sources, rows: counted, waiting, doubt } = *state;
     let mut agents: BTreeMap<&str, AgentStatus> = BTreeMap::new();
     for source in sources {
         agents.entry(&source.agent).or_default().add(source);
+    }
+    for (agent, rows) in counted {
+        let agent = agents.entry(agent).or_default();
+        (agent.rows, agent.rejects) = (rows.events, rows.rejects);
     }
     let parts = || lake.events.iter().chain(lake.rejects.iter());
     let (files, bytes): (usize, u64) = (parts().count(), parts().map(|part| part.bytes).sum());
@@ -115,6 +123,8 @@ pub(super) fn render(
                 "committed_at_us": lake.version.map(|_| lake.committed_at_us),
                 "files": files,
                 "bytes": bytes,
+                "waiting_files": waiting.files,
+                "waiting_bytes": waiting.bytes,
                 "rows": rows,
                 "rejects": rejects,
             },
@@ -138,6 +148,10 @@ pub(super) fn render(
         units::counted(files as u64, "file")
     );
     answer(streams, &format!("        {size}; {committed}"))?;
+    if waiting.files > 0 {
+        let (files, bytes) = (units::counted(waiting.files, "replaced file"), units::bytes(waiting.bytes));
+        answer(streams, &format!("        {files} with {bytes} are removed within about an hour"))?;
+    }
     if let Some(doubt) = doubt {
         let wait = u64::try_from(doubt.until_us().saturating_sub(streams.now_us)).unwrap_or(0);
         let (rows, wait) = (units::counted(doubt.rows, "row"), units::duration(Duration::from_micros(wait)));
@@ -200,7 +214,7 @@ fn agents_table(
         ("files", Align::Right),
         ("size", Align::Right),
         ("behind", Align::Right),
-        ("rows", Align::Right),
+        ("events", Align::Right),
         ("rejects", Align::Right),
         ("remarks", Align::Left),
     ]);

@@ -56,10 +56,11 @@ pub(in super::super) fn fsck(
             answer(streams, &format!("fault: {fault}"))?;
         }
         let text = format!(
-            "{}, {}, {} checked",
+            "{}, {}, {}, {} checked",
             units::counted(found.commits, "commit"),
             units::counted(found.parts, "file"),
-            units::counted(found.rows, "row"),
+            units::counted(found.rows, "event"),
+            units::counted(found.rejects, "reject"),
         );
         answer(streams, &text)?;
     }

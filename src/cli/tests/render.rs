@@ -45,7 +45,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         "lag_bytes" => number(&|row| row.lag),
         "rejects" => number(&|row| row.rejects),
         "lines" => number(&|row| row.size / 1000),
-        "rows" => number(&|row| row.size / 500),
+        "decoded" => number(&|row| row.size / 500),
         "modified_at" | "read_at" => time(&|row| row.read_at),
         "last_error" => text(&|row| row.error),
         _ => number(&|_| 0),
@@ -127,7 +127,7 @@ fn sources_shows_state_position_and_what_to_do() {
     let (outcome, text) = printed(|settings, streams| render_sources(settings, &[], &rows(), streams));
     assert_eq!(outcome, Outcome::Done);
     insta::assert_snapshot!(text, @"
-    agent   state      size   behind    lines     rows  rejects  read        path
+    agent   state      size   behind    lines  decoded  rejects  read        path
     ──────  ───────  ──────  ───────  ───────  ───────  ───────  ──────────  ─────────────────────────────
     claude  active   250 MB      0 B  250,000  500,000        2  1m 30s ago  ~/.claude/projects/-w/a.jsonl
     claude  error       0 B      0 B        0        0        0  never       /mnt/x/b.jsonl
@@ -173,7 +173,7 @@ fn status_sums_up_lake_daemon_and_agents() {
             504,321 events, 12.4 MB in 3 files; commit 17, 2h 5m ago
             2 lines could not be decoded: devlog query "SELECT * FROM rejects"
 
-    agent   files    size   behind     rows  rejects  remarks
+    agent   files    size   behind   events  rejects  remarks
     ──────  ─────  ──────  ───────  ───────  ───────  ────────────────────────────────────────────
     claude      2  250 MB      0 B  500,000        2  1 with errors (devlog sources --state error)
     codex       1  1.5 MB  20.0 kB    3,000        0  1 pending
@@ -267,7 +267,7 @@ fn adapters_lists_what_is_here_and_names_what_is_not() {
     let (outcome, text) = printed(|settings, streams| render_adapters(settings, agents(), &[], false, streams));
     assert_eq!(outcome, Outcome::Done);
     insta::assert_snapshot!(text, @"
-    agent   files  sessions    rows  first       last        usage     places
+    agent   files  sessions  events  first       last        usage     places
     ──────  ─────  ────────  ──────  ──────────  ──────────  ────────  ─────────
     claude     12         9  12,345  2026-08-25  2026-11-23  reported  ~/.claude
 
@@ -277,9 +277,9 @@ fn adapters_lists_what_is_here_and_names_what_is_not() {
     let (outcome, text) = printed(|settings, streams| render_adapters(settings, agents(), &["aider"], false, streams));
     assert_eq!(outcome, Outcome::Nothing);
     insta::assert_snapshot!(text, @"
-    agent  files  sessions  rows  first  last  usage      places
-    ─────  ─────  ────────  ────  ─────  ────  ─────────  ───────────────────
-    aider      0               0               estimated  not there: ~/.aider
+    agent  files  sessions  events  first  last  usage      places
+    ─────  ─────  ────────  ──────  ─────  ────  ─────────  ───────────────────
+    aider      0                 0               estimated  not there: ~/.aider
     ");
     let (_, text) = printed(|settings, streams| render_adapters(settings, agents(), &["claude"], true, streams));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();

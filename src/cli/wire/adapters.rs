@@ -42,6 +42,10 @@ pub(in crate::cli) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, C
     for note in &survey.notes {
         all.values_mut().for_each(|agent| looked::note(agent, note));
     }
+    for (agent, rows) in super::lake::rows_by_agent(&core.snapshot()) {
+        let agent = named(&mut all, &agent);
+        (agent.rows, agent.rejects) = (rows.events, rows.rejects);
+    }
     for unreadable in unreadable(settings) {
         named(&mut all, &unreadable.agent).unreadable.push(unreadable);
     }
@@ -84,8 +88,6 @@ fn place(agent: &mut AgentFound, root: &Root) {
 
 fn count(agent: &mut AgentFound, position: &SourcePosition) {
     agent.sources += u64::from(!position.missing);
-    agent.rows += position.counts.rows.saturating_sub(position.counts.duplicates);
-    agent.rejects += position.counts.rejects;
     agent.errors += u64::from(position.last_error.is_some());
     // Of builds without SQL the files' own times are the best that is known.
     let modified_us = position.fingerprint.modified_ns / 1000;

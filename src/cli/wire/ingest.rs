@@ -32,7 +32,7 @@ impl From<Tally> for Progress {
             files: tally.files_total,
             bytes_done: tally.bytes,
             bytes: tally.bytes_total,
-            events: tally.events,
+            events: tally.events.saturating_sub(tally.duplicates),
             rejects: tally.rejects,
         }
     }

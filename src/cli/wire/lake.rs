@@ -1,5 +1,6 @@
 //! The state of the lake and its upkeep.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::backfill;
 use crate::cli::{CliError, units};
 use crate::config::Settings;
 use crate::lake::{
-    self, AllowReport, Clock, CompactOptions, CopiesReport, Doubt, Lake, LakeError, PruneFilter, Snapshot,
+    self, AgentRows, AllowReport, Clock, CompactOptions, CopiesReport, Doubt, GRACE_US, Lake, LakeError, LakeOptions,
+    PruneFilter, Snapshot, VacuumReport,
 };
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
@@ -44,6 +46,32 @@ fn is_new(settings: &Settings) -> Result<bool, CliError> {
 /// The newest version of the lake, without a lock; an empty one when there is none yet.
 fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
     Lake::read(&settings.lake).map_err(failed("reading the lake"))
+}
+
+/// Durable rows by agent. A file that cannot be read is told, and counts nothing.
+pub(in crate::cli) fn rows_by_agent(snapshot: &Snapshot) -> BTreeMap<String, AgentRows> {
+    Lake::rows_by_agent(snapshot).unwrap_or_else(|error| {
+        tracing::warn!("events are not counted by agent: {error}");
+        BTreeMap::new()
+    })
+}
+
+/// Files that commits have replaced, which wait for those who still read them.
+pub(in crate::cli) fn waiting(settings: &Settings) -> Result<VacuumReport, CliError> {
+    Lake::waiting(&settings.lake).map_err(failed("reading the lake"))
+}
+
+/// Removes replaced files whose grace is over, if there are any and nobody writes: whatever command was
+/// run, it ends with that.
+pub(in crate::cli) fn sweep(settings: &Settings) {
+    let options = LakeOptions {
+        unsafe_network_fs: settings.unsafe_network_fs,
+        id_cache_bytes: 0,
+        ..LakeOptions::new(&settings.lake, now_us())
+    };
+    if let Err(error) = Lake::sweep(options) {
+        tracing::debug!(%error, "replaced files stay for now");
+    }
 }
 
 /// What retention would delete by the clock alone, and waits for.
@@ -120,7 +148,8 @@ pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError
     let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
     let options =
         CompactOptions { min_parts: 2, memory_bytes: settings.memory_bytes / 3, ..CompactOptions::new(now_us()) };
-    core.upkeep(|lake| lake.compact(options)).map_err(failed("merging files"))?;
+    core.upkeep(|lake| lake.compact(options).and_then(|_| lake.vacuum(GRACE_US, now_us())))
+        .map_err(failed("merging files"))?;
     let after = core.snapshot();
     Ok(Compacted {
         parts_before: before.events.len() as u64,
@@ -165,7 +194,7 @@ pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checke
     let report = lake::fsck(&settings.lake).map_err(failed("checking the lake"))?;
     checked.commits = report.entries;
     checked.parts = report.parts;
-    checked.rows = report.rows;
+    (checked.rows, checked.rejects) = (report.rows, report.rejects);
     for finding in &report.findings {
         let text = format!("{}: {}; {}", finding.path.display(), finding.what, finding.mend);
         if finding.harmful {

@@ -286,9 +286,11 @@ fn the_derived_log_of_rejects_is_mended_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::rejects(dir.path());
     let lake = open(dir.path());
-    for _ in 0..3 {
-        lake.commit(Commit { rejects: vec![reject("/x")], ..Commit::default() }).unwrap();
+    for path in ["/x", "/y", "/y", "/z"] {
+        let rejects = vec![reject(path), reject(path)];
+        lake.commit(Commit { rejects, ..Commit::default() }).unwrap();
     }
+    assert_eq!(lake.snapshot().rejects.iter().map(|part| part.rows).sum::<u64>(), 3, "each is there once");
     drop(lake);
     assert_eq!(log.versions().unwrap(), [0, 1, 2]);
     fs::remove_file(log.path(2)).unwrap();
