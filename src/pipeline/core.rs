@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
@@ -16,8 +17,13 @@ use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
 
+<<<<<<< HEAD
 /// So many open sources are handed on; what is open in others is read again.
 const HANDED_ON: usize = 256;
+=======
+/// How long somebody waits who is told of a newer version before it is shown.
+const MOMENT: Duration = Duration::from_millis(5);
+>>>>>>> integrity
 
 /// Sizes that bound the memory of the pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -316,10 +322,24 @@ impl Core {
             let verdicts: Result<Vec<Verdict>, _> = parcels.iter().zip(&in_ring).map(ask).collect();
             live = self.lock();
             // A file that was rewritten and deleted meanwhile is no failure: ask the new snapshot.
-            if live.generation == generation {
-                return Ok((live, verdicts?));
+            if live.generation != generation {
+                continue;
+            }
+            match verdicts {
+                // A prune deletes files before its version is shown here, which it is in a moment.
+                Err(error) if error.is_gone() && self.is_behind(&snapshot) => {
+                    drop(live);
+                    std::thread::sleep(MOMENT);
+                    live = self.lock();
+                }
+                verdicts => return Ok((live, verdicts?)),
             }
         }
+    }
+
+    /// True when the lake has a newer version than what is shown.
+    fn is_behind(&self, shown: &Snapshot) -> bool {
+        self.lake.as_ref().is_some_and(|lake| lake.snapshot().version != shown.version)
     }
 
     fn born_of(&self, found: &Found, snapshot: &Snapshot) -> i64 {

@@ -298,3 +298,25 @@ fn a_daemon_outlives_a_burst_of_failing_syncs_and_commits_each_row_once() {
     assert_eq!(home.durable_number(EVENTS), 24);
     home.ok(&["fsck"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_not_called_a_file_system_that_cannot_link() {
+    if !super::lake_crash::is_installed("strace") {
+        eprintln!("skipped: strace is not installed");
+        return;
+    }
+    for (error, words) in [("ENOSPC", "no space left"), ("EROFS", "not allowed"), ("EPERM", "cannot make hard links")] {
+        let home = Home::new();
+        append(&home.claude("-home-u-shop", "s1"), &session("s1", 2));
+        let mut command = std::process::Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=linkat,link"]);
+        command.args(["-e", &format!("inject=linkat,link:error={error}"), env!("CARGO_BIN_EXE_devlog"), "backfill"]);
+        command.env_clear().env("HOME", home.path()).env("DEVLOG_HOME", home.devlog_home());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains(words), "{error}: {said}");
+        home.ok(&["backfill"]);
+    }
+}
