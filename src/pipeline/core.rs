@@ -17,13 +17,11 @@ use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
 
-<<<<<<< HEAD
 /// So many open sources are handed on; what is open in others is read again.
 const HANDED_ON: usize = 256;
-=======
+
 /// How long somebody waits who is told of a newer version before it is shown.
 const MOMENT: Duration = Duration::from_millis(5);
->>>>>>> integrity
 
 /// Sizes that bound the memory of the pipeline.
 #[derive(Debug, Clone, Copy)]

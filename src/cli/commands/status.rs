@@ -95,20 +95,7 @@ pub(super) fn render(
     let rows: u64 = lake.events.iter().map(|part| part.rows).sum();
     let rejects: u64 = lake.rejects.iter().map(|part| part.rows).sum();
     if args.json {
-        let daemon = daemon.map(|daemon| {
-            json!({
-                "pid": daemon.pid,
-                "started_us": daemon.started_us,
-                "watch_mode": daemon.watch_mode,
-                "watch_reason": daemon.watch_reason,
-                "ring_rows": daemon.ring_rows,
-                "ring_bytes": daemon.ring_bytes,
-                "complete": daemon.lacking.is_empty(),
-                "incomplete_because": daemon.lacking,
-                "commit_failing_since_us": daemon.trouble.as_ref().map(|(since_us, _)| since_us),
-                "commit_failing_because": daemon.trouble.as_ref().map(|(_, why)| why),
-            })
-        });
+        let daemon = daemon.map(daemon_json);
         let value = json!({
             "home": settings.home,
             "machine_id": settings.machine_id,
@@ -167,6 +154,22 @@ pub(super) fn render(
     answer(streams, "")?;
     agents_table(&agents, settings, streams)?;
     Ok(Outcome::Done)
+}
+
+/// The running `ingest`, as JSON.
+fn daemon_json(daemon: &Daemon) -> serde_json::Value {
+    json!({
+        "pid": daemon.pid,
+        "started_us": daemon.started_us,
+        "watch_mode": daemon.watch_mode,
+        "watch_reason": daemon.watch_reason,
+        "ring_rows": daemon.ring_rows,
+        "ring_bytes": daemon.ring_bytes,
+        "complete": daemon.lacking.is_empty(),
+        "incomplete_because": daemon.lacking,
+        "commit_failing_since_us": daemon.trouble.as_ref().map(|(since_us, _)| since_us),
+        "commit_failing_because": daemon.trouble.as_ref().map(|(_, why)| why),
+    })
 }
 
 fn daemon_line(daemon: Option<&Daemon>, writer: Option<u32>, now_us: i64) -> String {

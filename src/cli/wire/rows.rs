@@ -44,17 +44,17 @@ pub(in crate::cli) struct Rows {
 
 enum From {
     /// This process, which has seen the first rows already.
-    Here(Option<Result<RecordBatch, QueryError>>, Answer),
+    Here(Box<(Option<Result<RecordBatch, QueryError>>, Answer)>),
     /// The running `ingest`, and when it was asked with which time limit.
     #[cfg(unix)]
-    There(crate::serve::Answered, Instant, Option<Duration>),
+    There(Box<crate::serve::Answered>, Instant, Option<Duration>),
 }
 
 impl Rows {
     /// Columns of the answer.
     pub(in crate::cli) fn schema(&self) -> SchemaRef {
         match &self.from {
-            From::Here(_, answer) => answer.schema(),
+            From::Here(local) => local.1.schema(),
             #[cfg(unix)]
             From::There(rows, ..) => rows.schema(),
         }
@@ -84,7 +84,10 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.from {
-            From::Here(first, answer) => Some(first.take().or_else(|| answer.next_blocking())?.map_err(refused)),
+            From::Here(local) => {
+                let (first, answer) = &mut **local;
+                Some(first.take().or_else(|| answer.next_blocking())?.map_err(refused))
+            }
             #[cfg(unix)]
             From::There(rows, asked, limit) => {
                 let late = limit.filter(|limit| asked.elapsed() >= *limit);
@@ -210,7 +213,7 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
     match asked {
         Ok(Some(rows)) => {
             let preface = rows.preface().clone();
-            let from = From::There(rows, begun, plan.timeout);
+            let from = From::There(Box::new(rows), begun, plan.timeout);
             let rows = Rows { from, lacking: preface.lacking, warnings: preface.warnings };
             Ok(Asked::Rows(Box::new(rows)))
         }
@@ -236,7 +239,7 @@ fn here(settings: &Settings, plan: &QueryPlan, core: &Core, lacking: Vec<String>
         first => first,
     };
     let warnings = engine.warnings().to_vec();
-    Ok(Rows { from: From::Here(first, answer), lacking, warnings })
+    Ok(Rows { from: From::Here(Box::new((first, answer))), lacking, warnings })
 }
 
 fn workers() -> usize {
