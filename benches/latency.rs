@@ -44,7 +44,7 @@ fn start(home: &Path) -> Result<Daemon, Failure> {
         .spawn()?;
     let daemon = Daemon(child);
     let begun = Instant::now();
-    while Client::connect(&home.join(".devlog")).is_none() {
+    while !matches!(Client::connect(&home.join(".devlog")), Ok(Some(_))) {
         if begun.elapsed() > Duration::from_secs(20) {
             return Err("the daemon does not answer".into());
         }
@@ -67,11 +67,11 @@ fn line(n: u32) -> String {
 }
 
 fn newest(home: &Path) -> Result<Option<u32>, Failure> {
-    let client = Client::connect(&home.join(".devlog")).ok_or("the daemon is gone")?;
+    let client = Client::connect(&home.join(".devlog"))?.ok_or("the daemon is gone")?;
     let request =
         Request::Query { sql: SQL.to_owned(), params: Vec::new(), timezone: "UTC".to_owned(), timeout_ms: None };
     let mut newest = None;
-    for batch in client.query(&request)? {
+    for batch in client.query(&request, &mut |_| {})? {
         let batch = batch?;
         newest = batch.column(0).as_primitive::<Int64Type>().iter().flatten().next();
     }

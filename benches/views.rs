@@ -52,6 +52,7 @@ fn bench(c: &mut Criterion) {
         timezone: "Europe/Berlin".to_owned(),
         user_queries: None,
         timeout: None,
+        growth_bytes: None,
         threads: 0,
     };
     let cut = Cut {

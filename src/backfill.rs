@@ -106,12 +106,12 @@ pub fn open_and_look(
     open: impl FnOnce(&Settings) -> Result<Core, LakeError>,
 ) -> Result<(Core, Survey), LakeError> {
     let (core, walked) = std::thread::scope(|threads| {
-        let walk = threads.spawn(|| walk(&settings.places, scope));
-        (open(settings), walk.join())
+        let walk = std::thread::Builder::new().spawn_scoped(threads, || walk(&settings.places, scope));
+        (open(settings), walk.ok().map(std::thread::ScopedJoinHandle::join))
     });
     let core = core?;
-    // A walk that panicked is done again here, where it is not hidden.
-    let walked = walked.unwrap_or_else(|_| walk(&settings.places, scope));
+    // A walk that panicked is done again here, where it is not hidden; so is one that got no thread.
+    let walked = walked.and_then(Result::ok).unwrap_or_else(|| walk(&settings.places, scope));
     let found = compare(walked, scope, &core.positions());
     Ok((core, found))
 }

@@ -126,6 +126,8 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Version(version) => return commands::version(version, streams),
         Command::Completions(completions) => return commands::completions(completions, streams),
         Command::Schema(schema) => return commands::schema(schema, env().terminal, streams),
+        #[cfg(all(feature = "query", unix))]
+        Command::QueryWorker => return wire::work().map(|()| Outcome::Done),
         _ => {}
     }
     // For `demo`, --home is the made-up user's home, not devlog's.
@@ -164,6 +166,8 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Prune(args) => commands::prune(&settings, &args, streams),
         Command::Demo(args) => commands::demo(&settings, &env, demo_home, &args, quiet, streams),
         Command::Schema(_) | Command::Completions(_) | Command::Version(_) => Ok(Outcome::Done),
+        #[cfg(all(feature = "query", unix))]
+        Command::QueryWorker => Ok(Outcome::Done),
     }
 }
 

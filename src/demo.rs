@@ -196,10 +196,13 @@ pub fn generate(options: &Options) -> io::Result<Truth> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(8);
     std::thread::scope(|scope| {
         let work = || work(options, &plan, &next, &left);
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|_| Err(io::Error::other("a writer died"))))
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let workers: Vec<_> = (0..threads).map_while(start).collect();
+        // Without any thread this one does the work.
+        let own = workers.is_empty().then(work);
+        let mut ended = workers.into_iter().map(|worker| worker.join());
+        ended.try_for_each(|end| end.unwrap_or_else(|_| Err(io::Error::other("a writer died"))))?;
+        own.unwrap_or(Ok(()))
     })?;
     let left = left.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut truth = left.truth;

@@ -32,12 +32,14 @@ mod scan;
 mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
+mod times;
 mod views;
 mod zone;
 
-pub use engine::{Answer, Engine, EngineOptions, Runtime};
+pub use engine::{Answer, Engine, EngineOptions, Runtime, remove_spilled};
 pub use error::{Place, QueryError};
 pub use headers::is_explain;
+pub use memory::{Residence, growth};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions};
 pub use sources::Sources;

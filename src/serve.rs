@@ -5,21 +5,33 @@
 //!
 //! - one request a connection; the answer streams
 //! - SQL is read-only and bounded in memory and time by the query room
-//! - at most [`CONNECTIONS`] at a time; the next one is told to try again
+//! - at most [`CONNECTIONS`] queries at a time; the next ones wait for their turn, and are told so
+//! - whoever waits hears every second that the other side lives: a client of a stopped process looks for
+//!   itself, and a reader that pauses is told from one that has gone
 
 mod client;
+mod desk;
 mod frame;
+mod reply;
 mod server;
+#[cfg(feature = "query")]
+pub mod workers;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, ClientError, Rows as Answered};
-pub use server::{Server, Service};
+pub use desk::{Refusal, Service};
+pub use reply::Reply;
+pub use server::Server;
 
-/// Connections answered at a time.
+/// Queries answered at a time.
 pub const CONNECTIONS: usize = 16;
+
+/// Who works for a client says so this often.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Where the socket of a home is.
 #[must_use]
@@ -46,6 +58,17 @@ pub enum Request {
     },
 }
 
+/// What an answer begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preface {
+    /// Why rows are missing that stand in the logs; empty when the answer shows them all.
+    #[serde(default)]
+    pub lacking: Vec<String>,
+    /// What else is to be told: own views that cannot be used.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
 /// What a running `ingest` says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -62,4 +85,19 @@ pub struct Status {
     pub ring_rows: u64,
     /// Memory they take.
     pub ring_bytes: u64,
+    /// Why answers lack rows that stand in the logs; empty when they do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
+    /// Why the rows in memory are not made durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+}
+
+/// Something that does not work at the moment and is tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Since when, microseconds since 1970.
+    pub since_us: i64,
+    /// Why.
+    pub why: String,
 }

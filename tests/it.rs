@@ -14,6 +14,9 @@
 #[path = "it/home.rs"]
 mod home;
 
+#[cfg(unix)]
+#[path = "it/asking.rs"]
+mod asking;
 #[path = "it/cli.rs"]
 mod cli;
 #[cfg(unix)]

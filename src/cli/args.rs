@@ -124,6 +124,10 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Print version and build
     Version(VersionArgs),
+    /// Answer the queries of the process that started this one
+    #[cfg(all(feature = "query", unix))]
+    #[command(name = crate::serve::workers::COMMAND, hide = true)]
+    QueryWorker,
 }
 
 #[derive(Debug, Args)]

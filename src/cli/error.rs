@@ -171,17 +171,10 @@ impl CliError {
         Self::Failed { doing, source: source.into() }
     }
 
-    /// True when the reader of stdout went away: it has seen enough.
+    /// True when the reader of stdout went away: it has seen enough. Any other pipe that breaks is a failure.
     #[must_use]
     pub fn is_broken_pipe(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-                return matches!(self, Self::Output { .. } | Self::Failed { .. });
-            }
-            cause = error.source();
-        }
-        false
+        matches!(self, Self::Output { source } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// True when a file of the lake went away meanwhile: a prune or a merge removed it, and a newer version of

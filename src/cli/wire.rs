@@ -13,6 +13,8 @@ mod lake;
 mod looked;
 #[cfg(feature = "query")]
 mod memory;
+#[cfg(feature = "query")]
+mod rows;
 #[cfg(unix)]
 mod service;
 
@@ -26,7 +28,7 @@ use super::Progress;
 use crate::query::OutputFormat;
 
 /// A running `devlog ingest` with this home.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Daemon {
     /// Its process id.
     pub pid: u32,
@@ -40,6 +42,10 @@ pub struct Daemon {
     pub ring_rows: u64,
     /// Memory they take.
     pub ring_bytes: u64,
+    /// Why its answers lack rows that stand in the logs; empty when they do not.
+    pub lacking: Vec<String>,
+    /// Since when its rows are not made durable (microseconds since 1970), and why.
+    pub trouble: Option<(i64, String)>,
 }
 
 /// What `ingest` is to do.
@@ -318,10 +324,14 @@ pub use looked::{Looked, State as PlaceState};
 
 pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
-pub(super) use answer::{query, rows};
+pub(super) use answer::query;
 #[cfg(feature = "query")]
 pub(super) use export::export;
 pub(super) use ingest::{backfill, ingest};
 pub(super) use lake::{
     allow_again, compact, daemon, doubt, fsck, looked_at, prune, remove_snapshots, snapshot, sources, writer_of,
 };
+#[cfg(feature = "query")]
+pub(super) use rows::rows;
+#[cfg(all(feature = "query", unix))]
+pub(super) use service::work;

@@ -127,11 +127,20 @@ fn in_two(root: &Root, own: Waiting, other: Waiting, visit: &mut dyn FnMut(Seen)
         walk.links
     };
     std::thread::scope(|scope| {
-        let helper = scope.spawn(|| {
+        let (give, take) = std::sync::mpsc::channel();
+        let spawned = std::thread::Builder::new().spawn_scoped(scope, move || {
             let mut seen = Vec::new();
-            let links = part(other, &mut |found| seen.push(found));
+            let links = part(take.recv().unwrap_or_default(), &mut |found| seen.push(found));
             (seen, links)
         });
+        let Ok(helper) = spawned else {
+            // The system refuses threads: one after the other.
+            let mut links = part(own, visit);
+            links.extend(part(other, visit));
+            return links;
+        };
+        // It waits for this.
+        let _heard = give.send(other);
         let mut links = part(own, visit);
         match helper.join() {
             Ok((seen, more)) => {

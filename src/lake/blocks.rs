@@ -12,7 +12,7 @@ const LARGEST: u8 = 16;
 const MOST: usize = 512;
 
 /// The checksums; none where the file was written by an older version.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Blocks {
     /// A block has `1 << bits` bytes, the last one fewer.
     bits: u8,

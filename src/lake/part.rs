@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Blocks;
 
 /// One live Parquet file, as the commit log describes it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
     /// Path relative to the table's directory, `/` as separator: `month=2026-03/part-<id>.parquet`.
     pub path: String,

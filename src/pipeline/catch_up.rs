@@ -127,8 +127,11 @@ impl Pass<'_> {
             return work();
         }
         let results: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let threads: Vec<_> = (0..workers).map_while(start).collect();
+            // Where the system refuses threads, those there are do all of it, and this one if there is none.
+            let own = threads.is_empty().then(|| Ok(work()));
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).chain(own).collect()
         });
         let (mut total, mut later) = (CaughtUp::default(), Vec::new());
         for result in results {

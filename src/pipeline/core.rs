@@ -85,6 +85,8 @@ pub struct Core {
     born_by_path: Mutex<HashMap<String, i64>>,
     turns: Turns,
     pub(super) retention: Retention,
+    /// Since when nothing could be committed, and why.
+    trouble: Mutex<Option<(i64, String)>>,
 }
 
 impl std::fmt::Debug for Live {
@@ -134,6 +136,7 @@ impl Core {
             born_by_path: Mutex::default(),
             turns: Turns::default(),
             retention,
+            trouble: Mutex::default(),
         }
     }
 
@@ -340,8 +343,23 @@ impl Core {
         }
     }
 
+    /// Since when nothing could be made durable, microseconds since 1970, and why; `None` while it can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(i64, String)> {
+        unpoison(self.trouble.lock()).clone()
+    }
+
+    fn remember(&self, written: &Result<(), PipelineError>) {
+        let mut trouble = unpoison(self.trouble.lock());
+        *trouble = match written {
+            Ok(()) => None,
+            Err(error) => Some((trouble.as_ref().map_or_else(now_us, |(since_us, _)| *since_us), error.to_string())),
+        };
+    }
+
     fn write(&self, lake: &Lake, segment: Arc<Segment>) -> Result<(), PipelineError> {
         let result = self.encode_and_commit(lake, &segment);
+        self.remember(&result);
         if result.is_err() {
             let mut live = self.lock();
             let at = live.unwritten.partition_point(|s| s.number < segment.number);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::heap::give_back;
 use super::progress::Progress;
+use super::reading::Reading;
 use super::source::{Job, Means, Outcome, SILENCE_US, SourceReader};
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
@@ -42,6 +43,8 @@ pub struct FollowerOptions {
     pub limits: Limits,
     /// Time between scans beside the notifications.
     pub backstop: Duration,
+    /// Who answers asks here how far the reading is.
+    pub reading: Arc<Reading>,
 }
 
 /// Reads what is appended as it is appended.
@@ -119,6 +122,7 @@ impl Follower {
             };
             if let Err(error) = step.and_then(|()| self.read_due()) {
                 let text = error.to_string();
+                self.options.reading.is_stuck(&text);
                 // The same failure again and again is told now and then.
                 if told.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() > TELL_AGAIN) {
                     report(&error);
@@ -186,6 +190,7 @@ impl Follower {
             }
             self.read_job(job)?;
         }
+        self.options.reading.is_current();
         let old = now_us() - KEEP_US;
         self.kept.retain(|_, (_, reader)| reader.is_unfinished() || reader.position().read_at_us > old);
         Ok(())

@@ -20,6 +20,7 @@ use super::error::{QueryError, Surroundings, syntax};
 use super::guard;
 use super::headers;
 use super::nearest::nearest;
+use super::times;
 use super::views::View;
 
 tokio::task_local! {
@@ -125,6 +126,7 @@ impl Names {
         let references = session.resolve_table_references(&statement).map_err(|e| surroundings.explain(e))?;
         self.check(&references, &surroundings)?;
         let plan = session.statement_to_plan(statement).await.map_err(|e| surroundings.explain(e))?;
+        let plan = times::complete(plan, &surroundings.tokens).map_err(|e| surroundings.explain(e))?;
         Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
     }
 }

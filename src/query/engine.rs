@@ -3,25 +3,26 @@
 //! - statements only read: no file is written, no setting is changed, no path is opened but the lake's
 //! - answers stream; nothing is collected, a slow reader slows the query down
 //! - planning and execution run on threads with large stacks, under a memory limit, beside a private
-//!   directory for spilling, and end at the time limit or when the reader goes away
+//!   directory for spilling, and end at the time limit or when the reader goes away; who asked leaves then
+//!   in any case, also from planning and from one long call of a function, which do not listen
 //! - a query that meets the memory limit before its first row runs once more, with plans that spill
 
+mod answer;
 mod frugal;
 mod runtime;
 mod spill;
+#[cfg(test)]
+mod tests;
+mod threads;
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::context::{SQLOptions, SessionContext};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use tokio::sync::mpsc;
 
 use super::catalog::{self, Names};
@@ -29,12 +30,12 @@ use super::error::{QueryError, Surroundings};
 use super::headers::{self, Headers};
 use super::views::View;
 use super::zone::Zone;
-use super::{Cut, params};
+use super::{Cut, params, times};
+pub use answer::Answer;
+use answer::{Bounds, Message, Started};
 use frugal::frugal_state;
 pub use runtime::{EngineOptions, Runtime};
-
-/// How often it is asked whether somebody still waits for an answer.
-const ASKED_EVERY: Duration = Duration::from_millis(250);
+pub use spill::remove_spilled;
 
 /// Batches that wait for a slow reader.
 const WAITING_BATCHES: usize = 2;
@@ -91,66 +92,55 @@ impl Engine {
         self.names.views().values()
     }
 
-    /// Starts `sql` with `params` for its `$name`s.
+    /// [`Engine::run_while`] for somebody who waits in any case.
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn run_blocking(&self, sql: &str, params: &[(String, String)]) -> Result<Answer, QueryError> {
+        self.run_while(sql, params, &|| true)
+    }
+
+    /// Starts `sql` with `params` for its `$name`s, and waits until it is planned: while somebody `waits`, and
+    /// not beyond the time and the memory it may take.
     ///
     /// # Errors
     ///
     /// What is wrong with the query; errors while rows are made come with the rows.
-    pub async fn run(&self, sql: &str, params: &[(String, String)]) -> Result<Answer, QueryError> {
+    pub fn run_while(
+        &self,
+        sql: &str,
+        params: &[(String, String)],
+        waits: &dyn Fn() -> bool,
+    ) -> Result<Answer, QueryError> {
+        let options = &self.runtime.shared.options;
+        let bounds = Bounds::new(options.timeout, options.growth_bytes, options.memory_bytes);
         let (sql, params) = (sql.to_owned(), params.to_vec());
+        // One moment for the whole query, a second attempt included: what `now()` says.
+        let mut session = (*self.session).clone();
+        session.mark_start_execution();
         let planner = Planner {
             names: Arc::clone(&self.names),
-            session: Arc::clone(&self.session),
+            session: Arc::new(session),
             surroundings: self.surroundings.clone(),
             headers: Headers::default(),
         };
-        let timeout = self.runtime.shared.options.timeout;
-        let threads = self.runtime.shared.threads.0.as_ref();
-        let Some(threads) = threads else {
+        let Some(threads) = self.runtime.shared.threads.0.as_ref() else {
             return Err(QueryError::Failed { message: "the engine is closing".to_owned() });
         };
-        // The engine must outlive its answers: the threads stop with the last handle to them.
-        let keep = self.runtime.clone();
         let (tell, told) = tokio::sync::oneshot::channel();
-        let deadline: Deadline = timeout.map(|limit| (tokio::time::Instant::now() + limit, limit));
+        let deadline = bounds.deadline.map(|(at, _)| at);
         threads.spawn(async move {
             let work = planner.answer(&sql, &params, tell);
             match deadline {
                 // Ending early drops the sender before its last message: the reader sees why.
-                Some((at, _)) => drop(tokio::time::timeout_at(at, work).await),
+                Some(at) => drop(tokio::time::timeout_at(at.into(), work).await),
                 None => work.await,
             }
         });
-        let started = told.await.map_err(|_| stopped(deadline))?;
-        let (schema, batches) = started?;
-        Ok(Answer { schema, batches, deadline, finished: false, is_abandoned: false, _keep: keep })
-    }
-
-    /// [`Engine::run`] for threads that are not async.
-    ///
-    /// # Errors
-    ///
-    /// See [`Engine::run`].
-    pub fn run_blocking(&self, sql: &str, params: &[(String, String)]) -> Result<Answer, QueryError> {
-        match &self.runtime.shared.threads.0 {
-            Some(threads) => threads.block_on(self.run(sql, params)),
-            None => Err(QueryError::Failed { message: "the engine is closing".to_owned() }),
-        }
+        Answer::wait(told, bounds, waits, self.runtime.clone())
     }
 }
-
-type Deadline = Option<(tokio::time::Instant, Duration)>;
-
-/// Why the working side is gone without a last word.
-fn stopped(deadline: Deadline) -> QueryError {
-    match deadline {
-        Some((at, limit)) if tokio::time::Instant::now() >= at => QueryError::Timeout { seconds: limit.as_secs_f64() },
-        _ => QueryError::Failed { message: "the engine stopped working on it; this is a bug".to_owned() },
-    }
-}
-
-type Message = Result<Option<RecordBatch>, QueryError>;
-type Started = Result<(SchemaRef, mpsc::Receiver<Message>), QueryError>;
 
 impl Planner {
     /// Plans `sql`, tells what comes, then sends it. The last message is `Ok(None)`: without it the
@@ -191,6 +181,7 @@ impl Planner {
         let references = self.session.resolve_table_references(&statement).map_err(explain)?;
         self.names.check(&references, &self.surroundings)?;
         let plan = self.session.statement_to_plan(statement).await.map_err(explain)?;
+        let plan = times::complete(plan, &self.surroundings.tokens).map_err(explain)?;
         let nothing = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         nothing.verify_plan(&plan).map_err(explain)?;
         let plan = params::fill(plan, params, &self.surroundings)?;
@@ -259,93 +250,5 @@ impl Planner {
             }
         }
         Ok(())
-    }
-}
-
-/// Rows on their way: a schema and a stream of batches.
-///
-/// Dropping it ends the query.
-#[derive(Debug)]
-pub struct Answer {
-    schema: SchemaRef,
-    batches: mpsc::Receiver<Message>,
-    deadline: Deadline,
-    finished: bool,
-    is_abandoned: bool,
-    _keep: Runtime,
-}
-
-/// Wakes a thread that waits for rows.
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-impl Answer {
-    /// The columns.
-    #[must_use]
-    pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    /// Waits for the next batch; `None` after the last.
-    pub fn next_blocking(&mut self) -> Option<Result<RecordBatch, QueryError>> {
-        self.next_while(&|| true)
-    }
-
-    /// Waits for the next batch while somebody `waits` for it, and not beyond the deadline: an operator that
-    /// compares every row with every other one may not listen for long.
-    pub fn next_while(&mut self, waits: &dyn Fn() -> bool) -> Option<Result<RecordBatch, QueryError>> {
-        if self.finished {
-            return None;
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(message) = self.batches.poll_recv(&mut context) {
-                return self.receive(message);
-            }
-            let left = self.deadline.map_or(ASKED_EVERY, |(at, _)| at.duration_since(tokio::time::Instant::now()));
-            if left.is_zero() || !waits() {
-                self.is_abandoned = true;
-                return self.receive(None);
-            }
-            std::thread::park_timeout(left.min(ASKED_EVERY));
-        }
-    }
-
-    /// True when its reader left before its end: threads of its [`Runtime`] may still be busy with it.
-    #[must_use]
-    pub const fn is_abandoned(&self) -> bool {
-        self.is_abandoned
-    }
-
-    fn receive(&mut self, message: Option<Message>) -> Option<Result<RecordBatch, QueryError>> {
-        let item = match message {
-            Some(Ok(Some(batch))) => return Some(Ok(batch)),
-            Some(Ok(None)) => None,
-            Some(Err(error)) => Some(Err(error)),
-            // The sender went away without saying that it is done.
-            None => Some(Err(stopped(self.deadline))),
-        };
-        self.finished = true;
-        item
-    }
-}
-
-impl Stream for Answer {
-    type Item = Result<RecordBatch, QueryError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.finished {
-            return Poll::Ready(None);
-        }
-        match self.batches.poll_recv(cx) {
-            Poll::Ready(message) => Poll::Ready(self.receive(message)),
-            Poll::Pending => Poll::Pending,
-        }
     }
 }

@@ -183,6 +183,13 @@ pub enum QueryError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The operating system refuses threads.
+    #[error("the system refuses threads for the query; end other programs, or raise the limits (ulimit -u, ulimit -v)")]
+    Threads {
+        /// What it said.
+        #[source]
+        source: std::io::Error,
+    },
     /// No such time zone.
     #[error("no time zone `{name}`{}; use a name of the IANA database such as Europe/Berlin", hint(nearest))]
     UnknownZone {
@@ -405,6 +412,8 @@ fn plain(text: &str) -> String {
         text = text.strip_prefix(prefix).unwrap_or(text).trim_start();
     }
     let text = text.split("\ncaused by\n").last().unwrap_or(text);
+    // What follows sends people to another project's list of faults.
+    let text = text.split_once("This issue was likely caused by a bug").map_or(text, |(what, _)| what.trim_end());
     let mut out = text.replace("datafusion.", "").replace("DataFusion", "the engine");
     for (from, to) in
         [("LargeUtf8", "text"), ("Utf8View", "text"), ("Utf8", "text"), ("Int64", "integer"), ("Int32", "integer")]

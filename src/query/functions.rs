@@ -3,9 +3,12 @@
 //! - `local_date(ts)` and `local_time(ts)`: the wall clock in the engine's zone; a comparison of
 //!   `local_date(ts)` with a date becomes a range of `ts`, so files outside it are not opened
 //! - `text_list(text)`: the distinct texts of a group
+//! - `now()`, `current_date`, `current_time` of the moment at which the query began
 //! - functions that make long values from a number (`repeat`, `lpad`, ...) refuse results that the
 //!   memory limit cannot see
 
+mod clock;
+mod series;
 mod text_list;
 
 use std::sync::Arc;
@@ -23,9 +26,13 @@ use datafusion::logical_expr::{
 };
 
 use super::zone::{Offsets, Zone};
+pub(super) use series::series;
 
 /// Most bytes (or list elements) that one call on one batch may make.
 const MAX_MADE: i64 = 64 * 1024 * 1024;
+
+/// Functions that only other kinds of tables answer: rows here are of the lake, not of a file.
+const ELSEWHERE: [&str; 2] = ["file_row_index", "input_file_name"];
 
 fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
@@ -219,6 +226,9 @@ pub(super) fn install(known: &mut Vec<Arc<ScalarUDF>>, zone: Zone) {
         };
         *udf = Arc::new(ScalarUDF::new_from_impl(Capped { inner: Arc::clone(udf), measure }));
     }
+    let clocks = clock::functions(zone);
+    known.retain(|udf| clocks.iter().all(|clock| clock.name() != udf.name()) && !ELSEWHERE.contains(&udf.name()));
+    known.extend(clocks.map(Arc::new));
     known.push(Arc::new(Local::udf(Part::Date, zone)));
     known.push(Arc::new(Local::udf(Part::Time, zone)));
 }

@@ -30,6 +30,12 @@ impl Sources {
     pub fn lazy(make: impl FnOnce() -> RecordBatch + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(make))))
     }
+
+    /// The rows, made now if they were not yet.
+    #[must_use]
+    pub fn rows(&self) -> RecordBatch {
+        RecordBatch::clone(&self.0)
+    }
 }
 
 impl From<RecordBatch> for Sources {
@@ -67,7 +73,7 @@ impl TableProvider for Sources {
         'life3: 'async_trait,
         Self: 'async_trait,
     {
-        let rows = [vec![RecordBatch::clone(&self.0)]];
+        let rows = [vec![self.rows()]];
         let exec = MemorySourceConfig::try_new_exec(&rows, self.schema(), projection.cloned());
         Box::pin(ready(exec.map(|exec| exec as Arc<dyn ExecutionPlan>)))
     }

@@ -36,6 +36,7 @@ pub(super) fn options(dir: &Path) -> EngineOptions {
         timezone: "Europe/Berlin".to_owned(),
         user_queries: None,
         timeout: Some(Duration::from_secs(60)),
+        growth_bytes: None,
         threads: 2,
     }
 }
@@ -178,7 +179,9 @@ pub(super) fn rows_of(mut answer: Answer) -> Result<Vec<String>, QueryError> {
     while let Some(batch) = answer.next_blocking() {
         let batch = batch?;
         let options = FormatOptions::default().with_null("-");
-        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+        let unshown = |e: arrow::error::ArrowError| QueryError::Failed { message: e.to_string() };
+        let columns = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).map_err(unshown));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             out.push(columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|"));
         }

@@ -5,6 +5,9 @@
 //! answer    frames:  kind (1 byte)  length (4 bytes, little endian)  payload
 //!           kind 'B'  a piece of an Arrow IPC stream
 //!           kind 'J'  JSON (the answer to `status`)
+//!           kind 'P'  JSON, before the first piece (`Preface`)
+//!           kind 'W'  the other side lives and works on it; why it takes time, or nothing
+//!           kind 'A'  no answer now, and why; the last frame
 //!           kind 'E'  error text; the last frame
 //!           kind 'D'  done, empty; the last frame
 //! ```
@@ -21,6 +24,14 @@ pub(super) enum Kind {
     Batch,
     /// JSON.
     Json,
+    /// JSON before the first piece.
+    Preface,
+    /// A sign of life.
+    Working,
+    /// A worker needs the table `sources`.
+    Sources,
+    /// No answer now; the last frame.
+    Busy,
     /// Error text; the last frame.
     Error,
     /// The last frame.
@@ -32,14 +43,19 @@ impl Kind {
         match self {
             Self::Batch => b'B',
             Self::Json => b'J',
+            Self::Preface => b'P',
+            Self::Working => b'W',
+            Self::Sources => b'S',
+            Self::Busy => b'A',
             Self::Error => b'E',
             Self::Done => b'D',
         }
     }
 
     fn from_byte(byte: u8) -> io::Result<Self> {
-        [Self::Batch, Self::Json, Self::Error, Self::Done]
-            .into_iter()
+        const ALL: [Kind; 8] =
+            [Kind::Batch, Kind::Json, Kind::Preface, Kind::Working, Kind::Sources, Kind::Busy, Kind::Error, Kind::Done];
+        ALL.into_iter()
             .find(|k| k.byte() == byte)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the other end of the socket is not devlog"))
     }
@@ -61,22 +77,39 @@ pub(super) fn write_frame(out: &mut impl Write, kind: Kind, payload: &[u8]) -> i
     out.write_all(payload)
 }
 
+/// Kind and length of a frame.
+///
+/// # Errors
+///
+/// When this is no frame.
+pub(super) fn head([kind, length @ ..]: [u8; 5]) -> io::Result<(Kind, usize)> {
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_PAYLOAD {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame is longer than 64 MiB"));
+    }
+    Ok((Kind::from_byte(kind)?, length))
+}
+
 /// Reads one frame.
 ///
 /// # Errors
 ///
 /// When the peer is gone or does not speak this protocol.
 pub(super) fn read_frame(input: &mut impl Read) -> io::Result<(Kind, Vec<u8>)> {
-    let mut head = [0u8; 5];
-    input.read_exact(&mut head)?;
-    let kind = Kind::from_byte(head[0])?;
-    let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
-    if length > MAX_PAYLOAD {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame is longer than 64 MiB"));
-    }
+    let mut first = [0u8; 5];
+    input.read_exact(&mut first)?;
+    let (kind, length) = head(first)?;
     let mut payload = vec![0; length];
     input.read_exact(&mut payload)?;
     Ok((kind, payload))
+}
+
+/// One frame as bytes.
+pub(super) fn frame(kind: Kind, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 5);
+    // Memory takes everything; a payload is at most a message or a piece of 1 MiB.
+    let _whole = write_frame(&mut bytes, kind, payload);
+    bytes
 }
 
 /// A writer whose bytes go out as `Batch` frames.
@@ -118,9 +151,17 @@ impl<R: Read> Read for BatchReader<R> {
             if n > 0 || out.is_empty() || self.ended {
                 return Ok(n);
             }
-            match read_frame(&mut self.input)? {
+            // An end here is no end of the rows: Arrow would take it for one.
+            let cut = |error: io::Error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => io::ErrorKind::ConnectionAborted.into(),
+                _ => error,
+            };
+            match read_frame(&mut self.input).map_err(cut)? {
                 (Kind::Batch, payload) => self.piece = io::Cursor::new(payload),
-                (Kind::Error, text) => return Err(io::Error::other(String::from_utf8_lossy(&text).into_owned())),
+                (Kind::Error | Kind::Busy, text) => {
+                    return Err(io::Error::other(String::from_utf8_lossy(&text).into_owned()));
+                }
+                (Kind::Working | Kind::Preface | Kind::Sources, _) => {}
                 (Kind::Done | Kind::Json, _) => self.ended = true,
             }
         }
@@ -146,5 +187,13 @@ mod tests {
         let error = BatchReader::new(wire.as_slice()).read_to_end(&mut back).unwrap_err();
         assert_eq!(error.to_string(), "no such column");
         assert!(read_frame(&mut &b"HTTP/1.1 200"[..]).is_err());
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_is_no_whole_one() {
+        let mut wire = Vec::new();
+        BatchWriter(&mut wire).write_all(&[1, 2, 3]).unwrap();
+        let error = BatchReader::new(wire.as_slice()).read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
     }
 }

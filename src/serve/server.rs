@@ -1,42 +1,30 @@
 //! The socket of a running `ingest`.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::frame::{Kind, write_frame};
-use super::{CONNECTIONS, Request, Status, socket_path};
+use tokio::sync::Notify;
+use tokio::time::{interval, sleep};
 
-/// Longest request.
-const REQUEST_BYTES: u64 = 1 << 20;
+use super::desk::{Desk, Service};
+use super::socket_path;
 
-/// A client that does not say what it wants for this long is dropped.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the server asks of its process.
-pub trait Service: Send + Sync + 'static {
-    /// How it is.
-    fn status(&self) -> Status;
-
-    /// Writes the answer to a query as an Arrow IPC stream, while its client `waits`.
-    ///
-    /// # Errors
-    ///
-    /// The sentence that the client shows.
-    fn answer(&self, request: &Request, out: &mut dyn Write, waits: &dyn Fn() -> bool) -> Result<(), String>;
-}
+/// How often what nobody needs is put away.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
 
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
-    stop: Arc<AtomicBool>,
+    /// Device and number of the socket's file: another process may have put its own there.
+    file: Option<(u64, u64)>,
+    stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,103 +43,72 @@ impl Server {
         }
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        let stop = Arc::new(AtomicBool::new(false));
+        listener.set_nonblocking(true)?;
+        let file = file_at(&path);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("serve".to_owned())
-            .spawn(move || listen(&listener, &service, &stopped))?;
-        Ok(Self { path, stop, thread: Some(thread) })
+            .spawn(move || runtime.block_on(listen(listener, Desk::new(service), &stopped)))?;
+        Ok(Self { path, file, stop, thread: Some(thread) })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener; it sees the switch and ends.
-        drop(UnixStream::connect(&self.path));
+        // Wakes the listener wherever its path leads by now.
+        self.stop.notify_one();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
-        drop(fs::remove_file(&self.path));
+        if self.file.is_some() && file_at(&self.path) == self.file {
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
-/// One connection less when it goes.
-struct Seat(Arc<AtomicUsize>);
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// What stands at `path`.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
-fn listen(listener: &UnixListener, service: &Arc<dyn Service>, stop: &AtomicBool) {
-    let taken = Arc::new(AtomicUsize::new(0));
-    for connection in listener.incoming() {
-        if stop.load(Ordering::Relaxed) {
+async fn listen(listener: UnixListener, desk: Desk, stop: &Notify) {
+    let listener = match tokio::net::UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%error, "no socket: queries see durable rows only");
             return;
         }
-        let Ok(mut stream) = connection else {
-            // Too many open files, most likely: others will end.
-            std::thread::sleep(Duration::from_millis(50));
-            continue;
-        };
-        if taken.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS {
-            taken.fetch_sub(1, Ordering::Relaxed);
-            drop(write_frame(&mut stream, Kind::Error, b"too many queries at once; try again in a moment"));
-            continue;
-        }
-        let (seat, service) = (Seat(Arc::clone(&taken)), Arc::clone(service));
-        let thread = std::thread::Builder::new().name("answer".to_owned()).spawn(move || {
-            let _seat = seat;
-            if let Err(error) = converse(&stream, service.as_ref()) {
-                tracing::debug!(%error, "a client went away");
-            }
-        });
-        if let Err(error) = thread {
-            tracing::warn!(%error, "cannot start a thread for a query");
-        }
-    }
-}
-
-fn converse(stream: &UnixStream, service: &dyn Service) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = String::new();
-    BufReader::new(stream.take(REQUEST_BYTES)).read_line(&mut line)?;
-    let mut out = BufWriter::with_capacity(256 << 10, stream);
-    match serde_json::from_str::<Request>(&line) {
-        Ok(Request::Status) => {
-            let text = serde_json::to_vec(&service.status())?;
-            write_frame(&mut out, Kind::Json, &text)?;
-        }
-        Ok(request) => match service.answer(&request, &mut super::frame::BatchWriter(&mut out), &|| waits(stream)) {
-            Ok(()) => write_frame(&mut out, Kind::Done, &[])?,
-            Err(message) => write_frame(&mut out, Kind::Error, message.as_bytes())?,
-        },
-        Err(error) => {
-            let text = format!("the running devlog does not understand this one ({error}); stop it and start it again");
-            write_frame(&mut out, Kind::Error, text.as_bytes())?;
-        }
-    }
-    out.flush()
-}
-
-/// True while the client has not closed its end; it says nothing after its request.
-fn waits(mut stream: &UnixStream) -> bool {
-    if stream.set_nonblocking(true).is_err() {
-        return true;
-    }
-    let is_open = match stream.read(&mut [0]) {
-        Ok(bytes) => bytes > 0,
-        Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
     };
-    stream.set_nonblocking(false).is_ok() && is_open
+    let desk = Arc::new(desk);
+    let mut tidy = interval(TIDY_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.notified() => return,
+            _ = tidy.tick() => desk.service.tidy(),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let talk = Arc::clone(&desk).converse(stream);
+                    tokio::spawn(async move {
+                        if let Err(error) = talk.await {
+                            tracing::debug!(%error, "a client went away");
+                        }
+                    });
+                }
+                // Too many open files, most likely: others will end.
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Client, ClientError};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::super::{CONNECTIONS, Client, ClientError, Preface, Refusal, Reply, Request, Status};
     use super::*;
 
     struct Fixed;
@@ -161,34 +118,75 @@ mod tests {
             Status { pid: 7, ..Status::default() }
         }
 
-        fn answer(&self, _: &Request, _: &mut dyn Write, _: &dyn Fn() -> bool) -> Result<(), String> {
-            Err("there is no table sessons; did you mean sessions?".to_owned())
+        fn answer(&self, request: &Request, reply: &mut Reply<'_>) -> Result<(), Refusal> {
+            match request {
+                Request::Query { sql, .. } if sql == "busy" => Err(Refusal::Busy("no threads".to_owned())),
+                Request::Query { sql, .. } if sql == "half" => {
+                    reply.preface(&Preface::default()).map_err(|e| Refusal::Final(e.to_string()))?;
+                    Err(Refusal::Busy("too late for that".to_owned()))
+                }
+                _ => Err(Refusal::Final("there is no table sessons; did you mean sessions?".to_owned())),
+            }
         }
     }
 
-    #[test]
-    fn a_client_waits_until_it_closes_its_end() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        assert!(waits(&ours));
-        let flags = rustix::fs::fcntl_getfl(&ours).unwrap();
-        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "writes wait for a slow client again");
-        drop(theirs);
-        assert!(!waits(&ours));
+    fn request(sql: &str) -> Request {
+        Request::Query { sql: sql.to_owned(), params: vec![], timezone: "UTC".to_owned(), timeout_ms: None }
+    }
+
+    fn ask(home: &Path, sql: &str) -> ClientError {
+        let client = Client::connect(home).unwrap().unwrap();
+        client.query(&request(sql), &mut |_| {}).unwrap_err()
     }
 
     #[test]
     fn a_client_hears_status_and_refusals_and_the_socket_is_private() {
         let home = tempfile::tempdir().unwrap();
-        assert!(Client::connect(home.path()).is_none());
+        assert!(Client::connect(home.path()).unwrap().is_none());
         let server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
         let mode = fs::metadata(socket_path(home.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(Client::connect(home.path()).unwrap().status().unwrap().pid, 7);
-        let request =
-            Request::Query { sql: String::new(), params: vec![], timezone: "UTC".to_owned(), timeout_ms: None };
-        let refused = Client::connect(home.path()).unwrap().query(&request).unwrap_err();
-        assert!(matches!(refused, ClientError::Refused { message } if message.contains("sessions?")));
+        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
+        assert!(matches!(ask(home.path(), ""), ClientError::Refused { message } if message.contains("sessions?")));
+        assert!(matches!(ask(home.path(), "busy"), ClientError::Busy { message } if message == "no threads"));
+        assert!(matches!(ask(home.path(), "half"), ClientError::Refused { message } if message.contains("too late")));
         drop(server);
         assert!(!socket_path(home.path()).exists());
+    }
+
+    #[test]
+    fn those_who_connect_and_say_nothing_are_in_nobodys_way() {
+        let home = tempfile::tempdir().unwrap();
+        let _server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        let silent = |_| UnixStream::connect(socket_path(home.path())).unwrap();
+        let _silent: Vec<UnixStream> = (0..CONNECTIONS * 2).map(silent).collect();
+        assert!(matches!(ask(home.path(), ""), ClientError::Refused { .. }));
+        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
+    }
+
+    #[test]
+    fn a_server_ends_although_its_path_is_gone_and_leaves_anothers_socket_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = socket_path(home.path());
+        let server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        fs::remove_file(&path).unwrap();
+        drop(server);
+        let first = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        let second = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        drop(first);
+        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_so() {
+        let home = tempfile::tempdir().unwrap();
+        let _server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        let mut stream = UnixStream::connect(socket_path(home.path())).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\n").unwrap();
+        let mut text = String::new();
+        io::Read::read_to_string(&mut stream, &mut text).unwrap();
+        assert!(text.contains("does not understand"), "{text}");
     }
 }

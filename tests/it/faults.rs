@@ -201,8 +201,16 @@ fn a_full_disk_pauses_a_daemon_that_goes_on_by_itself_when_there_is_room() {
     wait_for("a warning", warned);
     let seen = home.number(EVENTS);
     assert!((2..402).contains(&seen), "it answers: {seen}");
+    let report = || -> serde_json::Value { serde_json::from_str(&home.ok(&["report", "daily", "--json"])).unwrap() };
+    wait_for("an answer that says what it lacks", || report()["complete"] == false);
+    let why = report()["incomplete_because"][0].as_str().unwrap_or_default().to_owned();
+    assert!(why.contains("stopped reading") && why.contains("no space left"), "{why}");
+    let status = home.ok(&["status"]);
+    assert!(status.contains("stopped reading") && status.contains("not been able to commit"), "{status}");
     assert!(works("mount", &["-o", "remount,size=80m", disk.to_str().unwrap()]));
     wait_for("everything", || home.number(EVENTS) == 402);
+    wait_for("an answer that lacks nothing", || report()["complete"] == true);
+    assert!(!home.ok(&["status"]).contains("not been able to commit"));
     assert!(daemon.stop().success());
     assert_eq!(home.durable_number("SELECT count(DISTINCT event_id) FROM events"), 402);
     home.ok(&["fsck"]);

@@ -33,7 +33,10 @@ pub(in super::super) fn run(
     let plan = QueryPlan { sql, parameters, sync: !args.no_sync, timeout: None };
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
     let rows = progress::shown(&mut view, streams.err, |on| wire::rows(settings, &plan, on))?;
-    let schema = rows.schema();
+    let (schema, mut lacking) = (rows.schema(), rows.lacking().to_vec());
+    if args.no_sync {
+        lacking.push("new lines of the logs were not looked for (--no-sync)".to_owned());
+    }
     // A report is one row per day, session, model: small whatever the lake's size.
     let batches = rows.collect::<Result<Vec<_>, _>>()?;
     let answer = concat_batches(&schema, &batches).map_err(|source| CliError::failed("the report", source))?;
@@ -42,6 +45,7 @@ pub(in super::super) fn run(
         color: settings.terminal.color,
         json: args.json,
         now_us: Some(streams.now_us),
+        lacking,
     };
     let zone = Zone::named(&settings.timezone).unwrap_or(Zone::UTC);
     let shown = report.write(zone, &answer, &mut *streams.out, &options).map_err(|error| match error {

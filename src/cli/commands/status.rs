@@ -95,6 +95,10 @@ pub(super) fn render(
                 "watch_reason": daemon.watch_reason,
                 "ring_rows": daemon.ring_rows,
                 "ring_bytes": daemon.ring_bytes,
+                "complete": daemon.lacking.is_empty(),
+                "incomplete_because": daemon.lacking,
+                "commit_failing_since_us": daemon.trouble.as_ref().map(|(since_us, _)| since_us),
+                "commit_failing_because": daemon.trouble.as_ref().map(|(_, why)| why),
             })
         });
         let value = json!({
@@ -119,6 +123,9 @@ pub(super) fn render(
     }
     answer(streams, &format!("home    {}", short_path(settings, &settings.home)))?;
     answer(streams, &format!("daemon  {}", daemon_line(daemon, writer, streams.now_us)))?;
+    for line in daemon.map(|daemon| daemon_troubles(daemon, streams.now_us)).unwrap_or_default() {
+        answer(streams, &format!("        {line}"))?;
+    }
     answer(streams, &format!("lake    {}", short_path(settings, &settings.lake)))?;
     let committed = match lake.version {
         Some(version) => format!("commit {version}, {}", units::ago(lake.committed_at_us, streams.now_us)),
@@ -169,6 +176,15 @@ fn daemon_line(daemon: Option<&Daemon>, writer: Option<u32>, now_us: i64) -> Str
         units::counted(daemon.ring_rows, "row"),
         units::bytes(daemon.ring_bytes),
     )
+}
+
+/// What does not work at the moment.
+fn daemon_troubles(daemon: &Daemon, now_us: i64) -> Vec<String> {
+    let mut lines = daemon.lacking.clone();
+    if let Some((since_us, why)) = &daemon.trouble {
+        lines.push(format!("has not been able to commit since {}: {why}", units::ago(*since_us, now_us)));
+    }
+    lines
 }
 
 fn agents_table(

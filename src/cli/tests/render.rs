@@ -162,6 +162,7 @@ fn status_sums_up_lake_daemon_and_agents() {
         watch_reason: None,
         ring_rows: 1200,
         ring_bytes: 900_000,
+        ..Daemon::default()
     };
     let (_, text) =
         printed(|settings, streams| render_status(settings, false, &lake(), Some(&daemon), &rows(), streams));

@@ -121,7 +121,7 @@ fn ask_lake(settings: &Settings, all: &mut BTreeMap<String, AgentFound>) {
                min(ts) FILTER (WHERE ts_source <> 'inferred') AS first_at, \
                max(ts) FILTER (WHERE ts_source <> 'inferred') AS last_at, count(*) AS rows FROM events GROUP BY 1";
     let plan = super::QueryPlan { sql: sql.to_owned(), sync: false, ..super::QueryPlan::default() };
-    let answer = match super::answer::rows(settings, &plan, &mut |_| {}) {
+    let answer = match super::rows::rows(settings, &plan, &mut |_| {}) {
         Ok(answer) => answer,
         Err(error) => return tracing::warn!("sessions and times are those of the files: {error}"),
     };

@@ -1,30 +1,17 @@
-//! Rows for `query`, `report` and `export`: from the running `ingest`, else from this process.
+//! The answer to a query, written for whoever asked.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-
-use super::ingest::watched;
+use super::rows::{Rows, rows};
 use super::{Layout, OnProgress, QueryPlan, Shown};
-use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
-use crate::pipeline::{self, Core};
-use crate::query::{
-    Answer, Cut, EngineOptions, More, Output, OutputError, OutputOptions, QueryError, Runtime, Sources, Zone,
-    is_explain,
-};
+use crate::pipeline::Core;
+use crate::query::{Cut, EngineOptions, More, Output, OutputError, OutputOptions, Sources, Zone, growth, is_explain};
 use crate::schema::sources_batch;
-
-/// Further looks at a lake whose files go away while it is read.
-pub(super) const LOOKS: u32 = 4;
-
-/// Pause before the first of them; doubled before each other.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {
@@ -48,118 +35,16 @@ pub(super) fn query_cut(core: &Core) -> Cut {
 
 /// What queries of this process may use.
 pub(super) fn engine_options(settings: &Settings, timezone: &str, timeout: Option<Duration>) -> EngineOptions {
+    let memory_bytes = super::memory::for_queries(settings);
     EngineOptions {
-        memory_bytes: super::memory::for_queries(settings),
+        memory_bytes,
+        growth_bytes: Some(growth(memory_bytes)),
         spill_dir: settings.home.join("spill"),
         timezone: timezone.to_owned(),
         user_queries: Some(settings.home.join("queries")),
         timeout,
         threads: 0,
     }
-}
-
-/// Rows of an answer, wherever they come from.
-pub(in crate::cli) enum Rows {
-    /// This process, which has seen the first rows already.
-    Local { first: Option<Result<RecordBatch, QueryError>>, answer: Answer, warnings: Vec<String> },
-    /// The running `ingest`.
-    #[cfg(unix)]
-    Remote(crate::serve::Answered),
-}
-
-impl Rows {
-    /// Columns of the answer.
-    pub(in crate::cli) fn schema(&self) -> SchemaRef {
-        match self {
-            Self::Local { answer, .. } => answer.schema(),
-            #[cfg(unix)]
-            Self::Remote(rows) => rows.schema(),
-        }
-    }
-
-    /// Own views that cannot be used, and why.
-    pub(in crate::cli) fn warnings(&self) -> &[String] {
-        match self {
-            Self::Local { warnings, .. } => warnings,
-            #[cfg(unix)]
-            Self::Remote(_) => &[],
-        }
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RecordBatch, CliError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Local { first, answer, .. } => {
-                Some(first.take().or_else(|| answer.next_blocking())?.map_err(refused))
-            }
-            #[cfg(unix)]
-            Self::Remote(rows) => Some(rows.next()?.map_err(refused)),
-        }
-    }
-}
-
-pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
-    CliError::failed("the query", error)
-}
-
-/// Starts a query: the running `ingest` answers when there is one, else this process catches up
-/// with the logs and answers.
-pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
-    #[cfg(unix)]
-    if plan.sync
-        && let Some(client) = crate::serve::Client::connect(&settings.home)
-    {
-        let timeout_ms = plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
-        let request = crate::serve::Request::Query {
-            sql: plan.sql.clone(),
-            params: plan.parameters.clone(),
-            timezone: settings.timezone.clone(),
-            timeout_ms,
-        };
-        return client.query(&request).map(Rows::Remote).map_err(refused);
-    }
-    let mut attempt = 0;
-    loop {
-        match here(settings, plan, on) {
-            // Somebody prunes or merges: the newest version of the lake has other files.
-            Err(error) if error.is_gone() && attempt < LOOKS => {
-                std::thread::sleep(PAUSE * 2u32.pow(attempt));
-                attempt += 1;
-            }
-            other => return other,
-        }
-    }
-}
-
-/// Answers in this process. A file of the lake that is not there any more is told before any row.
-fn here(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
-    let core = if plan.sync {
-        let progress = pipeline::Progress::default();
-        watched(&progress, on, || {
-            let told = |text: &str| tracing::warn!("{text}");
-            backfill::refresh(settings, workers(), &progress, told)
-                .map_err(|source| CliError::failed("catching up with the logs", source))
-        })?
-    } else {
-        super::lake::there(settings)?;
-        let core = backfill::open_reader(settings);
-        Arc::new(core.map_err(|source| CliError::failed("reading the lake", source))?)
-    };
-    let runtime = Runtime::new(engine_options(settings, &settings.timezone, plan.timeout)).map_err(refused)?;
-    let engine = runtime.engine(query_cut(&core)).map_err(refused)?;
-    let mut answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;
-    let first = match answer.next_blocking() {
-        Some(Err(error @ QueryError::Part { is_gone: true, .. })) => return Err(refused(error)),
-        first => first,
-    };
-    Ok(Rows::Local { first, answer, warnings: engine.warnings().to_vec() })
-}
-
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Rows of a table on a screen.
@@ -177,9 +62,6 @@ pub(in crate::cli) fn query(
     out: &mut (dyn Write + Send),
 ) -> Result<Shown, CliError> {
     let mut rows = rows(settings, plan, on)?;
-    for warning in rows.warnings() {
-        tracing::warn!("{warning}");
-    }
     let screen = layout.screen;
     let options = OutputOptions {
         width: screen.and_then(|screen| screen.columns).map(usize::from),

@@ -10,7 +10,8 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::answer::{Rows, refused, rows, unwritten};
+use super::answer::unwritten;
+use super::rows::{Rows, refused, rows};
 use super::{ExportPlan, Exported, OnProgress};
 use crate::cli::CliError;
 use crate::cli::place::{Folder, Place, make_private};

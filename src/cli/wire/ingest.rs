@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -14,7 +14,8 @@ use crate::config::Settings;
 use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Scope, Survey, Tally, limits_for, now_us,
+    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Reading, Scope, Survey, Tally, limits_for,
+    now_us,
 };
 use crate::watch::WatchStatus;
 
@@ -37,24 +38,29 @@ impl From<Tally> for Progress {
     }
 }
 
-/// Runs `work` on a thread of its own and shows its progress until it is done.
+/// Runs `work` on a thread of its own and shows its progress until it is done. Where the system refuses a
+/// thread it runs on this one, and shows nothing.
 pub(super) fn watched<T: Send>(
     progress: &pipeline::Progress,
     on: OnProgress<'_>,
     work: impl FnOnce() -> Result<T, CliError> + Send,
 ) -> Result<T, CliError> {
+    let panicked = || Err(CliError::failed("reading the logs", PipelineError::Worker));
+    let work = Mutex::new(Some(work));
+    let run = || work.lock().unwrap_or_else(PoisonError::into_inner).take().map(|work| work());
+    let (done, finished) = channel();
     std::thread::scope(|scope| {
-        let (done, finished) = channel();
-        let thread = scope.spawn(move || {
-            let result = work();
+        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
+            let result = run();
             // The other side waits for this message or for the channel's end.
             let _unheard = done.send(());
             result
         });
-        while matches!(finished.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) {
+        let Ok(thread) = thread else { return run().unwrap_or_else(panicked) };
+        while matches!(finished.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) && !thread.is_finished() {
             on(progress.tally().into());
         }
-        let result = thread.join().unwrap_or_else(|_| Err(CliError::failed("reading the logs", PipelineError::Worker)));
+        let result = thread.join().ok().flatten().unwrap_or_else(panicked);
         on(progress.tally().into());
         result
     })
@@ -146,22 +152,27 @@ pub(in crate::cli) fn ingest(
     let (core, found) = writer(settings, &scope)?;
     let core = Arc::new(core);
     let watch = Arc::new(OnceLock::new());
+    let reading = Arc::new(Reading::new(Arc::clone(&progress)));
     #[cfg(unix)]
-    let _server = start_server(settings, &core, &watch);
+    let _server = start_server(settings, &core, &watch, &reading);
     let how = How { workers: workers(None), history: plan.once };
     let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress)))?;
     let stored = match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.
         Err(error @ PipelineError::Lake(_)) if !plan.once => {
+            reading.is_stuck(&error.to_string());
             tell(&error);
             None
         }
         other => Some(other.map_err(|source| CliError::failed("reading the logs", source))?.stored),
     };
+    if stored.is_some() {
+        reading.is_current();
+    }
     if !plan.once && !stop.load(Ordering::Relaxed) {
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
-        follow_until(settings, &core, &stop, &watch, follow)?;
+        follow_until(settings, &core, &stop, &watch, (follow, reading))?;
         flusher.stop();
     }
     core.flush().map_err(|source| CliError::failed("writing the last rows", source))?;
@@ -175,7 +186,7 @@ fn follow_until(
     core: &Arc<Core>,
     stop: &AtomicBool,
     watch: &OnceLock<WatchStatus>,
-    progress: Arc<pipeline::Progress>,
+    (progress, reading): (Arc<pipeline::Progress>, Arc<Reading>),
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
@@ -183,6 +194,7 @@ fn follow_until(
         stamp: backfill::stamp(settings),
         limits: limits_for(settings.memory_bytes),
         backstop: BACKSTOP,
+        reading,
     };
     let follower = Follower::start(Arc::clone(core), options, progress);
     let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
@@ -200,9 +212,16 @@ fn tell(error: &PipelineError) {
 }
 
 #[cfg(unix)]
-fn start_server(settings: &Settings, core: &Arc<Core>, watch: &Watching) -> Option<crate::serve::Server> {
-    let service = super::service::Answering::new(settings.clone(), Arc::clone(core), Arc::clone(watch), now_us());
-    match crate::serve::Server::start(&settings.home, Arc::new(service)) {
+fn start_server(
+    settings: &Settings,
+    core: &Arc<Core>,
+    watch: &Watching,
+    reading: &Arc<Reading>,
+) -> Option<crate::serve::Server> {
+    let (core, watch, reading) = (Arc::clone(core), Arc::clone(watch), Arc::clone(reading));
+    let started = super::service::Answering::new(settings.clone(), core, watch, reading, now_us())
+        .and_then(|service| crate::serve::Server::start(&settings.home, Arc::new(service)));
+    match started {
         Ok(server) => Some(server),
         Err(error) => {
             let path = crate::serve::socket_path(&settings.home);

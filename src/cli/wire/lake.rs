@@ -14,6 +14,8 @@ use crate::lake::{
 };
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
+#[cfg(unix)]
+use crate::serve::Client;
 
 fn failed(doing: &'static str) -> impl Fn(LakeError) -> CliError {
     move |source| CliError::failed(doing, source)
@@ -65,8 +67,17 @@ pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, Cl
 /// The `devlog ingest` that holds this home, if one runs.
 #[cfg(unix)]
 pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
-    let Some(client) = crate::serve::Client::connect(&settings.home) else { return Ok(None) };
-    let status = client.status().map_err(|source| CliError::failed("asking the running devlog", source))?;
+    // One that gives no sign of life is told as a process that cannot be asked.
+    let asked = Client::connect(&settings.home).and_then(|client| client.map(Client::status).transpose());
+    let status = match asked {
+        Ok(Some(status)) => status,
+        Ok(None) => return Ok(None),
+        Err(error) if error.is_about_the_other_side() => {
+            tracing::warn!("{error}");
+            return Ok(None);
+        }
+        Err(source) => return Err(CliError::failed("asking the running devlog", source)),
+    };
     Ok(Some(Daemon {
         pid: status.pid,
         started_us: status.started_us,
@@ -74,6 +85,8 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
         watch_reason: status.watch_reason,
         ring_rows: status.ring_rows,
         ring_bytes: status.ring_bytes,
+        lacking: status.lacking,
+        trouble: status.trouble.map(|trouble| (trouble.since_us, trouble.why)),
     }))
 }
 

@@ -1,42 +1,68 @@
 //! What a running `ingest` answers over its socket.
 
-use std::io::Write;
+use std::io;
 use std::sync::{Arc, OnceLock};
-#[cfg(feature = "query")]
-use std::sync::{Mutex, PoisonError};
 
+use super::super::units;
 use crate::config::Settings;
-use crate::pipeline::Core;
-use crate::serve::{Request, Service, Status};
+use crate::pipeline::{Core, Reading, State, now_us};
+use crate::serve::{Refusal, Reply, Request, Service, Status, Trouble};
 use crate::watch::{WatchMode, WatchStatus};
 
 /// How the logs are watched; unset until they are.
 pub(super) type Watching = Arc<OnceLock<WatchStatus>>;
-
-/// The first rows of an answer.
-#[cfg(feature = "query")]
-type First = Result<arrow::array::RecordBatch, crate::query::QueryError>;
 
 /// Answers from a core.
 pub(super) struct Answering {
     settings: Settings,
     core: Arc<Core>,
     watch: Watching,
+    reading: Arc<Reading>,
     started_us: i64,
     #[cfg(feature = "query")]
-    runtimes: Mutex<Vec<(String, Option<u64>, crate::query::Runtime)>>,
+    workers: crate::serve::workers::Workers,
 }
 
 impl Answering {
-    pub(super) fn new(settings: Settings, core: Arc<Core>, watch: Watching, started_us: i64) -> Self {
-        Self {
+    pub(super) fn new(
+        settings: Settings,
+        core: Arc<Core>,
+        watch: Watching,
+        reading: Arc<Reading>,
+        started_us: i64,
+    ) -> io::Result<Self> {
+        Ok(Self {
             settings,
             core,
             watch,
+            reading,
             started_us,
             #[cfg(feature = "query")]
-            runtimes: Mutex::default(),
+            workers: crate::serve::workers::Workers::of_this_program()?,
+        })
+    }
+
+    /// Why an answer of this moment lacks rows that stand in the logs.
+    fn lacking(&self) -> Vec<String> {
+        match self.reading.state() {
+            State::Current => Vec::new(),
+            State::Starting => vec![format!("the running devlog is still catching up: {}", self.behind())],
+            State::Stuck { since_us, why } => {
+                let since = units::ago(since_us, now_us());
+                vec![format!("the running devlog has stopped reading ({since}), and tries again: {why}")]
+            }
         }
+    }
+
+    /// How far a catch-up is.
+    fn behind(&self) -> String {
+        let tally = self.reading.catch_up();
+        if tally.files_total == 0 {
+            return "it is looking for logs".to_owned();
+        }
+        let (files, bytes) =
+            (tally.files_total.saturating_sub(tally.files), tally.bytes_total.saturating_sub(tally.bytes));
+        format!("{} with {} are left", units::counted(files, "file"), units::bytes(bytes))
     }
 }
 
@@ -63,83 +89,70 @@ impl Service for Answering {
             watch_reason,
             ring_rows: self.core.ring_rows() as u64,
             ring_bytes: self.core.ring_bytes() as u64,
+            lacking: self.lacking(),
+            trouble: self.core.trouble().map(|(since_us, why)| Trouble { since_us, why }),
         }
     }
 
     #[cfg(not(feature = "query"))]
-    fn answer(&self, _: &Request, _: &mut dyn Write, _: &dyn Fn() -> bool) -> Result<(), String> {
+    fn answer(&self, _: &Request, _: &mut Reply<'_>) -> Result<(), Refusal> {
         let _ = &self.settings;
-        Err("the running devlog was built without SQL; stop it, or query with --no-sync".to_owned())
+        Err(Refusal::Final("the running devlog was built without SQL; stop it, or query with --no-sync".to_owned()))
     }
 
     #[cfg(feature = "query")]
-    fn answer(&self, request: &Request, out: &mut dyn Write, waits: &dyn Fn() -> bool) -> Result<(), String> {
+    fn answer(&self, request: &Request, reply: &mut Reply<'_>) -> Result<(), Refusal> {
         let Request::Query { sql, params, timezone, timeout_ms } = request else {
-            return Err("this is no query".to_owned());
+            return Err(Refusal::Final("this is no query".to_owned()));
         };
-        let runtime = self.runtime(timezone, *timeout_ms)?;
-        let (first, mut answer) = self.begin(&runtime, sql, params, waits)?;
-        if answer.is_abandoned() {
-            self.forget(&runtime);
-        }
-        let failed = |e: arrow::error::ArrowError| e.to_string();
-        let buffered = std::io::BufWriter::with_capacity(64 << 10, out);
-        let mut stream = arrow::ipc::writer::StreamWriter::try_new(buffered, &answer.schema()).map_err(failed)?;
-        let mut next = first;
-        while let Some(batch) = next.take().or_else(|| answer.next_while(waits)) {
-            if answer.is_abandoned() {
-                self.forget(&runtime);
+        let timeout = timeout_ms.map(std::time::Duration::from_millis);
+        self.wait_for_catch_up(reply, timeout)?;
+        let options = super::answer::engine_options(&self.settings, timezone, None);
+        let question = crate::serve::workers::Question { sql, params, options, timeout, lacking: self.lacking() };
+        let mut attempt = 0;
+        loop {
+            match self.workers.answer(&super::answer::query_cut(&self.core), &question, reply) {
+                // While this process prunes, files go before the cut is a newer one.
+                Err(Refusal::Gone(_)) if attempt < super::rows::LOOKS => {
+                    std::thread::sleep(super::rows::PAUSE * 2u32.pow(attempt));
+                    attempt += 1;
+                }
+                other => return other,
             }
-            stream.write(&batch.map_err(|e| e.to_string())?).map_err(failed)?;
-            stream.flush().map_err(failed)?;
         }
-        stream.finish().map_err(failed)?;
-        stream.flush().map_err(failed)
+    }
+
+    #[cfg(feature = "query")]
+    fn tidy(&self) {
+        self.workers.tidy();
     }
 }
 
 #[cfg(feature = "query")]
 impl Answering {
-    /// Threads and functions for a zone and a timeout; the last few are kept.
-    fn runtime(&self, timezone: &str, timeout_ms: Option<u64>) -> Result<crate::query::Runtime, String> {
-        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, _, runtime)) = known.iter().find(|(zone, limit, _)| zone == timezone && *limit == timeout_ms) {
-            return Ok(runtime.clone());
-        }
-        let timeout = timeout_ms.map(std::time::Duration::from_millis);
-        let options = super::answer::engine_options(&self.settings, timezone, timeout);
-        let runtime = crate::query::Runtime::new(options).map_err(|e| e.to_string())?;
-        known.truncate(3);
-        known.insert(0, (timezone.to_owned(), timeout_ms, runtime.clone()));
-        Ok(runtime)
-    }
-
-    /// Starts a query and waits for its first rows. While this process prunes, files go before the cut is a
-    /// newer one: then it is asked again.
-    fn begin(
-        &self,
-        runtime: &crate::query::Runtime,
-        sql: &str,
-        params: &[(String, String)],
-        waits: &dyn Fn() -> bool,
-    ) -> Result<(Option<First>, crate::query::Answer), String> {
-        let mut attempt = 0;
-        loop {
-            let engine = runtime.engine(super::answer::query_cut(&self.core)).map_err(|e| e.to_string())?;
-            let mut answer = engine.run_blocking(sql, params).map_err(|e| e.to_string())?;
-            match answer.next_while(waits) {
-                Some(Err(crate::query::QueryError::Part { is_gone: true, .. })) if attempt < super::answer::LOOKS => {
-                    std::thread::sleep(super::answer::PAUSE * 2u32.pow(attempt));
-                    attempt += 1;
-                }
-                first => return Ok((first, answer)),
+    /// Waits for the end of a catch-up, as long as a reader may be kept waiting.
+    fn wait_for_catch_up(&self, reply: &Reply<'_>, timeout: Option<std::time::Duration>) -> Result<(), Refusal> {
+        let gone = |error: io::Error| Refusal::Final(error.to_string());
+        let begun = std::time::Instant::now();
+        let patience = timeout.map_or(super::rows::PATIENCE, |limit| (limit / 2).min(super::rows::PATIENCE));
+        let mut is_told = false;
+        while self.reading.state() == State::Starting && begun.elapsed() < patience {
+            if !is_told && begun.elapsed() >= super::rows::QUIET {
+                is_told = true;
+                let text = format!("waiting for the running devlog, which is catching up: {}", self.behind());
+                reply.working(&text).map_err(gone)?;
             }
+            if !reply.waits() {
+                return Err(gone(io::ErrorKind::BrokenPipe.into()));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
+        Ok(())
     }
+}
 
-    /// The next query gets other threads: those of `runtime` may be busy for long with what nobody waits for.
-    fn forget(&self, runtime: &crate::query::Runtime) {
-        let mut known = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(_, _, other)| !other.is(runtime));
-    }
+/// Answers the queries of the process that started this one.
+#[cfg(feature = "query")]
+pub(in crate::cli) fn work() -> Result<(), crate::cli::CliError> {
+    crate::serve::workers::work().map_err(|source| crate::cli::CliError::failed("answering queries", source))
 }

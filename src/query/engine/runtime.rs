@@ -16,6 +16,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::Engine;
 use super::spill::SpillDir;
+use super::threads::Threads;
 use crate::query::catalog::{Names, SCHEMA};
 use crate::query::compact::CompactTexts;
 use crate::query::error::{QueryError, Surroundings};
@@ -25,8 +26,6 @@ use crate::query::zone::Zone;
 use crate::query::{Cut, functions, nearest, views};
 use crate::schema;
 
-/// Stack of every thread that plans or runs a query.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
 
@@ -43,6 +42,9 @@ pub struct EngineOptions {
     pub user_queries: Option<PathBuf>,
     /// Longest time for one answer, reading included.
     pub timeout: Option<Duration>,
+    /// By how much this process may grow while a query runs, what the limit above does not see included;
+    /// `None` when somebody else watches it.
+    pub growth_bytes: Option<u64>,
     /// Threads, and partitions of a plan; 0 for one per core.
     pub threads: usize,
 }
@@ -61,17 +63,6 @@ pub(super) struct Shared {
     functions: Arc<Vec<String>>,
     /// Dropped last: the threads are asked to stop before.
     _spill: Option<SpillDir>,
-}
-
-/// Threads that may be dropped anywhere, async code included.
-pub(super) struct Threads(pub(super) Option<tokio::runtime::Runtime>);
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl std::fmt::Debug for Runtime {
@@ -113,13 +104,7 @@ impl Runtime {
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if options.threads == 0 { cores } else { options.threads };
-        let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(count)
-            .thread_name("query")
-            .thread_stack_size(STACK_BYTES)
-            .enable_time()
-            .build()
-            .map_err(|source| QueryError::Io { path: options.spill_dir.clone(), source })?;
+        let threads = Threads::start(count).map_err(|source| QueryError::Threads { source })?;
         // A home that cannot be written can still be asked; then what does not fit into memory is refused.
         let spill = SpillDir::create_in(&options.spill_dir).ok();
         let env = environment(&options, spill.as_ref())?;
@@ -133,8 +118,10 @@ impl Runtime {
         }
         let mut template = state.with_config(config(count, options.memory_bytes)).with_runtime_env(env).build();
         datafusion_functions_json::register_all(&mut template).map_err(|e| failed(&e))?;
+        for (name, table) in functions::series(template.table_functions()) {
+            template.register_udtf(&name, table);
+        }
         let functions = Arc::new(function_names(&template));
-        let threads = Threads(Some(threads));
         Ok(Self { shared: Arc::new(Shared { options, zone, threads, template, functions, _spill: spill }) })
     }
 
@@ -165,9 +152,11 @@ impl Runtime {
         catalog.register_schema(SCHEMA, Arc::clone(&names) as _).map_err(|e| failed(&e))?;
         let catalogs = MemoryCatalogProviderList::new();
         catalogs.register_catalog("devlog".to_owned(), Arc::new(catalog));
-        let state = SessionStateBuilder::new_from_existing(self.shared.template.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.shared.template.clone())
             .with_catalog_list(Arc::new(catalogs))
             .build();
+        // Views may name the present too.
+        state.mark_start_execution();
         let session = Arc::new(state);
         names.attach(&session);
         Ok(Engine { runtime: self.clone(), names, session, surroundings, warnings })

@@ -49,7 +49,11 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Removes what processes that are gone have left.
+/// Removes from `parent` what processes that are gone have left there.
+pub fn remove_spilled(parent: &Path) {
+    sweep(parent);
+}
+
 fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -25,6 +25,8 @@ pub struct ReportOptions {
     /// The present instant, microseconds since 1970: a day that is not over yet is not cut by an end of
     /// the range that lies ahead.
     pub now_us: Option<i64>,
+    /// Why rows are missing that stand in the logs.
+    pub lacking: Vec<String>,
 }
 
 pub(super) fn write(
@@ -99,6 +101,8 @@ fn as_json(
         "until": time(report.filter.until_us),
         "agent": report.filter.agent,
         "project": report.filter.project,
+        "complete": options.lacking.is_empty(),
+        "incomplete_because": options.lacking,
         "rows": shown,
         "total": total,
     });

@@ -71,6 +71,26 @@ fn files_outside_the_time_range_are_not_in_the_plan() {
 }
 
 #[test]
+fn a_time_needs_no_seconds_and_a_text_that_looks_like_one_stays() {
+    let bench = three_months();
+    for filter in [
+        "ts < '2026-02-10 12:01'",
+        "ts <= '2026-02-10T12:00'",
+        "'2026-02-10 12:01Z' > ts",
+        "ts BETWEEN '2026-01-10 12:00' AND '2026-02-10 12:00'",
+        "ts IN ('2026-01-10 12:00', '2026-02-10 12:00')",
+        "ts < TIMESTAMP '2026-02-10 12:01'",
+        "EXISTS (SELECT 1 FROM events e WHERE e.ts <= '2026-02-10 12:00' AND e.session_id = events.session_id)",
+    ] {
+        let sql = format!("SELECT session_id FROM events WHERE {filter} ORDER BY ts");
+        assert_eq!(bench.rows(&sql), ["a", "b"], "{filter}");
+    }
+    assert_eq!(bench.value("SELECT ts < '2026-02-10 12:01' FROM events ORDER BY ts LIMIT 1"), "true");
+    let text = "SELECT x FROM (VALUES ('2026-02-10 12:00')) AS v(x) WHERE x = '2026-02-10 12:00'";
+    assert_eq!(bench.value(text), "2026-02-10 12:00");
+}
+
+#[test]
 fn a_pruned_file_is_never_opened() {
     let bench = three_months();
     let lake = bench.dir.path().join("a b%20ü=c/events");

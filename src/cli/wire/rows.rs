@@ -1,0 +1,243 @@
+//! Where the rows of an answer come from: the running `ingest`, else this process.
+//!
+//! - one that gives no sign of life, or cannot answer now, is told of, and this process reads the logs
+//! - while another process writes the lake it is waited for, for some seconds; then the answer is what that
+//!   one has committed
+//! - what an answer lacks is said with it
+
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::answer::{engine_options, query_cut};
+use super::ingest::watched;
+use super::{OnProgress, QueryPlan};
+use crate::backfill;
+use crate::cli::CliError;
+use crate::config::Settings;
+use crate::lake::Lake;
+use crate::pipeline::{self, Core};
+use crate::query::{Answer, QueryError, Runtime};
+
+/// Further looks at a lake whose files go away while it is read.
+pub(super) const LOOKS: u32 = 4;
+
+/// Pause before the first of them; doubled before each other.
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
+
+/// Of so many reasons each is told.
+const TOLD: usize = 3;
+
+/// Longest wait for another process that is reading the logs.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A wait that is not told.
+pub(super) const QUIET: Duration = Duration::from_millis(500);
+
+/// Rows of an answer, wherever they come from.
+pub(in crate::cli) struct Rows {
+    from: From,
+    lacking: Vec<String>,
+    warnings: Vec<String>,
+}
+
+enum From {
+    /// This process, which has seen the first rows already.
+    Here(Option<Result<RecordBatch, QueryError>>, Box<Answer>),
+    /// The running `ingest`, and when it was asked with which time limit.
+    #[cfg(unix)]
+    There(crate::serve::Answered, Instant, Option<Duration>),
+}
+
+impl Rows {
+    /// Columns of the answer.
+    pub(in crate::cli) fn schema(&self) -> SchemaRef {
+        match &self.from {
+            From::Here(_, answer) => answer.schema(),
+            #[cfg(unix)]
+            From::There(rows, ..) => rows.schema(),
+        }
+    }
+
+    /// Why rows are missing that stand in the logs; empty when the answer shows them all.
+    pub(in crate::cli) fn lacking(&self) -> &[String] {
+        &self.lacking
+    }
+
+    /// Says on stderr what is to be known about the answer.
+    fn tell(&self) {
+        for text in self.lacking.iter().take(TOLD) {
+            tracing::warn!("{text}");
+        }
+        if let Some(more) = self.lacking.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            tracing::warn!("{more} more could not be read; devlog sources --state error says why");
+        }
+        for text in &self.warnings {
+            tracing::warn!("{text}");
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.from {
+            From::Here(first, answer) => Some(first.take().or_else(|| answer.next_blocking())?.map_err(refused)),
+            #[cfg(unix)]
+            From::There(rows, asked, limit) => {
+                let late = limit.filter(|limit| asked.elapsed() >= *limit);
+                Some(rows.next()?.map_err(|error| match late {
+                    Some(limit) if error.is_about_the_other_side() => {
+                        refused(QueryError::Timeout { seconds: limit.as_secs_f64() })
+                    }
+                    _ => refused(error),
+                }))
+            }
+        }
+    }
+}
+
+pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
+    CliError::failed("the query", error)
+}
+
+/// Starts a query, and says what is to be known about its answer: the running `ingest` answers when there is
+/// one, else this process catches up with the logs and answers.
+pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
+    let mut attempt = 0;
+    loop {
+        match looked_up(settings, plan, on) {
+            // Somebody prunes or merges: the newest version of the lake has other files.
+            Err(error) if error.is_gone() && attempt < LOOKS => {
+                std::thread::sleep(PAUSE * 2u32.pow(attempt));
+                attempt += 1;
+            }
+            rows => {
+                rows.iter().for_each(Rows::tell);
+                return rows;
+            }
+        }
+    }
+}
+
+fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
+    if !plan.sync {
+        super::lake::there(settings)?;
+        let core = backfill::open_reader(settings).map_err(|source| CliError::failed("reading the lake", source))?;
+        return here(settings, plan, &core, Vec::new());
+    }
+    let begun = Instant::now();
+    let patience = plan.timeout.map_or(PATIENCE, |limit| (limit / 2).min(PATIENCE));
+    let (mut is_told, mut is_first) = (false, true);
+    loop {
+        #[cfg(unix)]
+        let asked = there(settings, plan)?;
+        #[cfg(not(unix))]
+        let asked = Asked::Nobody;
+        if let Asked::Rows(rows) = asked {
+            return Ok(*rows);
+        }
+        let progress = pipeline::Progress::default();
+        let mut lacking = Vec::new();
+        let core = watched(&progress, on, || {
+            backfill::refresh(settings, workers(), &progress, |why| lacking.push(why.to_owned()))
+                .map_err(|source| CliError::failed("catching up with the logs", source))
+        })?;
+        let writer = Lake::writer_of(&settings.lake);
+        // One that has ended since has left everything to be seen; one that gives no sign of life is not
+        // waited for.
+        let helps = !lacking.is_empty() && (writer.is_some() || is_first) && matches!(asked, Asked::Nobody);
+        if !helps || begun.elapsed() >= patience {
+            return here(settings, plan, &core, lacking);
+        }
+        if let Some(writer) = writer.filter(|_| !is_told && begun.elapsed() >= QUIET) {
+            is_told = true;
+            tracing::warn!("waiting for another devlog (process {writer}), which is reading the logs");
+        }
+        is_first = false;
+        drop(core);
+        wait_for_writer(settings, patience.saturating_sub(begun.elapsed()).min(QUIET));
+    }
+}
+
+/// Waits until nobody writes the lake or somebody can be asked.
+fn wait_for_writer(settings: &Settings, patience: Duration) {
+    let begun = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(20));
+        if begun.elapsed() >= patience || Lake::writer_of(&settings.lake).is_none() || answers(settings) {
+            return;
+        }
+    }
+}
+
+#[cfg(unix)]
+fn answers(settings: &Settings) -> bool {
+    crate::serve::socket_path(&settings.home).exists()
+}
+
+#[cfg(not(unix))]
+const fn answers(_: &Settings) -> bool {
+    false
+}
+
+/// What came of asking the running `ingest`.
+enum Asked {
+    /// Its answer.
+    #[cfg(unix)]
+    Rows(Box<Rows>),
+    /// None runs.
+    Nobody,
+    /// It gives none; this process looks itself.
+    #[cfg(unix)]
+    Nothing,
+}
+
+#[cfg(unix)]
+fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
+    let request = crate::serve::Request::Query {
+        sql: plan.sql.clone(),
+        params: plan.parameters.clone(),
+        timezone: settings.timezone.clone(),
+        timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
+    };
+    let begun = Instant::now();
+    let asked = crate::serve::Client::connect(&settings.home)
+        .and_then(|client| client.map(|client| client.query(&request, &mut |why| tracing::warn!("{why}"))).transpose());
+    match asked {
+        Ok(Some(rows)) => {
+            let preface = rows.preface().clone();
+            let from = From::There(rows, begun, plan.timeout);
+            let rows = Rows { from, lacking: preface.lacking, warnings: preface.warnings };
+            Ok(Asked::Rows(Box::new(rows)))
+        }
+        Ok(None) => Ok(Asked::Nobody),
+        Err(error) if error.is_about_the_other_side() => {
+            if let Some(limit) = plan.timeout.filter(|limit| begun.elapsed() >= *limit) {
+                return Err(refused(QueryError::Timeout { seconds: limit.as_secs_f64() }));
+            }
+            tracing::warn!("{error}; reading the logs here instead");
+            Ok(Asked::Nothing)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Answers in this process. A file of the lake that is not there any more is told before any row.
+fn here(settings: &Settings, plan: &QueryPlan, core: &Core, lacking: Vec<String>) -> Result<Rows, CliError> {
+    let runtime = Runtime::new(engine_options(settings, &settings.timezone, plan.timeout)).map_err(refused)?;
+    let engine = runtime.engine(query_cut(core)).map_err(refused)?;
+    let mut answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;
+    let first = match answer.next_blocking() {
+        Some(Err(error @ QueryError::Part { is_gone: true, .. })) => return Err(refused(error)),
+        first => first,
+    };
+    let warnings = engine.warnings().to_vec();
+    Ok(Rows { from: From::Here(first, Box::new(answer)), lacking, warnings })
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
