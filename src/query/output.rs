@@ -11,6 +11,7 @@ mod cell;
 mod delimited;
 mod grid;
 mod markdown;
+mod plain;
 mod plan;
 mod safe;
 mod table;
@@ -282,6 +283,8 @@ enum Writer<W: Write + Send> {
 /// Writes one answer.
 pub struct Output<W: Write + Send> {
     writer: Writer<W>,
+    /// What files for programs hold: texts that every reader of Arrow knows.
+    plain: SchemaRef,
     rows: u64,
     cut: bool,
 }
@@ -304,6 +307,7 @@ impl<W: Write + Send> Output<W> {
         let json = WriterBuilder::new().with_explicit_nulls(true);
         // Not compressed: readers map such files into memory, and Polars 2.1 cannot read empty compressed buffers.
         let ipc = IpcWriteOptions::default();
+        let plain = plain::schema(schema);
         let writer = match format {
             OutputFormat::Table if options.explains && schema.fields().len() == 2 => {
                 Writer::Plans(Plans::new(safe(out)))
@@ -317,12 +321,12 @@ impl<W: Write + Send> Output<W> {
             OutputFormat::Parquet => {
                 let compression = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(compression).build();
-                Writer::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(schema), Some(properties))?))
+                Writer::Parquet(Box::new(ArrowWriter::try_new(out, Arc::clone(&plain), Some(properties))?))
             }
-            OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, schema, ipc)?),
-            OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, schema, ipc)?),
+            OutputFormat::Arrow => Writer::Arrow(FileWriter::try_new_with_options(out, &plain, ipc)?),
+            OutputFormat::ArrowStream => Writer::ArrowStream(StreamWriter::try_new_with_options(out, &plain, ipc)?),
         };
-        Ok(Self { writer, rows: 0, cut: false })
+        Ok(Self { writer, plain, rows: 0, cut: false })
     }
 
     /// Adds rows.
@@ -348,9 +352,11 @@ impl<W: Write + Send> Output<W> {
             }
             Writer::Delimited(writer) => writer.write(batch)?,
             Writer::Markdown(writer) => writer.write(batch)?,
-            Writer::Parquet(writer) => writer.write(batch)?,
-            Writer::Arrow(writer) => writer.write(batch)?,
-            Writer::ArrowStream(writer) => writer.write(batch)?,
+            Writer::Parquet(writer) => plain::hand_on(batch, &self.plain, &mut |piece| -> Result<(), OutputError> {
+                Ok(writer.write(piece)?)
+            })?,
+            Writer::Arrow(writer) => plain::hand_on(batch, &self.plain, &mut |piece| writer.write(piece))?,
+            Writer::ArrowStream(writer) => plain::hand_on(batch, &self.plain, &mut |piece| writer.write(piece))?,
         }
         Ok(More::Wanted)
     }
