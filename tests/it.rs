@@ -54,6 +54,9 @@ mod retention;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[path = "it/screen.rs"]
 mod screen;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "it/shots.rs"]
+mod shots;
 #[cfg(unix)]
 #[path = "it/sources.rs"]
 mod sources;
