@@ -97,8 +97,8 @@ fn masked(home: &Path, text: &str) -> String {
             }
         }
         let mut line = words.join(" ").replace("TIME TIME", "TIME").replace("TIME ago", "TIME");
-        if let Some(at) = line.find("/snapshots/") {
-            line.replace_range(at.., "/snapshots/N");
+        if let Some(at) = line.find("snapshots/") {
+            line.replace_range(at.., "snapshots/N");
         }
         out.push_str(&line);
         out.push('\n');
