@@ -55,6 +55,8 @@ mod output;
 mod places;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/readme.rs"]
+mod readme;
 #[path = "it/retention.rs"]
 mod retention;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]

@@ -309,7 +309,7 @@ fn what_is_pruned_is_in_no_file_and_does_not_come_back() {
 }
 
 /// Reads with `python` when it has the modules; `None` says that the test was skipped.
-fn python(modules: &str, script: &str, folder: &Path) -> Option<String> {
+pub fn python(modules: &str, script: &str, folder: &Path) -> Option<String> {
     let python = std::env::var("DEVLOG_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let probe = Command::new(&python).args(["-c", &format!("import {modules}")]).stderr(Stdio::null()).status();
     if !probe.is_ok_and(|status| status.success()) {
