@@ -38,13 +38,13 @@ fn start(home: &Path) -> Result<Daemon, Failure> {
         .args(["ingest", "--quiet"])
         .env_clear()
         .env("HOME", home)
-        .env("DEVLOG_HOME", home.join(".devlog"))
+        .env("DEVLOG_HOME", home.join(".devlog/devlog.sock"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()?;
     let daemon = Daemon(child);
     let begun = Instant::now();
-    while !matches!(Client::connect(&home.join(".devlog")), Ok(Some(_))) {
+    while !matches!(Client::connect(&home.join(".devlog/devlog.sock")), Ok(Some(_))) {
         if begun.elapsed() > Duration::from_secs(20) {
             return Err("the daemon does not answer".into());
         }
@@ -67,7 +67,7 @@ fn line(n: u32) -> String {
 }
 
 fn newest(home: &Path) -> Result<Option<u32>, Failure> {
-    let client = Client::connect(&home.join(".devlog"))?.ok_or("the daemon is gone")?;
+    let client = Client::connect(&home.join(".devlog/devlog.sock"))?.ok_or("the daemon is gone")?;
     let request =
         Request::Query { sql: SQL.to_owned(), params: Vec::new(), timezone: "UTC".to_owned(), timeout_ms: None };
     let mut newest = None;

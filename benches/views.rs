@@ -51,6 +51,7 @@ fn bench(c: &mut Criterion) {
         spill_dir: home.path().join("spill"),
         timezone: "Europe/Berlin".to_owned(),
         user_queries: None,
+        read_view: devlog::config::read_view,
         timeout: None,
         growth_bytes: None,
         threads: 0,

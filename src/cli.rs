@@ -17,6 +17,7 @@ mod progress;
 mod signals;
 mod table;
 mod units;
+mod voice;
 mod wire;
 
 #[cfg(test)]
@@ -32,9 +33,10 @@ use crate::config::{Env, Settings};
 use args::{Arguments, Command};
 pub use error::CliError;
 pub use progress::Progress;
+pub(crate) use voice::{NOTE, note};
 pub use wire::{
-    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Linked, Looked, OnProgress, PlaceState,
-    PrunePlan, Pruned, Unreadable,
+    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Ingested, Linked, Looked, Moment, OnProgress,
+    PlaceState, PrunePlan, Pruned, Unreadable,
 };
 #[cfg(feature = "query")]
 pub use wire::{ExportPlan, Exported, Layout, QueryPlan, Screen, Shown};
@@ -145,7 +147,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     }
     crate::pipeline::shift_clock(settings.clock_shift_us);
     streams.now_us = streams.now_us.saturating_add(settings.clock_shift_us);
-    log_to_stderr(&global, &settings);
+    voice::listen(global.quiet, global.verbose);
     commands::check_agents(&settings, command.agents())?;
     let quiet = global.quiet > 0;
     let ended = match command {
@@ -171,23 +173,4 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
     };
     wire::sweep(&settings);
     ended
-}
-
-/// Sends the program's own log to stderr. A second call in one process changes nothing.
-fn log_to_stderr(global: &args::Global, settings: &Settings) {
-    use tracing::Level;
-    let level = match (global.quiet, global.verbose) {
-        (1.., _) => Level::ERROR,
-        (0, 0) => Level::WARN,
-        (0, 1) => Level::INFO,
-        (0, 2) => Level::DEBUG,
-        (0, _) => Level::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(settings.terminal.stderr && settings.terminal.color)
-        .with_target(level >= Level::DEBUG)
-        .finish();
-    let _already_set = tracing::subscriber::set_global_default(subscriber);
 }

@@ -13,7 +13,9 @@ mod error;
 mod file;
 mod machine;
 mod mapping;
+mod own;
 mod quantity;
+mod socket;
 mod terminal;
 mod when;
 mod zone;
@@ -30,6 +32,7 @@ pub use env::{AGENT_VARIABLES, Env};
 pub use error::ConfigError;
 pub use file::nearest;
 pub use mapping::MappingError;
+pub use own::{OwnFileError, read_own, read_view};
 pub use quantity::{ParseQuantityError, parse_duration, parse_size};
 pub use terminal::Terminal;
 pub use when::{Edge, ParseWhenError, parse_when};
@@ -42,6 +45,9 @@ pub const DEFAULT_MEMORY_BYTES: u64 = 256_000_000;
 
 /// Smallest budget that ring, flush and one query can share.
 pub const MINIMUM_MEMORY_BYTES: u64 = 16_000_000;
+
+/// How long to wait for another process that writes the lake, when the user does not say.
+const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Operating system whose path rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +108,8 @@ pub struct Overrides {
     pub timezone: Option<String>,
     /// `--unsafe-network-fs`.
     pub unsafe_network_fs: bool,
+    /// `--lock-wait`.
+    pub lock_wait: Option<Duration>,
 }
 
 /// What the user describes beside the agents that devlog knows.
@@ -130,6 +138,8 @@ pub struct Settings {
     pub home: PathBuf,
     /// Where the lake is, default `<home>/lake`.
     pub lake: PathBuf,
+    /// Where a running `ingest` answers: in the home, or where a longer path is no matter.
+    pub socket: PathBuf,
     /// One memory budget for ring, flush and queries, in bytes.
     pub memory_bytes: u64,
     /// The user named that budget.
@@ -148,6 +158,8 @@ pub struct Settings {
     pub user_name: String,
     /// Accept a home on a network file system.
     pub unsafe_network_fs: bool,
+    /// How long to wait for another process that writes the lake.
+    pub lock_wait: Duration,
     /// Rows older than this are pruned; `None` keeps all.
     pub retention: Option<Duration>,
     /// Keep binary blobs (images) instead of their hash and size.
@@ -176,8 +188,9 @@ impl Settings {
             .clone()
             .or_else(|| env.path("DEVLOG_HOME"))
             .map_or_else(|| user_home.join(".devlog"), |path| absolute(&path, &user_home, &env.current_dir));
+        own::check_home(&home)?;
         let mut warnings = Vec::new();
-        let file = file::read(&home.join("config.toml"), &mut warnings)?;
+        let file = file::read(&home, &mut warnings)?;
         let named = overrides.memory_bytes.or(file.memory_bytes);
         let memory_bytes = named.unwrap_or(DEFAULT_MEMORY_BYTES);
         if memory_bytes < MINIMUM_MEMORY_BYTES {
@@ -188,6 +201,7 @@ impl Settings {
             .clone()
             .or(file.lake)
             .map_or_else(|| home.join("lake"), |path| absolute(&path, &user_home, &env.current_dir));
+        own::check_lake(&lake)?;
         let timezone = zone::resolve(overrides.timezone.as_deref(), file.timezone.as_deref(), env, &mut warnings)?;
         if file.keep_blobs == Some(true) {
             // A wish that is not carried out must not look as if it were.
@@ -196,7 +210,7 @@ impl Settings {
         let user_name = env.user_name();
         let projects = file.projects.iter().map(|path| absolute(path, &user_home, &env.current_dir)).collect();
         let start = mapping::Start { os: env.os, user_home: &user_home, current_dir: &env.current_dir };
-        let (mappings, wrong) = mapping::read_all(&home.join("adapters"), &start);
+        let (mappings, wrong) = mapping::read_all(&home, &start);
         // One description must not stop everything else.
         warnings.extend(wrong.iter().map(|(_, error)| format!("{error}; this format is not read")));
         let broken = wrong.into_iter().map(|(name, error)| (name, error.to_string())).collect();
@@ -211,10 +225,12 @@ impl Settings {
             other_machine: None,
             user_name,
             unsafe_network_fs: overrides.unsafe_network_fs,
+            lock_wait: overrides.lock_wait.unwrap_or(DEFAULT_LOCK_WAIT),
             retention: file.retention,
             keep_blobs: file.keep_blobs.unwrap_or(false),
             clock_shift_us: env.clock_shift_us(),
             terminal: env.terminal,
+            socket: socket::of(&home, env),
             places: Places { os: env.os, home: user_home, env: env.agent_variables() },
             home,
             warnings,
@@ -233,6 +249,7 @@ impl Settings {
         let home = user_home.join(".devlog");
         Self {
             lake: home.join("lake"),
+            socket: home.join("devlog.sock"),
             home,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             memory_is_named: false,
@@ -243,6 +260,7 @@ impl Settings {
             other_machine: None,
             user_name: "nobody".to_owned(),
             unsafe_network_fs: false,
+            lock_wait: DEFAULT_LOCK_WAIT,
             retention: None,
             keep_blobs: false,
             clock_shift_us: 0,

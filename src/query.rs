@@ -43,7 +43,7 @@ pub use memory::{Residence, growth};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions};
 pub use sources::Sources;
-pub use views::{View, view_names};
+pub use views::{ReadView, View, broken_views, view_names};
 pub use zone::Zone;
 
 /// What a query sees: the newest rows and the durable ones, each row once.

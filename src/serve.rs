@@ -1,9 +1,10 @@
 //! Who asks over the wire?
 //!
-//! A Unix socket in the home, mode 0600: a running `ingest` answers queries of other devlog
+//! A Unix socket, in the home or in the user's own folder for sockets, mode 0600: a running `ingest` answers queries of other devlog
 //! processes, so that they see the rows that are not durable yet.
 //!
 //! - one request a connection; the answer streams
+//! - what only the lake's writer can do (merging, pruning, a backfill) it does for those who ask
 //! - SQL is read-only and bounded in memory and time by the query room
 //! - at most [`CONNECTIONS`] queries at a time; the next ones wait for their turn, and are told so
 //! - whoever waits hears every second that the other side lives: a client of a stopped process looks for
@@ -14,10 +15,11 @@ mod desk;
 mod frame;
 mod reply;
 mod server;
+mod upkeep;
 #[cfg(feature = "query")]
 pub mod workers;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,18 +28,13 @@ pub use client::{Client, ClientError, Rows as Answered};
 pub use desk::{Refusal, Service};
 pub use reply::Reply;
 pub use server::Server;
+pub use upkeep::{Ended, Told};
 
 /// Queries answered at a time.
 pub const CONNECTIONS: usize = 16;
 
 /// Who works for a client says so this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-
-/// Where the socket of a home is.
-#[must_use]
-pub fn socket_path(home: &Path) -> PathBuf {
-    home.join("devlog.sock")
-}
 
 /// What a client asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +52,13 @@ pub enum Request {
         timezone: String,
         /// Give up after this many milliseconds.
         timeout_ms: Option<u64>,
+    },
+    /// Work on the lake.
+    Work {
+        /// The lake that is meant.
+        lake: PathBuf,
+        /// What is to be done.
+        job: serde_json::Value,
     },
 }
 

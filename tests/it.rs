@@ -17,6 +17,9 @@ mod home;
 #[cfg(unix)]
 #[path = "it/asking.rs"]
 mod asking;
+#[cfg(unix)]
+#[path = "it/beside.rs"]
+mod beside;
 #[path = "it/cli.rs"]
 mod cli;
 #[cfg(unix)]
@@ -72,3 +75,6 @@ mod sources;
 mod space;
 #[path = "it/unique.rs"]
 mod unique;
+#[cfg(unix)]
+#[path = "it/voice.rs"]
+mod voice;

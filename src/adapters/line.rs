@@ -155,7 +155,34 @@ fn refused(error: &simd_json::Error) -> Refused {
         simd_json::ErrorType::DepthLimitExceeded => RejectReason::TooDeep,
         _ => RejectReason::NotJson,
     };
-    Refused { reason, detail: error.to_string() }
+    Refused { reason, detail: said(error) }
+}
+
+/// What is wrong with a line, in words of somebody who looks at it.
+fn said(error: &simd_json::Error) -> String {
+    use simd_json::ErrorType::{
+        DepthLimitExceeded, Eof, ExpectedArrayComma, ExpectedFalse, ExpectedMapComma, ExpectedMapEnd, ExpectedNull,
+        ExpectedObjectColon, ExpectedTrue, InputTooLarge, InvalidEscape, InvalidExponent, InvalidNumber,
+        InvalidUnicodeCodepoint, InvalidUnicodeEscape, InvalidUtf8, KeyMustBeAString, TrailingData, UnterminatedString,
+    };
+    let what = match error.error() {
+        DepthLimitExceeded => "brackets nest too deep",
+        InputTooLarge => "it is longer than 4 GB",
+        InvalidUtf8 => "a byte that is not UTF-8",
+        InvalidEscape | InvalidUnicodeEscape | InvalidUnicodeCodepoint => "an escape that means nothing",
+        InvalidNumber | InvalidExponent => "something that begins like a number and is not one",
+        ExpectedNull | ExpectedTrue | ExpectedFalse => "a word that is not null, true or false",
+        ExpectedObjectColon => "a key without a colon",
+        KeyMustBeAString => "a key without quotes",
+        ExpectedArrayComma | ExpectedMapComma | ExpectedMapEnd => "a missing comma or bracket",
+        TrailingData => "text after the end of the value",
+        UnterminatedString | Eof => return "it ends in the middle of a value".to_owned(),
+        _ => return "it is not JSON".to_owned(),
+    };
+    match error.index() {
+        0 => format!("{what}, at its beginning"),
+        at => format!("{what}, at byte {at}"),
+    }
 }
 
 fn trim(mut line: &[u8]) -> &[u8] {

@@ -297,7 +297,7 @@ impl Decoder for MappedDecoder {
                 Some((RejectReason::WrongShape, format!("there is nothing at /{place}, where the records should be")))
             }
             (Ok(_), wrong, _) => {
-                Some((RejectReason::WrongShape, format!("{wrong} records are no JSON objects, as they must be")))
+                Some((RejectReason::WrongShape, format!("{wrong} records are not JSON objects, as they must be")))
             }
         };
         match wrong {

@@ -13,7 +13,7 @@ use crate::config::{Overrides, ParseQuantityError, parse_duration, parse_size};
 use crate::query::{OutputFormat, ReportKind};
 use crate::schema::Format;
 
-/// Reads the logs that AI coding agents leave on this machine into a Parquet lake and answers SQL.
+/// Read the logs that AI coding agents leave on this machine, keep them as Parquet, and query them with SQL.
 #[derive(Debug, Parser)]
 #[command(
     name = "devlog",
@@ -51,26 +51,29 @@ This build collects only; it has no SQL. Exit codes: 0 done, 2 failed or wrong u
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Where devlog keeps its things [default: $DEVLOG_HOME, else ~/.devlog]
+    /// Data directory [default: $DEVLOG_HOME, else ~/.devlog]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) home: Option<PathBuf>,
-    /// Where the lake is [default: <home>/lake]
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Directory of the lake [default: <home>/lake]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) lake: Option<PathBuf>,
-    /// Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB; queries may
-    /// take a quarter of the machine's]
-    #[arg(long, global = true, value_name = "SIZE", value_parser = size)]
+    /// Memory budget for reading, writing and queries, such as 256MB or 1GiB [default: 256MB; queries may take
+    /// a quarter of the machine's memory]
+    #[arg(long, global = true, hide_short_help = true, value_name = "SIZE", value_parser = size)]
     pub(super) memory: Option<u64>,
-    /// Zone of days and weeks, such as Europe/Berlin [default: $TZ, else the system's]
-    #[arg(long, global = true, value_name = "ZONE")]
+    /// Time zone for days and weeks, such as Europe/Berlin [default: $TZ, else the system's]
+    #[arg(long, global = true, hide_short_help = true, value_name = "ZONE")]
     pub(super) timezone: Option<String>,
-    /// Use a home on a network file system, where locks and syncs may not hold
+    /// How long to wait for another devlog command that is writing the lake [default: 30s]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    pub(super) lock_wait: Option<Duration>,
+    /// Allow a data directory on a network file system, where locks and syncs may not be reliable
     #[arg(long, global = true, hide_short_help = true)]
     pub(super) unsafe_network_fs: bool,
-    /// Say more on stderr; twice and thrice for even more
+    /// Say more on stderr: -v what happens, -vv why
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Say nothing on stderr but errors
+    /// Print nothing but errors on stderr
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
     pub(super) quiet: u8,
 }
@@ -83,6 +86,7 @@ impl Global {
             memory_bytes: self.memory,
             timezone: self.timezone.clone(),
             unsafe_network_fs: self.unsafe_network_fs,
+            lock_wait: self.lock_wait,
         }
     }
 }
@@ -91,38 +95,38 @@ impl Global {
 pub(super) enum Command {
     /// Read what is new, then follow the logs until interrupted
     Ingest(IngestArgs),
-    /// Read the history that is not in the lake yet
+    /// Read the logs that are not in the lake yet
     Backfill(BackfillArgs),
-    /// Answer SQL
+    /// Run SQL
     #[cfg(feature = "query")]
     Query(QueryArgs),
     /// Show a ready-made summary: tokens, calls, sessions, tools
     #[cfg(feature = "query")]
     Report(ReportArgs),
-    /// Write a table, a view or an answer to files other tools read
+    /// Write a table, a view or the result of a query to files for other tools
     #[cfg(feature = "query")]
     Export(ExportArgs),
-    /// Say what was read, how far behind it is, and how large the lake is
+    /// Show what was read, how far behind it is, and how large the lake is
     Status(StatusArgs),
-    /// List the log files with state, position, rows and errors
+    /// List the log files with their state, position, rows and errors
     Sources(SourcesArgs),
-    /// List the agents whose logs are read, and what of each was found
+    /// List the agents whose logs are read, and what was found of each
     Adapters(AdaptersArgs),
-    /// Print the columns of the tables
+    /// Show the tables and their columns
     Schema(SchemaArgs),
-    /// Merge small files of the lake into large ones
+    /// Merge small files of the lake into larger ones
     Compact(CompactArgs),
     /// Check the lake, and repair what can be repaired
     Fsck(FsckArgs),
-    /// Make a directory of exactly the live Parquet files, for tools that read globs
+    /// Link the live Parquet files into a directory of their own, for tools that read globs
     Snapshot(SnapshotArgs),
     /// Delete rows for good
     Prune(PruneArgs),
-    /// Make a home with synthetic logs, to try everything without logs of your own
+    /// Create synthetic logs, to try devlog without logs of your own
     Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Print version and build
+    /// Print the version and the build
     Version(VersionArgs),
     /// Answer the queries of the process that started this one
     #[cfg(all(feature = "query", unix))]
@@ -133,15 +137,16 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  devlog ingest          follow all agents; other devlog processes ask this one for live rows
-  devlog ingest --once   read what is new, make it durable, and end
+  devlog ingest          follow all agents; other devlog commands ask this process for live rows
+  devlog ingest -v       the same, with a line whenever something was stored
+  devlog ingest --once   read what is new, store it, and exit
 
-SIGINT and SIGTERM make everything durable and end; a second one ends at once.")]
+On SIGINT (Ctrl-C) and SIGTERM everything is stored before it exits; a second one exits at once.")]
 pub(super) struct IngestArgs {
-    /// End as soon as all present logs are read
+    /// Exit as soon as everything that is there now has been read
     #[arg(long)]
     pub(super) once: bool,
-    /// Time between commits to disk while following; rows are visible at once in any case
+    /// How often rows are written to disk while following; queries see new rows at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub(super) flush_interval: Duration,
 }
@@ -152,29 +157,29 @@ Examples:
   devlog backfill
   devlog backfill --agent codex --since 2026-10
   devlog backfill --path /mnt/old-laptop/.claude --machine old-laptop
-  devlog backfill --dry-run          what would be read
+  devlog backfill --dry-run
 
-Interrupted, it goes on where it stopped when it is run again.")]
+When it is interrupted, the next run continues where it stopped.")]
 pub(super) struct BackfillArgs {
-    /// Only this agent; may be given several times
+    /// Only this agent; can be repeated
     #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
     /// Read this file or folder instead of the places that agents use
-    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(long, short_alias = 'p', value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(super) path: Option<PathBuf>,
-    /// The logs are of another machine: its name, for the column machine_id
+    /// The logs are from another machine: its name, for the column machine_id
     #[arg(long, value_name = "NAME", requires = "path", value_parser = NonEmptyStringValueParser::new())]
     pub(super) machine: Option<String>,
-    /// Only files changed at or after this: 2026-11-01, 2026-11, 7d, yesterday
+    /// Only files changed since then: 2026-11-01, 2026-11, 7d, yesterday
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Only files changed before the end of this
+    /// Only files changed until then, that day or month included
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
-    /// Files that are decoded at once [default: one per core]
+    /// How many files to decode at a time [default: one per core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: Option<u16>,
-    /// List what would be read and change nothing
+    /// List what would be read, without reading it
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print the result as JSON
@@ -191,36 +196,36 @@ Examples:
   echo 'SELECT count(*) FROM events' | devlog query
   devlog query \"SELECT * FROM sessions LIMIT 10\" --watch 2s
 
-A parameter stands in SQL as $name. `devlog schema` lists the tables and their columns.")]
+A parameter is written $name in SQL. `devlog schema` shows the tables and their columns.")]
 pub(super) struct QueryArgs {
-    /// The query; - or nothing reads it from stdin
+    /// The query; without it, or with -, it is read from stdin
     #[arg(value_name = "SQL", conflicts_with = "file")]
     pub(super) sql: Option<String>,
     /// Read the query from a file
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: Option<PathBuf>,
-    /// How to print the rows [default: table; with -o by the file's ending]
+    /// How to print the rows [default: table; with -o what the file's extension says]
     #[arg(long, value_name = "FORMAT", value_parser = output_format())]
     pub(super) format: Option<OutputFormat>,
     /// Write the rows to a file; - is stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) output: Option<PathBuf>,
-    /// Overwrite FILE when it exists
+    /// Overwrite FILE if it exists
     #[arg(long, requires = "output")]
     pub(super) force: bool,
     /// Show all rows on a terminal, not only the first 40
     #[arg(long)]
     pub(super) all: bool,
-    /// Give $NAME a value; may be given several times
-    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parameter)]
+    /// Value of the parameter $NAME; can be repeated
+    #[arg(long, short_alias = 'p', value_name = "NAME=VALUE", value_parser = parameter)]
     pub(super) param: Vec<(String, String)>,
-    /// Ask again and again, with this pause in between
+    /// Run the query again every PAUSE, such as 2s
     #[arg(long, value_name = "PAUSE", value_parser = duration, conflicts_with = "output")]
     pub(super) watch: Option<Duration>,
-    /// Do not read new log lines first: answer from what is stored
+    /// Use what is stored already; do not read new log lines first
     #[arg(long)]
     pub(super) no_sync: bool,
-    /// Give up after this long, such as 30s or 5m
+    /// Give up after this time, such as 30s or 5m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     #[command(flatten)]
@@ -240,10 +245,10 @@ pub(super) struct ReportArgs {
     /// What to sum up by
     #[arg(value_name = "REPORT", value_parser = report_kind())]
     pub(super) kind: ReportKind,
-    /// Only what happened at or after this: 2026-11-01, 2026-11, 7d, yesterday
+    /// Only what happened since then: 2026-11-01, 2026-11, 7d, yesterday
     #[arg(long, value_name = "WHEN")]
     pub(super) since: Option<String>,
-    /// Only what happened before the end of this
+    /// Only what happened until then, that day or month included
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<String>,
     /// Only this agent
@@ -252,10 +257,10 @@ pub(super) struct ReportArgs {
     /// Only this project; the end of its name will do: shop for acme/shop
     #[arg(short, long, value_name = "PROJECT")]
     pub(super) project: Option<String>,
-    /// Print rows as JSON
+    /// Print the rows as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Do not read new log lines first: answer from what is stored
+    /// Use what is stored already; do not read new log lines first
     #[arg(long)]
     pub(super) no_sync: bool,
     #[command(flatten)]
@@ -274,19 +279,19 @@ pub(super) struct ExportArgs {
     /// A table, a view, or a query
     #[arg(value_name = "TABLE|SQL")]
     pub(super) what: String,
-    /// What to write [default: by the ending of FILE, else parquet]
+    /// What to write [default: what the extension of PATH says, else parquet]
     #[arg(long, value_name = "FORMAT", value_parser = output_format())]
     pub(super) format: Option<OutputFormat>,
-    /// The file, or with --partition-by the directory, to write; - is stdout
+    /// The file to write, or with --partition-by the directory; - is stdout
     #[arg(short, long, value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     pub(super) output: PathBuf,
-    /// One folder per value of this column; may be given several times
+    /// Make one folder for each value of this column; can be repeated
     #[arg(long, value_name = "COLUMN")]
     pub(super) partition_by: Vec<String>,
     /// Overwrite the file, or replace what an earlier export wrote into the directory
     #[arg(long)]
     pub(super) force: bool,
-    /// Do not read new log lines first: export what is stored
+    /// Use what is stored already; do not read new log lines first
     #[arg(long)]
     pub(super) no_sync: bool,
     #[command(flatten)]
@@ -302,6 +307,10 @@ pub(super) struct NothingArg {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog status
+  devlog status --json | jq .lake.rows")]
 pub(super) struct StatusArgs {
     /// Print as JSON
     #[arg(long)]
@@ -324,10 +333,10 @@ Examples:
   devlog sources --state error
   devlog sources --agent codex --json")]
 pub(super) struct SourcesArgs {
-    /// Only this agent; may be given several times
+    /// Only this agent; can be repeated
     #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
-    /// Only sources in this state; may be given several times
+    /// Only logs in this state; can be repeated
     #[arg(long, value_name = "STATE", value_enum)]
     pub(super) state: Vec<StateArg>,
     /// Print as JSON
@@ -351,7 +360,7 @@ A format of your own is described in <home>/adapters/NAME.toml."
 pub(super) struct AdaptersArgs {
     #[command(subcommand)]
     pub(super) command: Option<AdaptersCommand>,
-    /// Only this agent; may be given several times
+    /// Only this agent; can be repeated
     #[arg(short, long, value_name = "AGENT", value_parser = AgentNames)]
     pub(super) agent: Vec<String>,
     /// Print as JSON
@@ -363,16 +372,16 @@ pub(super) struct AdaptersArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdaptersCommand {
-    /// Print the rows that a format of your own makes of a file, and keep nothing
+    /// Print the rows that a format of your own makes of a file, without storing them
     Test(AdaptersTestArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct AdaptersTestArgs {
-    /// Name of the description: <home>/adapters/NAME.toml
+    /// Name of the format, described in <home>/adapters/NAME.toml
     #[arg(value_name = "NAME")]
     pub(super) name: String,
-    /// The log to read
+    /// The log file to read
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) file: PathBuf,
     /// Print as JSON
@@ -381,6 +390,10 @@ pub(super) struct AdaptersTestArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog schema events
+  devlog schema --json")]
 pub(super) struct SchemaArgs {
     /// The table [default: all]
     #[arg(value_name = "TABLE")]
@@ -391,6 +404,12 @@ pub(super) struct SchemaArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  devlog compact
+
+Queries are faster afterwards, most of all after a large backfill. A running ingest merges a little at \
+a time by itself; this has it merge everything now.")]
 pub(super) struct CompactArgs {
     /// Print as JSON
     #[arg(long)]
@@ -399,11 +418,15 @@ pub(super) struct CompactArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without options nothing is changed: every file is read and checked against the log. Exit code 2 says
-that there are faults. A rebuild deletes nothing: damaged files and the old log are kept in
-<lake>/.quarantine, and rows of the former are read again from the logs that still exist.")]
+Examples:
+  devlog fsck
+  devlog fsck --json
+
+Every file is read and checked against the log; without options nothing is changed. The exit code is 2 when \
+there are faults. A rebuild deletes nothing: damaged files and the old log are kept in <lake>/.quarantine, \
+and rows of the former are read again from the logs that still exist.")]
 pub(super) struct FsckArgs {
-    /// Write the log anew from the Parquet files; for a lake whose log is lost or damaged
+    /// Rebuild the commit log from the Parquet files, for a lake whose log is lost or damaged
     #[arg(long)]
     pub(super) rebuild_from_footers: bool,
     /// Put whole files back that were taken out of the lake, without the rows it has by now
@@ -422,9 +445,9 @@ pub(super) struct FsckArgs {
 Examples:
   duckdb -c \"SELECT count(*) FROM '$(devlog snapshot)/events/*/*.parquet'\"
 
-The files are hard links in the lake's own folder; they take no space until the lake merges its
-files. A snapshot goes seven days after it was last asked for, or at once with `devlog prune`, which
-leaves no row behind. To keep one for longer, copy it: cp -al PATH elsewhere.")]
+The files are hard links in the lake's own folder; they take no space until the lake merges its files. A \
+snapshot is removed seven days after it was last asked for, or at once by `devlog prune`, which leaves no row \
+behind. To keep one for longer, copy it: cp -al PATH elsewhere.")]
 pub(super) struct SnapshotArgs {
     /// Remove all snapshots instead
     #[arg(long)]
@@ -443,23 +466,23 @@ Examples:
   devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
   devlog prune --project acme/secret --before 90d --yes
 
-Several conditions must all hold. What was pruned is not read again from the logs, also when a log is
-rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew."
+Rows must meet all conditions. Pruned rows do not come back when a log is read again; --allow-again \
+lifts that, and the next backfill or ingest re-imports them."
 )]
 pub(super) struct PruneArgs {
-    /// Rows older than this: 2026-01-01, 2026-01, 90d
+    /// Rows from before this time: 2026-01-01, 2026-01, 90d (that long ago)
     #[arg(long, value_name = "WHEN")]
     pub(super) before: Option<String>,
-    /// Rows of this session; may be given several times
+    /// Rows of this session; can be repeated
     #[arg(long, value_name = "ID")]
     pub(super) session: Vec<String>,
-    /// Rows of this project, named so that one is meant; may be given several times
-    #[arg(long, value_name = "PROJECT")]
+    /// Rows of this project, named so that only one is meant; can be repeated
+    #[arg(short, long, value_name = "PROJECT")]
     pub(super) project: Vec<String>,
-    /// Take rows again that were pruned before, from logs that still hold them
+    /// Re-import rows that were pruned before, from logs that still contain them
     #[arg(long, conflicts_with_all = ["before", "session", "project", "yes"])]
     pub(super) allow_again: bool,
-    /// Delete; without it only the count is shown
+    /// Delete; without it, only say how many rows that would be
     #[arg(short, long)]
     pub(super) yes: bool,
     /// Print as JSON
@@ -470,21 +493,21 @@ pub(super) struct PruneArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  devlog demo                              40 sessions of three projects in <devlog home>/demo
+  devlog demo                              a few dozen sessions in <home>/demo
   devlog demo --home /tmp/big --size 10GB  for benchmarks
 
-The same seed and end give the same bytes. What a right reader must find in them is printed.")]
+The same seed and end give the same files. The true totals are printed, to compare reports with.")]
 pub(super) struct DemoArgs {
-    /// Home to make for a user that does not exist [default: <devlog home>/demo]
+    /// Directory to create, the home of a made-up user [default: <home>/demo]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) home: Option<PathBuf>,
-    /// Rough size of all logs, such as 10GB [default: a small home]
+    /// Approximate size of all logs, such as 10GB [default: a few MB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) size: Option<u64>,
-    /// Another seed gives other logs
+    /// Seed of the random numbers; another one gives other logs
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
-    /// Day on which the last session ends; it begins 60 days earlier [default: today]
+    /// Day of the last session; the first is 60 days earlier [default: today]
     #[arg(long, value_name = "WHEN")]
     pub(super) end: Option<String>,
     /// Print the totals as JSON
@@ -549,6 +572,12 @@ impl TypedValueParser for AgentNames {
     }
 }
 
+/// The command among the words of a devlog's command line.
+pub(super) fn subcommand_of<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known = <Arguments as clap::CommandFactory>::command();
+    words.find(|word| known.get_subcommands().any(|command| command.get_name() == *word))
+}
+
 impl Command {
     /// Whether an answer without rows is to be told by the exit code.
     pub(super) const fn wants_exit_code(&self) -> bool {
@@ -586,7 +615,7 @@ impl Command {
     }
 }
 
-/// A parameter that is no `name=value`.
+/// A parameter that is not `name=value`.
 #[cfg(feature = "query")]
 #[derive(Debug, thiserror::Error)]
 #[error("write NAME=VALUE, the name in letters, digits and _, such as project=acme/api")]

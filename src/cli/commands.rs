@@ -44,7 +44,7 @@ pub(super) use upkeep::{compact, fsck, prune, snapshot};
 /// Writes one line to stderr.
 pub(super) fn tell(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
     // Messages are a courtesy: a closed stderr stops nothing.
-    let _unheard = writeln!(streams.err, "{}", lines(text));
+    let _unheard = super::voice::write(streams.err, text);
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{ConfigError, ParseWhenError};
-use crate::text::lines;
 
 /// Why a command failed. The exit code is 2, except when the reader of stdout went away.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum CliError {
         source: io::Error,
     },
     /// The place for the output is taken.
-    #[error("{path:?} exists; remove it, choose another place, or pass --force to overwrite it")]
+    #[error("{path:?} exists; remove it, choose another path, or pass --force to overwrite it")]
     Exists {
         /// The place.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum CliError {
         path: PathBuf,
     },
     /// The name of the file does not tell what to write into it.
-    #[error("the ending of {path:?} names no format; end it in {endings}, or pass --format")]
+    #[error("the extension of {path:?} is not that of a format; use {endings}, or pass --format")]
     UnknownEnding {
         /// The file.
         path: PathBuf,
@@ -79,10 +79,10 @@ pub enum CliError {
     #[error("--partition-by makes folders; name one with -o")]
     PartitionsToStdout,
     /// Nothing can lie between the two.
-    #[error("--since is not before --until; nothing lies between them")]
+    #[error("--since must be earlier than --until")]
     EmptyRange,
     /// A binary format would go to a screen.
-    #[error("{format} is no text for a terminal; name a file with -o, or redirect stdout")]
+    #[error("refusing to write {format}, a binary format, to a terminal; name a file with -o, or redirect stdout")]
     BinaryToTerminal {
         /// The format.
         format: &'static str,
@@ -144,6 +144,37 @@ pub enum CliError {
         /// How many.
         faults: usize,
     },
+    /// A second `ingest` for one home.
+    #[error("devlog ingest (process {pid}) is already following these logs; devlog status says how far it is")]
+    Following {
+        /// The process that follows.
+        pid: u32,
+    },
+    /// Another process writes the lake, and cannot be asked to do what is wanted.
+    #[error(
+        "{who} is writing the lake and has not ended within {}; try again when it has, or wait longer with \
+         --lock-wait 10m",
+        super::units::duration(*.waited)
+    )]
+    Busy {
+        /// The process.
+        who: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The lake's log cannot be written anew under a running `ingest`.
+    #[error("devlog ingest (process {pid}) is using this lake; stop it first, then run this again")]
+    LakeInUse {
+        /// The process that uses it.
+        pid: u32,
+    },
+    /// The running `ingest` could not do what it was asked for.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Asked(#[from] crate::serve::ClientError),
+    /// A query has no answer, and says so itself.
+    #[error(transparent)]
+    Query(Box<dyn Error + Send + Sync>),
     /// Another room failed.
     #[error("{doing} failed")]
     Failed {
@@ -198,19 +229,22 @@ impl CliError {
         false
     }
 
-    /// Writes the error and its causes, one per line; a cause that repeats its effect is left out.
-    pub(super) fn print(&self, err: &mut dyn Write) -> io::Result<()> {
-        let mut said = self.to_string();
-        writeln!(err, "devlog: {}", lines(&said))?;
+    /// The error and its causes in one sentence; a cause that repeats its effect is left out.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let text = error.to_string();
-            if !said.contains(&text) {
-                writeln!(err, "  because {}", lines(&text))?;
-                said = text;
+            let reason = error.to_string();
+            if !text.contains(&reason) {
+                text = format!("{text}: {reason}");
             }
             cause = error.source();
         }
-        err.flush()
+        text
+    }
+
+    /// Writes the error as one line.
+    pub(super) fn print(&self, err: &mut dyn Write) -> io::Result<()> {
+        super::voice::write(err, &format!("error: {}", self.text()))
     }
 }

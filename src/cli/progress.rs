@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::units;
+use super::{units, voice};
 
 /// Work that ends earlier shows no progress.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// What has been done of what there is to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Progress {
     /// Files read to their end.
     pub files_done: u64,
@@ -62,6 +62,7 @@ impl View {
         if let Some(bar) = &self.bar {
             if bar.is_hidden() {
                 bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                voice::keep_below(Some(bar.clone()));
             }
             bar.set_length(progress.bytes.max(1));
             bar.set_position(progress.bytes_done);
@@ -71,13 +72,14 @@ impl View {
         if self.said.is_none_or(|said| said.elapsed() >= LINE_EVERY) {
             self.said = Some(Instant::now());
             // Progress that nobody can read is no reason to stop the work.
-            let _unheard = writeln!(err, "{}", line(self.label, progress, elapsed)).and_then(|()| err.flush());
+            let _unheard = voice::write(err, &line(self.label, progress, elapsed));
         }
     }
 
     /// Takes the bar away.
     pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
+            voice::keep_below(None);
             bar.finish_and_clear();
         }
     }
@@ -118,19 +120,28 @@ fn line(label: &str, progress: Progress, elapsed: Duration) -> String {
 /// The same for a summary at the end: what was done, how long it took, how fast it was.
 pub(super) fn summary(progress: Progress, elapsed: Duration) -> String {
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let took = units::duration(elapsed);
+    if (progress.files_done, progress.bytes_done, progress.events, progress.rejects) == (0, 0, 0, 0) {
+        return format!("nothing new in {took}");
+    }
     let mut text = format!(
-        "{}, {}, {} in {} ({}/s)",
+        "{}, {}, {} in {took}",
         units::counted(progress.files_done, "file"),
         units::bytes(progress.bytes_done),
         units::counted(progress.events, "event"),
-        units::duration(elapsed),
-        units::bytes(progress.bytes_done.saturating_mul(1000) / milliseconds),
     );
+    if progress.bytes_done > 0 {
+        text.push_str(&format!(" ({}/s)", units::bytes(progress.bytes_done.saturating_mul(1000) / milliseconds)));
+    }
     if progress.rejects > 0 {
-        let rejects = units::counted(progress.rejects, "line");
-        text.push_str(&format!("; {rejects} could not be decoded, see the table rejects"));
+        text.push_str(&format!("; {}", undecoded(progress.rejects)));
     }
     text
+}
+
+/// `2 lines could not be decoded, see the table rejects`.
+pub(super) fn undecoded(rejects: u64) -> String {
+    format!("{} could not be decoded, see the table rejects", units::counted(rejects, "line"))
 }
 
 /// Runs `work` with a view of its progress on `err`.
@@ -142,7 +153,7 @@ pub(super) fn shown<T>(view: &mut View, err: &mut dyn Write, work: impl FnOnce(&
 
 /// Writes one message line, unless the user wants none.
 pub(super) fn say(err: &mut dyn Write, quiet: bool, text: &str) -> io::Result<()> {
-    if quiet { Ok(()) } else { writeln!(err, "{}", crate::text::lines(text)) }
+    if quiet { Ok(()) } else { voice::write(err, text) }
 }
 
 #[cfg(test)]
@@ -172,6 +183,7 @@ mod tests {
     fn a_summary_names_rejects_only_when_there_are_some() {
         let text = summary(HALF, Duration::from_secs(3));
         assert_eq!(text, "12 files, 1.5 GB, 12,345 events in 3.0s (500 MB/s)");
+        assert_eq!(summary(Progress::default(), Duration::from_secs(1)), "nothing new in 1.0s");
         let text = summary(Progress { rejects: 2, ..HALF }, Duration::from_secs(3));
         assert!(text.ends_with("; 2 lines could not be decoded, see the table rejects"), "{text}");
     }

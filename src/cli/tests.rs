@@ -139,7 +139,7 @@ fn wrong_usage_is_a_message_on_stderr_and_exit_code_2() {
     assert_eq!(wrong.code, 2);
     assert_eq!(
         wrong.err,
-        "devlog: there is no table \"event\" (did you mean events?); tables are events, rejects, sources\n"
+        "error: there is no table \"event\" (did you mean events?); tables are events, rejects, sources\n"
     );
 }
 
@@ -164,10 +164,10 @@ fn settings_that_cannot_be_used_fail_before_anything_is_read() {
     let home = tempfile::tempdir().unwrap();
     let wrong = ran(&["status", "--timezone", "Mars/Olympus"], Some(env(home.path())));
     assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
-    assert!(wrong.err.starts_with("devlog: unknown time zone \"Mars/Olympus\" in --timezone"), "{}", wrong.err);
+    assert!(wrong.err.starts_with("error: unknown time zone \"Mars/Olympus\" in --timezone"), "{}", wrong.err);
     let wrong = ran(&["backfill", "--since", "someday"], Some(env(home.path())));
     assert_eq!(wrong.code, 2);
-    assert!(wrong.err.starts_with("devlog: --since: \"someday\" is not a point in time; write"), "{}", wrong.err);
+    assert!(wrong.err.starts_with("error: --since: \"someday\" is not a point in time; write"), "{}", wrong.err);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn an_agent_that_does_not_exist_is_wrong_usage_with_the_nearest_name() {
     for line in [&["backfill", "--agent", "claud"][..], &["sources", "-a", "claud"], &["adapters", "-a", "claud"]] {
         let wrong = ran(line, Some(env(home.path())));
         assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
-        let expected = "devlog: there is no agent \"claud\" (did you mean claude?); agents are ";
+        let expected = "error: there is no agent \"claud\" (did you mean claude?); agents are ";
         assert!(wrong.err.starts_with(expected), "{}", wrong.err);
     }
 }
@@ -302,7 +302,7 @@ fn outcomes_have_exit_codes() {
     assert!(err.is_empty());
     let inner = io::Error::other("disk on fire");
     assert_eq!(exit_code(&Err(CliError::failed("writing the lake", inner)), 0, &mut err), 2);
-    assert_eq!(String::from_utf8(err).unwrap(), "devlog: writing the lake failed\n  because disk on fire\n");
+    assert_eq!(String::from_utf8(err).unwrap(), "error: writing the lake failed: disk on fire\n");
     let pipe = |kind: io::ErrorKind| CliError::Write { path: "/x".into(), source: kind.into() };
     assert_eq!(exit_code(&Err(pipe(io::ErrorKind::BrokenPipe)), 0, &mut Vec::new()), 2, "a fifo that the user named");
 }

@@ -6,6 +6,8 @@
 mod adapters;
 #[cfg(feature = "query")]
 mod answer;
+#[cfg(unix)]
+mod crew;
 #[cfg(feature = "query")]
 mod export;
 mod ingest;
@@ -17,8 +19,9 @@ mod memory;
 mod rows;
 #[cfg(unix)]
 mod service;
+mod upkeep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,8 +60,33 @@ pub struct IngestPlan {
     pub flush_every: Duration,
 }
 
+/// What `ingest` tells while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// It reads what was there when it started.
+    Reading(Progress),
+    /// It has read that, and follows from now on.
+    Following {
+        /// What it has read; the events without the copies.
+        read: Progress,
+        /// Log files it follows, by agent.
+        files: BTreeMap<String, u64>,
+    },
+}
+
+/// What `ingest` came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// What was there when it started; the events without the copies.
+    pub read: Progress,
+    /// What came while it followed.
+    pub live: Progress,
+    /// A signal ended it before it had read everything it was to read.
+    pub is_interrupted: bool,
+}
+
 /// What `backfill` is to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BackfillPlan {
     /// Only these agents; empty for all.
     pub agents: Vec<String>,
@@ -77,7 +105,7 @@ pub struct BackfillPlan {
 }
 
 /// A log that would be read.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Planned {
     /// Whose log it is.
     pub agent: String,
@@ -164,7 +192,7 @@ pub struct Exported {
 }
 
 /// What `compact` did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Compacted {
     /// Live files before.
     pub parts_before: u64,
@@ -190,7 +218,7 @@ pub(super) enum Repair {
 }
 
 /// What `fsck` found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checked {
     /// Commits read.
     pub commits: u64,
@@ -207,7 +235,7 @@ pub struct Checked {
 }
 
 /// What `snapshot` made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Linked {
     /// The directory.
     pub path: PathBuf,
@@ -218,7 +246,7 @@ pub struct Linked {
 }
 
 /// Which rows `prune` deletes: those for which all that is given holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PrunePlan {
     /// Older than this, microseconds since 1970.
     pub before_us: Option<i64>,
@@ -231,12 +259,21 @@ pub struct PrunePlan {
 }
 
 /// What `prune` deleted, or would.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pruned {
     /// Rows.
     pub rows: u64,
     /// Files that were rewritten or removed.
     pub parts: u64,
+}
+
+/// What `prune --allow-again` took back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Allowed {
+    /// Prunes that are forgotten.
+    pub filters: u64,
+    /// Logs that are read from their beginning.
+    pub sources: u64,
 }
 
 /// An agent, and what of it was found.
@@ -304,7 +341,7 @@ pub(super) struct Tried {
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
 /// What `backfill` did, or would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Backfilled {
     /// What was read, or is to be read.
     pub progress: Progress,
@@ -326,7 +363,7 @@ pub use looked::{Looked, State as PlaceState};
 
 pub(super) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
-pub(super) use answer::query;
+pub(super) use answer::{broken_views, query};
 #[cfg(feature = "query")]
 pub(super) use export::export;
 pub(super) use ingest::{backfill, ingest};

@@ -1,9 +1,8 @@
 //! Why the configuration cannot be used.
 
-use std::io;
 use std::path::PathBuf;
 
-use super::{MappingError, ParseQuantityError};
+use super::{MappingError, OwnFileError, ParseQuantityError};
 
 /// Why the configuration cannot be used. Nothing has been opened or written yet.
 #[derive(Debug, thiserror::Error)]
@@ -15,15 +14,9 @@ pub enum ConfigError {
         /// The variable that should say it.
         variable: &'static str,
     },
-    /// The configuration file exists and cannot be read.
-    #[error("cannot read {path:?}; correct its permissions or remove it")]
-    ReadFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The home, or a file in it, cannot or must not be used.
+    #[error(transparent)]
+    Own(#[from] OwnFileError),
     /// The configuration file is no TOML.
     #[error("{path:?} line {line} is not TOML: {message}")]
     NotToml {

@@ -1,6 +1,5 @@
 //! `<home>/config.toml`: all keys optional, unknown keys warned about.
 
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, parse_duration, parse_size};
+use super::{ConfigError, parse_duration, parse_size, read_own};
 
 /// Keys that the file may have.
 const KEYS: [&str; 6] = ["keep_blobs", "lake", "memory", "projects", "retention", "timezone"];
@@ -24,14 +23,13 @@ pub(super) struct File {
     pub(super) projects: Vec<PathBuf>,
 }
 
-/// Reads the file at `path`; a missing one says nothing.
-pub(super) fn read(path: &Path, warnings: &mut Vec<String>) -> Result<File, ConfigError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(path, &text, warnings),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(File::default())
-        }
-        Err(source) => Err(ConfigError::ReadFile { path: path.to_owned(), source }),
+/// Reads the file in `home`; a missing one says nothing.
+pub(super) fn read(home: &Path, warnings: &mut Vec<String>) -> Result<File, ConfigError> {
+    let path = home.join("config.toml");
+    match read_own(home, &path) {
+        Ok(text) => parse(&path, &text, warnings),
+        Err(error) if error.is_absent() => Ok(File::default()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::{line_of, nearest};
-use super::{ConfigError, Os, absolute, parse_zone};
+use super::{ConfigError, Os, absolute, parse_zone, read_own};
 use crate::schema::{
     Condition, Constant, EVENT_TYPES, Format, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
@@ -44,7 +44,9 @@ const SYSTEMS: [(&str, Os); 4] =
 #[non_exhaustive]
 pub enum MappingError {
     /// The file's name is no name for an agent.
-    #[error("{name:?} is no name for a format: use small letters, digits, - and _, and no name of a known agent")]
+    #[error(
+        "{name:?} cannot be the name of a format: use lower-case letters, digits, - and _, and not the name of a known agent"
+    )]
     Name {
         /// The file's name without its ending.
         name: String,
@@ -90,17 +92,16 @@ pub(super) struct Start<'a> {
     pub(super) current_dir: &'a Path,
 }
 
-/// Reads all descriptions in `folder`; what is wrong with the others, by name.
-pub(super) fn read_all(folder: &Path, start: &Start<'_>) -> (Vec<Arc<Mapping>>, Vec<(String, ConfigError)>) {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+/// Reads all descriptions in `home`; what is wrong with the others, by name.
+pub(super) fn read_all(home: &Path, start: &Start<'_>) -> (Vec<Arc<Mapping>>, Vec<(String, ConfigError)>) {
+    let entries = std::fs::read_dir(home.join("adapters")).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
     paths.sort();
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for path in paths {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(&path);
-        let text = text.map_err(|source| ConfigError::ReadFile { path: path.clone(), source });
+        let text = read_own(home, &path).map_err(ConfigError::from);
         match text.and_then(|text| parse(&path, &name, &text, start)) {
             Ok(mapping) => right.push(Arc::new(mapping)),
             Err(error) => wrong.push((name, error)),
@@ -209,7 +210,7 @@ impl Text<'_> {
                 (Setter::Json(_), _) => Some("text that is JSON, such as '{\"a\":1}'"),
                 (Setter::Bool(_), _) => Some("true or false"),
                 (Setter::Small(_) | Setter::Number(_) | Setter::Nano(_), _) => Some("a number"),
-                (Setter::Time, _) => Some("a pointer in [columns]: a time is no constant"),
+                (Setter::Time, _) => Some("a pointer in [columns]: a time cannot be a constant"),
                 (Setter::EventType, _) => Some("the key `event_type` above all tables, or one of [[types]]"),
             };
             if let Some(expected) = expected {

@@ -55,7 +55,7 @@ pub(super) fn resolve(
             Meant::Zone(zone) => return Ok(zone.name().to_owned()),
             Meant::System => {}
             Meant::Nothing => {
-                warnings.push(format!("TZ={text:?} is no IANA time zone and is ignored; --timezone names one"));
+                warnings.push(format!("TZ={text:?} is not an IANA time zone and is ignored; name one with --timezone"));
             }
         }
     }

@@ -14,7 +14,7 @@ pub(crate) const MISSING: &str = "it is missing";
 #[non_exhaustive]
 pub enum LakeError {
     /// Another process writes this lake.
-    #[error("{path:?} is being written by another devlog{}; stop it, or query without syncing", pid_text(*.pid))]
+    #[error("{path:?} is being written by another devlog{}; try again when it has ended", pid_text(*.pid))]
     Locked {
         /// The lock file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum LakeError {
         path: PathBuf,
     },
     /// Others may write into the lake's directory, or own it.
-    #[error("{path:?} {fault}; fix it with chmod/chown, or choose another directory with --lake")]
+    #[error("{path:?} {fault}; change that with chmod or chown, or choose another directory with --lake")]
     NotPrivate {
         /// The lake's directory.
         path: PathBuf,

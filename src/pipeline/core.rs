@@ -1,7 +1,7 @@
 //! Ring and lake behind one lock.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -13,7 +13,7 @@ use super::retention::Retention;
 use super::source::{Job, SourceReader};
 use super::turns::{Turn, Turns};
 use super::{PipelineError, now_us};
-use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, Snapshot};
+use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, NewPart, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
 
@@ -91,6 +91,8 @@ pub struct Core {
     /// Held from a commit until its snapshot is shown, so that nobody shows a newer one without
     /// releasing the rows it holds.
     commits: Mutex<()>,
+    /// Held during upkeep of the lake: one merge or prune at a time.
+    upkeep: Mutex<()>,
     options: CoreOptions,
     born_by_path: Mutex<HashMap<String, i64>>,
     turns: Turns,
@@ -105,6 +107,20 @@ pub struct Core {
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Live").field("rows", &self.ring.rows()).field("version", &self.lake.version).finish()
+    }
+}
+
+/// `stored 12 events of claude, codex in month=2026-11/part-1.parquet (3456 bytes)`.
+fn stored(parts: &[NewPart], segment: &Segment) -> String {
+    let agents: BTreeSet<&str> = segment.positions.values().map(|position| position.agent.as_str()).collect();
+    let agents = agents.into_iter().collect::<Vec<_>>().join(", ");
+    let rows: u64 = parts.iter().map(|part| part.part().rows).sum();
+    let bytes: u64 = parts.iter().map(|part| part.part().bytes).sum();
+    let events = if rows == 1 { "1 event".to_owned() } else { format!("{rows} events") };
+    match parts {
+        [] => format!("stored the positions of {} logs of {agents}, without new events", segment.positions.len()),
+        [part] => format!("stored {events} of {agents} in {} ({bytes} bytes)", part.part().path),
+        _ => format!("stored {events} of {agents} in {} files ({bytes} bytes)", parts.len()),
     }
 }
 
@@ -148,6 +164,7 @@ impl Core {
             known,
             rejected,
             commits: Mutex::default(),
+            upkeep: Mutex::default(),
             options,
             born_by_path: Mutex::default(),
             turns: Turns::default(),
@@ -222,7 +239,8 @@ impl Core {
     }
 
     /// Memory that a merge of files may take beside the pipeline.
-    pub(super) const fn merge_bytes(&self) -> u64 {
+    #[must_use]
+    pub const fn merge_bytes(&self) -> u64 {
         self.options.merge_bytes
     }
 
@@ -359,6 +377,7 @@ impl Core {
             // Rather than wait for those who write, what is open is written too.
             let enough = if is_full { self.options.segment_bytes / 2 } else { self.options.segment_bytes };
             if live.ring.open_bytes() >= enough {
+                tracing::debug!("storing, as {} bytes of rows wait in memory", live.ring.bytes());
                 drop(live);
                 self.flush()?;
             } else if is_full && live.ring.sealed_segments() > 0 {
@@ -417,6 +436,27 @@ impl Core {
         };
     }
 
+    /// Makes everything durable that has been admitted so far, also what others are writing at this moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::flush`].
+    pub fn drain(&self) -> Result<(), PipelineError> {
+        self.flush()?;
+        let mut live = self.lock();
+        let until = live.turn + live.ring.sealed_segments() as u64;
+        while live.turn < until {
+            if live.unwritten.is_empty() {
+                live = unpoison(self.moved.wait(live));
+            } else {
+                drop(live);
+                self.flush()?;
+                live = self.lock();
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, lake: &Lake, segment: Arc<Segment>) -> Result<(), PipelineError> {
         let result = self.encode_and_commit(lake, &segment);
         self.remember(&result);
@@ -437,6 +477,7 @@ impl Core {
         }
         let parts = lake.encode_rows(&segment.batches())?;
         self.await_turn(segment)?;
+        let stored = stored(&parts, segment);
         let commit = Commit {
             operation: "ingest",
             parts,
@@ -447,7 +488,10 @@ impl Core {
         };
         let _shown = unpoison(self.commits.lock());
         match lake.commit(commit) {
-            Ok(snapshot) => self.show(segment, snapshot),
+            Ok(snapshot) => {
+                self.show(segment, snapshot);
+                tracing::info!("{stored}");
+            }
             Err(error) => {
                 self.lock().in_doubt = matches!(error, LakeError::Unresolved { .. });
                 return Err(error.into());
@@ -499,13 +543,20 @@ impl Core {
         self.lake.as_ref().is_some_and(|lake| lake.has_waited(now_us()))
     }
 
-    /// Runs lake upkeep (compaction, pruning) and shows the snapshot it made.
+    /// True while some thread merges or prunes: who can wait leaves it alone.
+    #[must_use]
+    pub fn is_in_upkeep(&self) -> bool {
+        matches!(self.upkeep.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Runs lake upkeep (compaction, pruning), one at a time, and shows the snapshot it made.
     ///
     /// # Errors
     ///
     /// What `work` returns.
     pub fn upkeep<T, E>(&self, work: impl FnOnce(&Lake) -> Result<T, E>) -> Result<Option<T>, E> {
         let Some(lake) = &self.lake else { return Ok(None) };
+        let _alone = unpoison(self.upkeep.lock());
         let done = work(lake)?;
         let _shown = unpoison(self.commits.lock());
         let mut live = self.lock();

@@ -84,11 +84,15 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
     let mut flushed: Option<Instant> = None;
     while wait(shared, pause) {
         let done = if flushed.is_some_and(|at| at.elapsed() < every) {
-            tidy(core)
+            unless_busy(core, || tidy(core))
         } else {
             flushed = None;
             let idle = core.ring_bytes() == 0;
-            let done = core.flush().and_then(|()| retain(core, keep_us)).and_then(|()| tidy(core));
+            if !idle {
+                tracing::debug!("storing, as the flush interval of {every:?} has passed");
+            }
+            let care = || retain(core, keep_us).and_then(|()| tidy(core));
+            let done = core.flush().and_then(|()| unless_busy(core, care));
             if !idle {
                 give_back();
             }
@@ -113,6 +117,11 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
             }
         };
     }
+}
+
+/// Does what the lake needs now and then, unless somebody sees to it at this moment: rows come first.
+fn unless_busy(core: &Core, care: impl FnOnce() -> Result<bool, PipelineError>) -> Result<bool, PipelineError> {
+    if core.is_in_upkeep() { Ok(false) } else { care() }
 }
 
 /// Sleeps for `pause`; false once it is to stop.
@@ -147,7 +156,9 @@ pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
     give_back();
     let before = core.snapshot().version;
     core.upkeep(|lake| {
-        spared(lake.compact(options), "merging small files")?;
+        if let Some(report) = spared(lake.compact(options), "merging small files")?.filter(|report| report.merges > 0) {
+            tracing::info!("merged {} small files into {}", report.removed, report.written);
+        }
         lake.vacuum(GRACE_US, now_us())
     })?;
     give_back();

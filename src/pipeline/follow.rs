@@ -1,5 +1,6 @@
 //! Follows the logs live.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::heap::give_back;
-use super::progress::Progress;
+use super::looks::Looks;
+use super::progress::{Progress, Tally};
 use super::reading::Reading;
-use super::source::{Job, Means, Outcome, SourceReader, silent_at_us};
+use super::source::{AGAIN_US, Job, Means, Outcome, SourceReader, silent_at_us};
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
@@ -45,6 +47,18 @@ pub struct FollowerOptions {
     pub backstop: Duration,
     /// Who answers asks here how far the reading is.
     pub reading: Arc<Reading>,
+    /// Looks that others wait for.
+    pub looks: Arc<Looks>,
+}
+
+/// A second look for those who wait, when files were being written at the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SecondLook {
+    No,
+    /// At this time, microseconds since 1970.
+    At(i64),
+    /// The next one is it.
+    Due,
 }
 
 /// Reads what is appended as it is appended.
@@ -59,6 +73,7 @@ pub struct Follower {
     positions: HashMap<SourceId, Arc<SourcePosition>>,
     kept: HashMap<PathBuf, (Job, SourceReader)>,
     later: BTreeSet<(i64, PathBuf)>,
+    second_look: SecondLook,
     worker: Worker,
     buffer: Vec<u8>,
     progress: Arc<Progress>,
@@ -89,6 +104,7 @@ impl Follower {
             positions: HashMap::new(),
             kept: HashMap::new(),
             later: BTreeSet::new(),
+            second_look: SecondLook::No,
             worker,
             buffer: Vec::new(),
             progress,
@@ -112,6 +128,7 @@ impl Follower {
     pub fn run(&mut self, stop: &AtomicBool, mut report: impl FnMut(&PipelineError)) -> Result<(), PipelineError> {
         self.learn();
         self.take_over();
+        self.options.looks.attach(&self.hints);
         // What was needed to catch up is not needed to follow.
         give_back();
         let mut told: Option<(String, Instant)> = None;
@@ -124,6 +141,7 @@ impl Follower {
             if let Err(error) = step.and_then(|()| self.read_due()) {
                 let text = error.to_string();
                 self.options.reading.is_stuck(&text);
+                self.options.looks.failed(&text);
                 // The same failure again and again is told now and then.
                 if told.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() > TELL_AGAIN) {
                     report(&error);
@@ -155,7 +173,8 @@ impl Follower {
     }
 
     fn nap(&self) -> Duration {
-        let Some((due, _)) = self.later.first() else { return NAP };
+        let look = if let SecondLook::At(at_us) = self.second_look { Some(at_us) } else { None };
+        let Some(due) = self.later.first().map(|(due, _)| *due).into_iter().chain(look).min() else { return NAP };
         let wait = u64::try_from(due - now_us()).unwrap_or(0);
         Duration::from_micros(wait).min(NAP)
     }
@@ -189,7 +208,23 @@ impl Follower {
         self.hints.push(Hint::Rescan);
     }
 
+    /// Takes in sources that others have read meanwhile: a backfill of other places in this process.
+    fn learn_of_others(&mut self) {
+        for (id, position) in self.core.positions() {
+            if let Entry::Vacant(unknown) = self.positions.entry(id) {
+                self.registry.put(&position, Path::new(&position.path));
+                unknown.insert(position);
+            }
+        }
+    }
+
     fn rescan(&mut self) -> Result<(), PipelineError> {
+        let awaited = self.options.looks.awaited();
+        if self.options.looks.do_errands() {
+            self.start_over();
+        } else if awaited.is_some() {
+            self.learn_of_others();
+        }
         self.roots = wanted_roots(&self.options.places, &self.options.scope).iter().flat_map(expand).collect();
         let begun = Instant::now();
         let found = survey(&self.options.places, &self.options.scope, &self.positions);
@@ -197,11 +232,15 @@ impl Follower {
         self.watcher.watch_also(&found.project_roots);
         self.watcher.watch_links(found.links);
         self.roots.extend(found.project_roots);
+        let mut are_busy = false;
         for job in found.jobs {
             if self.progress.stopped() {
                 return Ok(());
             }
-            self.read_job(job)?;
+            are_busy |= matches!(self.read_job(job)?, Outcome::Later { .. });
+        }
+        if let Some(look) = awaited {
+            self.tell_of(look, are_busy);
         }
         self.options.reading.is_current();
         let old = now_us() - KEEP_US;
@@ -209,8 +248,24 @@ impl Follower {
         Ok(())
     }
 
+    /// Tells those who wait that `look` was made; files that were being written get one more first.
+    fn tell_of(&mut self, look: u64, are_busy: bool) {
+        match self.second_look {
+            SecondLook::No if are_busy => self.second_look = SecondLook::At(now_us() + AGAIN_US),
+            SecondLook::At(_) if are_busy => {}
+            _ => {
+                self.second_look = SecondLook::No;
+                self.options.looks.made(look);
+            }
+        }
+    }
+
     /// Looks again at sources whose time has come.
     fn read_due(&mut self) -> Result<(), PipelineError> {
+        if matches!(self.second_look, SecondLook::At(at_us) if at_us <= now_us()) {
+            self.second_look = SecondLook::Due;
+            self.hints.push(Hint::Rescan);
+        }
         while self.later.first().is_some_and(|(due, _)| *due <= now_us()) {
             if let Some((_, path)) = self.later.pop_first() {
                 self.read_path(&path)?;
@@ -222,10 +277,10 @@ impl Follower {
     fn read_path(&mut self, path: &Path) -> Result<(), PipelineError> {
         if let Some((job, _)) = self.kept.get(path) {
             let job = Job { stat: None, ..job.clone() };
-            return self.read_job(job);
+            return self.read_job(job).map(drop);
         }
         match self.job_at(path) {
-            Some(job) => self.read_job(job),
+            Some(job) => self.read_job(job).map(drop),
             None => Ok(()),
         }
     }
@@ -267,7 +322,7 @@ impl Follower {
         Some(Job { path: path.into(), agent, format: found.format, companions, stat: Some(stat), previous, mapping })
     }
 
-    fn read_job(&mut self, job: Job) -> Result<(), PipelineError> {
+    fn read_job(&mut self, job: Job) -> Result<Outcome, PipelineError> {
         let kept = self.kept.remove(&job.path).map(|(_, reader)| reader);
         let mut means = Means {
             core: &self.core,
@@ -279,15 +334,17 @@ impl Follower {
             shown: true,
             live: true,
         };
+        let before = self.progress.tally();
         let (outcome, reader) = SourceReader::run(&job, kept, &mut means)?;
         let copies = self.worker.deliver(&self.core, &self.progress)?;
+        trace(&job, outcome, reader.as_ref(), before, self.progress.tally());
         if let Outcome::Later { at_us } = outcome {
             self.later.retain(|(_, path)| *path != job.path);
             self.later.insert((at_us, job.path.clone()));
         }
         let Some(mut reader) = reader else {
             self.learn_one(job.previous.as_deref());
-            return Ok(());
+            return Ok(outcome);
         };
         for (source, rows) in copies {
             reader.count_copies(source, rows);
@@ -303,7 +360,7 @@ impl Follower {
             }
         }
         self.kept.insert(job.path.clone(), (job, reader));
-        Ok(())
+        Ok(outcome)
     }
 
     /// Takes one source's position from the core: it was marked gone or failed there.
@@ -314,4 +371,16 @@ impl Follower {
             self.positions.insert(position.id, position);
         }
     }
+}
+
+/// Tells, for those who ask for details, what came of a look at one log.
+fn trace(job: &Job, outcome: Outcome, reader: Option<&SourceReader>, before: Tally, after: Tally) {
+    let open = if reader.is_some_and(SourceReader::is_unfinished) { ", the newest may still change" } else { "" };
+    tracing::debug!(
+        "{} {:?}: {outcome:?}, {} bytes, {} events{open}",
+        job.agent,
+        job.path,
+        after.bytes - before.bytes,
+        after.events - before.events,
+    );
 }

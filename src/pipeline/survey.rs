@@ -87,6 +87,13 @@ impl Survey {
         self.bytes = self.jobs.iter().map(unread).sum();
     }
 
+    /// Leaves out files that `others` found too: somebody else reads those.
+    pub fn leave_out(&mut self, others: &Walked) {
+        let theirs: HashSet<&Path> = others.found.files.iter().map(|file| file.path.as_path()).collect();
+        self.jobs.retain(|job| !theirs.contains(job.path.as_path()));
+        self.bytes = self.jobs.iter().map(unread).sum();
+    }
+
     /// Agents and paths of the files to look at with the bytes to read of each, oldest file first.
     pub fn plan(&self) -> impl Iterator<Item = (&str, &Path, u64)> {
         self.jobs.iter().map(|job| (&*job.agent, job.path.as_path(), unread(job)))

@@ -117,6 +117,9 @@ impl Names {
     }
 
     async fn plan(&self, view: &View) -> Result<Arc<dyn TableProvider>, QueryError> {
+        if let Some(why) = &view.fault {
+            return Err(QueryError::UnusableView { name: view.name.clone(), why: why.clone() });
+        }
         let closing = || QueryError::Failed { message: "the engine is closing".to_owned() };
         let session = self.session.get().and_then(Weak::upgrade).ok_or_else(closing)?;
         let (mut statement, tokens) = parse(&view.sql)?;

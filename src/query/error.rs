@@ -141,7 +141,7 @@ pub enum QueryError {
         nearest: Option<String>,
     },
     /// A parameter's text is no value of the type that is needed.
-    #[error("the value {value:?} of the parameter ${name} is no {kind}")]
+    #[error("the value {value:?} of the parameter ${name} is not a {kind}")]
     ParameterType {
         /// Its name without `$`.
         name: String,
@@ -160,6 +160,14 @@ pub enum QueryError {
         /// What is wrong.
         #[source]
         source: Box<QueryError>,
+    },
+    /// The file of a view cannot be read, or must not be believed.
+    #[error("the view `{name}` cannot be used: {why}")]
+    UnusableView {
+        /// Its name.
+        name: String,
+        /// Why, with its file and what to do.
+        why: String,
     },
     /// A view needs itself.
     #[error("the view `{name}` is defined by itself, through {}", through.join(" → "))]
@@ -295,6 +303,10 @@ impl Surroundings {
             DataFusionError::ResourcesExhausted(_) => QueryError::Memory { limit_bytes: self.memory_bytes },
             DataFusionError::Plan(text) => self.explain_plan(&text),
             DataFusionError::NotImplemented(text) => QueryError::Wrong { message: plain(&text) },
+            DataFusionError::Internal(text) => {
+                let message = format!("{}; this is a bug, please report it with the query", plain(&text));
+                QueryError::Failed { message }
+            }
             DataFusionError::ArrowError(inner, _) => QueryError::Failed { message: plain(&inner.to_string()) },
             DataFusionError::Execution(text) | DataFusionError::Configuration(text) => {
                 QueryError::Failed { message: plain(&text) }
@@ -359,6 +371,13 @@ impl Surroundings {
         }) {
             return QueryError::MissingParameter { name: name.to_owned(), place: place_of(&self.tokens, name) };
         }
+        if let Some(column) =
+            text.contains("GROUP BY").then(|| between(text, "column \"", "\" must appear in")).flatten()
+        {
+            let column = column.rsplit('.').next().unwrap_or(column);
+            let message = format!("`{column}` must be in GROUP BY, or in an aggregate such as max({column})");
+            return QueryError::Wrong { message };
+        }
         for (start, what) in
             [("DDL not supported: ", "ddl"), ("DML not supported: ", "dml"), ("Statement not supported: ", "s")]
         {
@@ -395,6 +414,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 /// Takes the engine's prefixes and type names out of `text`.
 fn plain(text: &str) -> String {
+    let text = text.split("This issue was likely caused by a bug").next().unwrap_or(text);
     let mut text = text.trim();
     for prefix in [
         "Error during planning: ",
@@ -403,6 +423,8 @@ fn plain(text: &str) -> String {
         "Arrow error: ",
         "Optimizer rule 'simplify_expressions' failed",
         "Cast error: ",
+        "Parser error: ",
+        "Internal error: ",
         "Invalid argument error: ",
         "Parquet error: ",
         "Compute error: ",

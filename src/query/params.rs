@@ -54,7 +54,7 @@ pub(super) fn fill(
 
 fn kind_name(kind: &DataType) -> &'static str {
     match kind {
-        DataType::Boolean => "true or false",
+        DataType::Boolean => "boolean (true or false)",
         DataType::Timestamp(..) => "time (2026-03-01 or 2026-03-01T12:00:00Z)",
         DataType::Date32 | DataType::Date64 => "date",
         kind if kind.is_integer() => "whole number",

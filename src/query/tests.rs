@@ -35,6 +35,7 @@ pub(super) fn options(dir: &Path) -> EngineOptions {
         spill_dir: dir.join("spill"),
         timezone: "Europe/Berlin".to_owned(),
         user_queries: None,
+        read_view: |path| fs::read_to_string(path).map_err(|error| error.to_string()),
         timeout: Some(Duration::from_secs(60)),
         growth_bytes: None,
         threads: 2,

@@ -20,7 +20,12 @@ pub struct View {
     pub sql: Cow<'static, str>,
     /// File it comes from, when it is the user's own.
     pub path: Option<PathBuf>,
+    /// Why that file cannot be used; told to those who use the view.
+    pub fault: Option<String>,
 }
+
+/// Reads a file of the user's own, or says why it must not be used.
+pub type ReadView = fn(&Path) -> Result<String, String>;
 
 macro_rules! built_in {
     ($($name:literal),+ $(,)?) => {
@@ -63,7 +68,12 @@ impl View {
     /// Says whose fault `error` is.
     pub(super) fn blame(&self, error: QueryError) -> QueryError {
         match &self.path {
-            Some(path) if !matches!(error, QueryError::View { .. } | QueryError::Circular { .. }) => {
+            Some(path)
+                if !matches!(
+                    error,
+                    QueryError::View { .. } | QueryError::Circular { .. } | QueryError::UnusableView { .. }
+                ) =>
+            {
                 QueryError::View { name: self.name.clone(), path: path.clone(), source: Box::new(error) }
             }
             _ => error,
@@ -92,15 +102,26 @@ pub(super) fn built_in() -> BTreeMap<String, View> {
     let none = BTreeSet::new();
     let view = |(name, sql): &(&str, &'static str)| {
         let sql = if sql.contains("-- if ") { Cow::Owned(under(sql, &none)) } else { Cow::Borrowed(*sql) };
-        ((*name).to_owned(), View { name: (*name).to_owned(), sql, path: None })
+        ((*name).to_owned(), View { name: (*name).to_owned(), sql, path: None, fault: None })
     };
     BUILT_IN.iter().map(view).collect()
+}
+
+/// Files in `directory` that are no views, or broken ones, and why.
+#[must_use]
+pub fn broken_views(directory: &Path, tables: &[&str], read: ReadView) -> Vec<String> {
+    add_own(&mut built_in(), directory, tables, read)
 }
 
 /// Adds the user's views in `directory` to `views`; returns what could not be used, and why.
 ///
 /// A directory that is not there holds no views. `tables` are names that views cannot take.
-pub(super) fn add_own(views: &mut BTreeMap<String, View>, directory: &Path, tables: &[&str]) -> Vec<String> {
+pub(super) fn add_own(
+    views: &mut BTreeMap<String, View>,
+    directory: &Path,
+    tables: &[&str],
+    read: ReadView,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -111,22 +132,26 @@ pub(super) fn add_own(views: &mut BTreeMap<String, View>, directory: &Path, tabl
     paths.sort();
     for path in paths.into_iter().filter(|p| p.extension().is_some_and(|e| e == "sql")) {
         let Some(name) = path.file_stem().and_then(|s| s.to_str()).filter(|s| is_name(s)).map(str::to_lowercase) else {
-            warnings.push(format!("{path:?} is no view: name the file with letters, digits and _ only"));
+            warnings.push(format!("{path:?} is not used as a view: its name may have letters, digits and _ only"));
             continue;
         };
         if tables.contains(&name.as_str()) {
-            warnings.push(format!("{path:?} is no view: `{name}` is a table, choose another name"));
+            warnings.push(format!("{path:?} is not used as a view: `{name}` is a table, choose another name"));
             continue;
         }
-        match fs::read_to_string(&path) {
+        let (sql, fault) = match read(&path) {
             Ok(sql) => {
                 if let Err(e) = super::catalog::parse(&sql) {
                     warnings.push(format!("the view `{name}` in {path:?} is broken: {e}"));
                 }
-                views.insert(name.clone(), View { name, sql: sql.into(), path: Some(path) });
+                (sql, None)
             }
-            Err(e) => warnings.push(format!("cannot read the view in {path:?}: {e}")),
-        }
+            Err(why) => {
+                warnings.push(format!("the view `{name}` cannot be used: {why}"));
+                (String::new(), Some(why))
+            }
+        };
+        views.insert(name.clone(), View { name, sql: sql.into(), path: Some(path), fault });
     }
     warnings
 }

@@ -4,6 +4,7 @@
 //! life, and whoever asks hears so within seconds.
 
 use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,13 +15,13 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 
 use super::frame::{BatchReader, Kind, read_frame};
-use super::{Preface, Request, Status, socket_path};
+use super::{Preface, Request, Status};
 
 /// The first sign of life comes at once; on a machine at its limit within this time.
 const FIRST_SIGN: Duration = Duration::from_secs(3);
 
 /// One that works says so every second.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 /// A time limit is kept by the other side, which needs a moment to say so.
 const GRACE: Duration = Duration::from_secs(2);
@@ -72,9 +73,9 @@ pub struct Client {
 
 /// The other side's words, as long as it gives signs of life.
 #[derive(Debug)]
-struct Ear {
+pub(super) struct Ear {
     stream: UnixStream,
-    patience: Duration,
+    pub(super) patience: Duration,
     deadline: Option<Instant>,
 }
 
@@ -86,18 +87,21 @@ pub struct Rows {
 }
 
 impl Client {
-    /// Connects to the `ingest` of `home`, if one runs.
+    /// Connects to the `ingest` that answers at `path`, if one runs: one of this user, or of root.
     ///
     /// # Errors
     ///
     /// When one is there and takes no connection.
-    pub fn connect(home: &Path) -> Result<Option<Self>, ClientError> {
+    pub fn connect(path: &Path) -> Result<Option<Self>, ClientError> {
+        let (me, owner) = (rustix::process::geteuid(), std::fs::symlink_metadata(path).map(|meta| meta.uid()));
+        if owner.map_or(true, |owner| owner != me.as_raw() && owner != 0 && !me.is_root()) {
+            return Ok(None);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|source| ClientError::Broken { source })?;
-        let path = socket_path(home);
         let begun = Instant::now();
         loop {
-            match runtime.block_on(tokio::net::UnixStream::connect(&path)) {
+            match runtime.block_on(tokio::net::UnixStream::connect(path)) {
                 Ok(stream) => {
                     let stream = stream.into_std().and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
                     return stream.map(|stream| Some(Self { stream })).map_err(|source| ClientError::Broken { source });
@@ -115,7 +119,7 @@ impl Client {
     }
 
     /// Sends `request`, and listens for the answer.
-    fn ask(self, request: &Request, limit: Option<Duration>) -> Result<Ear, ClientError> {
+    pub(super) fn ask(self, request: &Request, limit: Option<Duration>) -> Result<Ear, ClientError> {
         let mut line = serde_json::to_vec(request).map_err(|e| ClientError::Broken { source: e.into() })?;
         line.push(b'\n');
         let first = limit.map_or(FIRST_SIGN, |limit| (limit / 2).min(FIRST_SIGN));
@@ -151,7 +155,7 @@ impl Client {
     pub fn query(self, request: &Request, told: &mut dyn FnMut(&str)) -> Result<Rows, ClientError> {
         let limit = match request {
             Request::Query { timeout_ms, .. } => timeout_ms.map(Duration::from_millis),
-            Request::Status => None,
+            Request::Status | Request::Work { .. } => None,
         };
         let mut ear = self.ask(request, limit)?;
         let preface = loop {
@@ -204,7 +208,7 @@ struct Silent {
     seconds: u64,
 }
 
-fn broken(source: io::Error) -> ClientError {
+pub(super) fn broken(source: io::Error) -> ClientError {
     match source.get_ref().and_then(|inner| inner.downcast_ref::<Silent>()) {
         Some(silent) => ClientError::Silent { seconds: silent.seconds },
         None => ClientError::Broken { source },

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio::time::{interval, sleep_until, timeout};
 
 use super::frame::{Kind, frame};
 use super::reply::Reply;
-use super::{CONNECTIONS, Request, SIGN_OF_LIFE, Status};
+use super::{CONNECTIONS, Ended, Request, SIGN_OF_LIFE, Status, Told};
 
 /// Longest request.
 const REQUEST_BYTES: u64 = 1 << 20;
@@ -49,6 +50,11 @@ pub trait Service: Send + Sync + 'static {
     /// Why there is none, or no whole one.
     fn answer(&self, request: &Request, reply: &mut Reply<'_>) -> Result<(), Refusal>;
 
+    /// Does work on a lake for another process; `tell` answers whether it still waits.
+    fn work(&self, _lake: &Path, _job: &serde_json::Value, _tell: &mut dyn FnMut(Told) -> bool) -> Ended {
+        Ended::Failed("this devlog does no work for others".to_owned())
+    }
+
     /// Called now and then, to put away what nobody has needed for long.
     fn tidy(&self) {}
 }
@@ -79,6 +85,7 @@ impl Desk {
                 let text = serde_json::to_vec(&self.service.status())?;
                 stream.write_all(&frame(Kind::Json, &text)).await
             }
+            Ok(Request::Work { lake, job }) => self.work(stream, lake, job).await,
             Ok(request) => self.query(stream, request).await,
             Err(error) => {
                 let text =
@@ -86,6 +93,27 @@ impl Desk {
                 stream.write_all(&frame(Kind::Error, text.as_bytes())).await
             }
         }
+    }
+
+    /// Work takes no seat from queries, and has a thread of its own.
+    async fn work(self: Arc<Self>, mut stream: Stream, lake: PathBuf, job: serde_json::Value) -> io::Result<()> {
+        stream.write_all(&frame(Kind::Working, &[])).await?;
+        let stream = stream.into_inner().into_std()?;
+        stream.set_nonblocking(false)?;
+        let stream = Arc::new(stream);
+        let (desk, own) = (Arc::clone(&self), Arc::clone(&stream));
+        let thread = std::thread::Builder::new().name("work".to_owned()).spawn(move || {
+            let done =
+                Reply::new(&own, None).and_then(|reply| super::upkeep::work(&reply, &*desk.service, &lake, &job));
+            if let Err(error) = done {
+                tracing::debug!(%error, "a client went away");
+            }
+        });
+        if let Err(error) = thread {
+            let text = format!("the system refuses a thread for it: {error}");
+            Reply::new(&stream, None)?.send(Kind::Error, text.as_bytes())?;
+        }
+        Ok(())
     }
 
     async fn query(self: Arc<Self>, mut stream: Stream, request: Request) -> io::Result<()> {

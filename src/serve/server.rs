@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 use tokio::time::{interval, sleep};
 
 use super::desk::{Desk, Service};
-use super::socket_path;
 
 /// How often what nobody needs is put away.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
@@ -29,14 +28,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on the socket of `home`. The caller holds the lake's lock, so a socket that is there
+    /// Listens at `socket`. The caller holds the lake's lock, so a socket that is there
     /// already is a leftover.
     ///
     /// # Errors
     ///
     /// When the socket cannot be made; the path may be too long for the system (about 100 bytes).
-    pub fn start(home: &Path, service: Arc<dyn Service>) -> io::Result<Self> {
-        let path = socket_path(home);
+    pub fn start(socket: &Path, service: Arc<dyn Service>) -> io::Result<Self> {
+        let path = socket.to_owned();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -134,47 +133,50 @@ mod tests {
         Request::Query { sql: sql.to_owned(), params: vec![], timezone: "UTC".to_owned(), timeout_ms: None }
     }
 
-    fn ask(home: &Path, sql: &str) -> ClientError {
-        let client = Client::connect(home).unwrap().unwrap();
+    fn ask(socket: &Path, sql: &str) -> ClientError {
+        let client = Client::connect(socket).unwrap().unwrap();
         client.query(&request(sql), &mut |_| {}).unwrap_err()
     }
 
     #[test]
     fn a_client_hears_status_and_refusals_and_the_socket_is_private() {
         let home = tempfile::tempdir().unwrap();
-        assert!(Client::connect(home.path()).unwrap().is_none());
-        let server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
-        let mode = fs::metadata(socket_path(home.path())).unwrap().permissions().mode();
+        let socket = home.path().join("devlog.sock");
+        assert!(Client::connect(&socket).unwrap().is_none());
+        let server = Server::start(&socket, Arc::new(Fixed)).unwrap();
+        let mode = fs::metadata(&socket).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
-        assert!(matches!(ask(home.path(), ""), ClientError::Refused { message } if message.contains("sessions?")));
-        assert!(matches!(ask(home.path(), "busy"), ClientError::Busy { message } if message == "no threads"));
-        assert!(matches!(ask(home.path(), "half"), ClientError::Refused { message } if message.contains("too late")));
+        assert_eq!(Client::connect(&socket).unwrap().unwrap().status().unwrap().pid, 7);
+        assert!(matches!(ask(&socket, ""), ClientError::Refused { message } if message.contains("sessions?")));
+        assert!(matches!(ask(&socket, "busy"), ClientError::Busy { message } if message == "no threads"));
+        assert!(matches!(ask(&socket, "half"), ClientError::Refused { message } if message.contains("too late")));
         drop(server);
-        assert!(!socket_path(home.path()).exists());
+        assert!(!socket.exists());
     }
 
     #[test]
     fn those_who_connect_and_say_nothing_are_in_nobodys_way() {
         let home = tempfile::tempdir().unwrap();
-        let _server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
-        let silent = |_| UnixStream::connect(socket_path(home.path())).unwrap();
+        let socket = home.path().join("devlog.sock");
+        let _server = Server::start(&socket, Arc::new(Fixed)).unwrap();
+        let silent = |_| UnixStream::connect(&socket).unwrap();
         let _silent: Vec<UnixStream> = (0..CONNECTIONS * 2).map(silent).collect();
-        assert!(matches!(ask(home.path(), ""), ClientError::Refused { .. }));
-        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
+        assert!(matches!(ask(&socket, ""), ClientError::Refused { .. }));
+        assert_eq!(Client::connect(&socket).unwrap().unwrap().status().unwrap().pid, 7);
     }
 
     #[test]
     fn a_server_ends_although_its_path_is_gone_and_leaves_anothers_socket_alone() {
         let home = tempfile::tempdir().unwrap();
-        let path = socket_path(home.path());
-        let server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        let socket = home.path().join("devlog.sock");
+        let path = socket.clone();
+        let server = Server::start(&socket, Arc::new(Fixed)).unwrap();
         fs::remove_file(&path).unwrap();
         drop(server);
-        let first = Server::start(home.path(), Arc::new(Fixed)).unwrap();
-        let second = Server::start(home.path(), Arc::new(Fixed)).unwrap();
+        let first = Server::start(&socket, Arc::new(Fixed)).unwrap();
+        let second = Server::start(&socket, Arc::new(Fixed)).unwrap();
         drop(first);
-        assert_eq!(Client::connect(home.path()).unwrap().unwrap().status().unwrap().pid, 7);
+        assert_eq!(Client::connect(&socket).unwrap().unwrap().status().unwrap().pid, 7);
         drop(second);
         assert!(!path.exists());
     }
@@ -182,8 +184,9 @@ mod tests {
     #[test]
     fn what_is_no_request_is_told_so() {
         let home = tempfile::tempdir().unwrap();
-        let _server = Server::start(home.path(), Arc::new(Fixed)).unwrap();
-        let mut stream = UnixStream::connect(socket_path(home.path())).unwrap();
+        let socket = home.path().join("devlog.sock");
+        let _server = Server::start(&socket, Arc::new(Fixed)).unwrap();
+        let mut stream = UnixStream::connect(&socket).unwrap();
         stream.write_all(b"GET / HTTP/1.1\n").unwrap();
         let mut text = String::new();
         io::Read::read_to_string(&mut stream, &mut text).unwrap();

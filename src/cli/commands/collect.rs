@@ -1,12 +1,15 @@
 //! `ingest` and `backfill`: what brings rows in.
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::super::args::{BackfillArgs, IngestArgs};
 use super::super::progress::{self, View, say, summary};
 use super::super::table::{Align, Table};
-use super::super::wire::{self, BackfillPlan, IngestPlan};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::wire::{self, BackfillPlan, IngestPlan, Moment};
+use super::super::{CliError, Outcome, Progress, Streams, units};
 use super::{answer, answer_json, short_path, tell, when};
 use crate::config::{Edge, Settings};
 
@@ -17,12 +20,55 @@ pub(in super::super) fn ingest(
     quiet: bool,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let mut view = View::new("reading", settings.terminal.stderr, quiet);
+    let is_terminal = settings.terminal.stderr;
+    let mut view = View::new("reading", is_terminal, quiet);
     let plan = IngestPlan { once: args.once, flush_every: args.flush_interval };
-    let (done, stopped) = progress::shown(&mut view, streams.err, |on| wire::ingest(settings, plan, on))?;
-    let _unheard = say(streams.err, quiet, &summary(done, view.elapsed()));
+    let mut followed = None;
+    let done = wire::ingest(settings, plan, &mut |moment| match moment {
+        Moment::Reading(progress) => view.show(progress, streams.err),
+        Moment::Following { read, files } => {
+            view.end();
+            if read.files > 0 {
+                let _unheard = say(streams.err, quiet, &format!("caught up: {}", summary(read, view.elapsed())));
+            }
+            let _unheard = say(streams.err, quiet, &following(&files, is_terminal));
+            followed = Some(Instant::now());
+        }
+    });
+    view.end();
+    let done = done?;
+    let text = match followed {
+        Some(since) => stopped(done.live, since.elapsed()),
+        None => summary(done.read, view.elapsed()),
+    };
+    let _unheard = say(streams.err, quiet, &text);
     // A signal is how following ends.
-    Ok(if stopped && args.once { Outcome::Interrupted } else { Outcome::Done })
+    Ok(if done.is_interrupted { Outcome::Interrupted } else { Outcome::Done })
+}
+
+/// `following 176 files of 9 agents; Ctrl-C ends`.
+fn following(files: &BTreeMap<String, u64>, is_terminal: bool) -> String {
+    let count: u64 = files.values().sum();
+    let mut text = if count == 0 {
+        "following; there are no logs of any agent yet".to_owned()
+    } else {
+        let agents = units::counted(files.len() as u64, "agent");
+        format!("following {} of {agents}", units::counted(count, "file"))
+    };
+    if is_terminal {
+        text.push_str("; Ctrl-C ends");
+    }
+    text
+}
+
+/// `stopped after 16s: 4 events came in`.
+fn stopped(live: Progress, elapsed: Duration) -> String {
+    let events = if live.events == 0 { "nothing".to_owned() } else { units::counted(live.events, "event") };
+    let mut text = format!("stopped after {}: {events} came in while following", units::duration(elapsed));
+    if live.rejects > 0 {
+        text.push_str(&format!("; {}", progress::undecoded(live.rejects)));
+    }
+    text
 }
 
 /// Reads history.
@@ -60,14 +106,13 @@ pub(in super::super) fn backfill(
         answer(streams, &summary(done.progress, view.elapsed()))?;
         if done.failed > 0 {
             let text = units::counted(done.failed, "file");
-            tell(streams, &format!("{text} could not be read; devlog sources --state error says why"))?;
+            tell(streams, &format!("warning: {text} could not be read; devlog sources --state error says why"))?;
         }
         if done.stopped {
-            tell(streams, "stopped; what was read is durable, and the next run goes on there")?;
+            tell(streams, "note: stopped; what was read is stored, and the next run continues from there")?;
         }
         if done.is_untidy {
-            let text = "the lake has many small files: devlog compact merges them now, devlog ingest while it runs; \
-                        queries are faster then";
+            let text = "note: the lake has many small files; devlog compact merges them, and queries are faster then";
             tell(streams, text)?;
         }
     }

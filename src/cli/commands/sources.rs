@@ -100,7 +100,7 @@ pub(super) fn render(
         return answer_json(streams, &sources).map(|()| outcome);
     }
     if sources.is_empty() {
-        let text = if any { "no such log files" } else { "no log files; devlog demo makes some to try devlog with" };
+        let text = if any { "no log files match" } else { "no log files; devlog demo creates some to try devlog with" };
         answer(streams, text)?;
         return Ok(outcome);
     }

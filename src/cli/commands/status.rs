@@ -68,6 +68,10 @@ pub(in super::super) fn run(
 ) -> Result<Outcome, CliError> {
     let (lake, daemon, writer) = (wire::looked_at(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
     let sources = sources::rows(&wire::sources(settings)?)?;
+    #[cfg(feature = "query")]
+    for why in wire::broken_views(settings) {
+        super::tell(streams, &format!("note: {why}"))?;
+    }
     let (waiting, doubt) = (wire::waiting(settings)?, wire::doubt(settings));
     let daemon = daemon.as_ref();
     let rows = wire::rows_by_agent(&lake);
@@ -181,7 +185,7 @@ fn daemon_line(daemon: Option<&Daemon>, writer: Option<u32>, now_us: i64) -> Str
         );
     };
     let watching = match (daemon.watch_mode.as_str(), &daemon.watch_reason) {
-        ("notify", _) => "woken by changes".to_owned(),
+        ("notify", _) => "watching for changes".to_owned(),
         ("scan", Some(reason)) => format!("scanning: {reason}"),
         ("scan", None) => "scanning: this file system sends no notifications".to_owned(),
         (other, _) => other.to_owned(),
@@ -210,7 +214,7 @@ fn agents_table(
     streams: &mut Streams<'_>,
 ) -> Result<(), CliError> {
     if agents.is_empty() {
-        return answer(streams, "no log files of any agent; devlog demo makes some to try devlog with");
+        return answer(streams, "no log files of any agent; devlog demo creates some to try devlog with");
     }
     let mut table = Table::new(&[
         ("agent", Align::Key),

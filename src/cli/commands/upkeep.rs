@@ -97,10 +97,10 @@ fn allow_again(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) ->
     if as_json {
         answer_json(streams, &serde_json::json!({"forgotten": done.filters, "sources": done.sources}))?;
     } else if done.filters == 0 {
-        answer(streams, "nothing was pruned before")?;
+        answer(streams, "nothing has been pruned")?;
     } else {
         let (prunes, logs) = (units::counted(done.filters, "prune"), units::counted(done.sources, "log"));
-        answer(streams, &format!("{prunes} forgotten; the next backfill or ingest reads {logs} anew"))?;
+        answer(streams, &format!("{prunes} lifted; the next backfill or ingest re-imports from {logs}"))?;
     }
     Ok(Outcome::Done)
 }
@@ -135,7 +135,7 @@ pub(in super::super) fn prune(
         answer(streams, &text)?;
     }
     if plan.dry_run && pruned.rows > 0 {
-        tell(streams, "nothing was changed; --yes deletes them for good")?;
+        tell(streams, "note: nothing was changed; --yes deletes them for good")?;
     }
     Ok(Outcome::Done)
 }

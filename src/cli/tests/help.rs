@@ -18,31 +18,53 @@ fn help(command: &str) -> String {
     if command.is_empty() { text } else { format!("{}\n{}", before.trim_end(), examples.trim_end()) }
 }
 
+#[test]
+fn a_short_help_leaves_out_what_is_rarely_needed() {
+    for command in ["status", "compact", "ingest"] {
+        let shown = Arguments::command().term_width(100).try_get_matches_from(["devlog", command, "-h"]);
+        let text = shown.expect_err("help ends the parse").render().to_string();
+        assert!(text.contains("--home") && text.contains("--verbose") && text.contains("Examples:"), "{text}");
+        for rare in ["--lake", "--memory", "--timezone", "--lock-wait", "--unsafe-network-fs"] {
+            assert!(!text.contains(rare), "{rare}: {text}");
+        }
+    }
+}
+
+#[cfg(feature = "query")]
+#[test]
+fn old_spellings_of_short_flags_still_work() {
+    for line in [&["devlog", "query", "-p", "x=1", "SELECT $x"][..], &["devlog", "backfill", "-a", "codex", "-p", "/x"]]
+    {
+        assert!(Arguments::command().try_get_matches_from(line).is_ok(), "{line:?}");
+    }
+}
+
 #[cfg(feature = "query")]
 #[test]
 fn help_of_devlog() {
     insta::assert_snapshot!(help(""), @r#"
-    Reads the logs that AI coding agents leave on this machine into a Parquet lake and answers SQL
+    Read the logs that AI coding agents leave on this machine, keep them as Parquet, and query them with
+    SQL
 
     Usage: devlog [OPTIONS] <COMMAND>
 
     Commands:
       ingest       Read what is new, then follow the logs until interrupted
-      backfill     Read the history that is not in the lake yet
-      query        Answer SQL
+      backfill     Read the logs that are not in the lake yet
+      query        Run SQL
       report       Show a ready-made summary: tokens, calls, sessions, tools
-      export       Write a table, a view or an answer to files other tools read
-      status       Say what was read, how far behind it is, and how large the lake is
-      sources      List the log files with state, position, rows and errors
-      adapters     List the agents whose logs are read, and what of each was found
-      schema       Print the columns of the tables
-      compact      Merge small files of the lake into large ones
+      export       Write a table, a view or the result of a query to files for other tools
+      status       Show what was read, how far behind it is, and how large the lake is
+      sources      List the log files with their state, position, rows and errors
+      adapters     List the agents whose logs are read, and what was found of each
+      schema       Show the tables and their columns
+      compact      Merge small files of the lake into larger ones
       fsck         Check the lake, and repair what can be repaired
-      snapshot     Make a directory of exactly the live Parquet files, for tools that read globs
+      snapshot     Link the live Parquet files into a directory of their own, for tools that read globs
       prune        Delete rows for good
-      demo         Make a home with synthetic logs, to try everything without logs of your own
+      demo         Create synthetic logs, to try devlog without logs of your own
       completions  Print a completion script for a shell
-      version      Print version and build
+      version      Print the version and the build
       help         Print this message or the help of the given subcommand(s)
 
     Options:
@@ -54,26 +76,29 @@ fn help_of_devlog() {
 
     Global options:
           --home <DIR>
-              Where devlog keeps its things [default: $DEVLOG_HOME, else ~/.devlog]
+              Data directory [default: $DEVLOG_HOME, else ~/.devlog]
 
           --lake <DIR>
-              Where the lake is [default: <home>/lake]
+              Directory of the lake [default: <home>/lake]
 
           --memory <SIZE>
-              Memory for rows, writing and queries together, such as 256MB or 1GiB [default: 256MB;
-              queries may take a quarter of the machine's]
+              Memory budget for reading, writing and queries, such as 256MB or 1GiB [default: 256MB;
+              queries may take a quarter of the machine's memory]
 
           --timezone <ZONE>
-              Zone of days and weeks, such as Europe/Berlin [default: $TZ, else the system's]
+              Time zone for days and weeks, such as Europe/Berlin [default: $TZ, else the system's]
+
+          --lock-wait <TIME>
+              How long to wait for another devlog command that is writing the lake [default: 30s]
 
           --unsafe-network-fs
-              Use a home on a network file system, where locks and syncs may not hold
+              Allow a data directory on a network file system, where locks and syncs may not be reliable
 
       -v, --verbose...
-              Say more on stderr; twice and thrice for even more
+              Say more on stderr: -v what happens, -vv why
 
       -q, --quiet...
-              Say nothing on stderr but errors
+              Print nothing but errors on stderr
 
     First steps:
       devlog report daily                              tokens and calls by day
@@ -94,10 +119,10 @@ fn help_of_ingest() {
 
     Options:
           --once
-              End as soon as all present logs are read
+              Exit as soon as everything that is there now has been read
 
           --flush-interval <DURATION>
-              Time between commits to disk while following; rows are visible at once in any case
+              How often rows are written to disk while following; queries see new rows at once
 
               [default: 30s]
 
@@ -105,45 +130,46 @@ fn help_of_ingest() {
               Print help (see a summary with '-h')
 
     Examples:
-      devlog ingest          follow all agents; other devlog processes ask this one for live rows
-      devlog ingest --once   read what is new, make it durable, and end
+      devlog ingest          follow all agents; other devlog commands ask this process for live rows
+      devlog ingest -v       the same, with a line whenever something was stored
+      devlog ingest --once   read what is new, store it, and exit
 
-    SIGINT and SIGTERM make everything durable and end; a second one ends at once.
+    On SIGINT (Ctrl-C) and SIGTERM everything is stored before it exits; a second one exits at once.
     ");
 }
 
 #[test]
 fn help_of_backfill() {
     insta::assert_snapshot!(help("backfill"), @"
-    Read the history that is not in the lake yet
+    Read the logs that are not in the lake yet
 
     Usage: devlog backfill [OPTIONS]
 
     Options:
       -a, --agent <AGENT>
-              Only this agent; may be given several times
+              Only this agent; can be repeated
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
               droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
               opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
-      -p, --path <PATH>
+          --path <PATH>
               Read this file or folder instead of the places that agents use
 
           --machine <NAME>
-              The logs are of another machine: its name, for the column machine_id
+              The logs are from another machine: its name, for the column machine_id
 
           --since <WHEN>
-              Only files changed at or after this: 2026-11-01, 2026-11, 7d, yesterday
+              Only files changed since then: 2026-11-01, 2026-11, 7d, yesterday
 
           --until <WHEN>
-              Only files changed before the end of this
+              Only files changed until then, that day or month included
 
       -j, --jobs <N>
-              Files that are decoded at once [default: one per core]
+              How many files to decode at a time [default: one per core]
 
           --dry-run
-              List what would be read and change nothing
+              List what would be read, without reading it
 
           --json
               Print the result as JSON
@@ -155,16 +181,16 @@ fn help_of_backfill() {
       devlog backfill
       devlog backfill --agent codex --since 2026-10
       devlog backfill --path /mnt/old-laptop/.claude --machine old-laptop
-      devlog backfill --dry-run          what would be read
+      devlog backfill --dry-run
 
-    Interrupted, it goes on where it stopped when it is run again.
+    When it is interrupted, the next run continues where it stopped.
     ");
 }
 
 #[test]
 fn help_of_status() {
     insta::assert_snapshot!(help("status"), @"
-    Say what was read, how far behind it is, and how large the lake is
+    Show what was read, how far behind it is, and how large the lake is
 
     Usage: devlog status [OPTIONS]
 
@@ -174,26 +200,30 @@ fn help_of_status() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Examples:
+      devlog status
+      devlog status --json | jq .lake.rows
     ");
 }
 
 #[test]
 fn help_of_sources() {
     insta::assert_snapshot!(help("sources"), @"
-    List the log files with state, position, rows and errors
+    List the log files with their state, position, rows and errors
 
     Usage: devlog sources [OPTIONS]
 
     Options:
       -a, --agent <AGENT>
-              Only this agent; may be given several times
+              Only this agent; can be repeated
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
               droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
               opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --state <STATE>
-              Only sources in this state; may be given several times
+              Only logs in this state; can be repeated
 
               [possible values: active, pending, torn, missing, error]
 
@@ -215,18 +245,18 @@ fn help_of_sources() {
 #[test]
 fn help_of_adapters() {
     insta::assert_snapshot!(help("adapters"), @"
-    List the agents whose logs are read, and what of each was found
+    List the agents whose logs are read, and what was found of each
 
     Usage: devlog adapters [OPTIONS]
            devlog adapters <COMMAND>
 
     Commands:
-      test  Print the rows that a format of your own makes of a file, and keep nothing
+      test  Print the rows that a format of your own makes of a file, without storing them
       help  Print this message or the help of the given subcommand(s)
 
     Options:
       -a, --agent <AGENT>
-              Only this agent; may be given several times
+              Only this agent; can be repeated
 
               [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
               droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
@@ -253,7 +283,7 @@ fn help_of_adapters() {
 #[test]
 fn help_of_schema() {
     insta::assert_snapshot!(help("schema"), @"
-    Print the columns of the tables
+    Show the tables and their columns
 
     Usage: devlog schema [OPTIONS] [TABLE]
 
@@ -267,13 +297,17 @@ fn help_of_schema() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Examples:
+      devlog schema events
+      devlog schema --json
     ");
 }
 
 #[test]
 fn help_of_compact() {
     insta::assert_snapshot!(help("compact"), @"
-    Merge small files of the lake into large ones
+    Merge small files of the lake into larger ones
 
     Usage: devlog compact [OPTIONS]
 
@@ -283,6 +317,12 @@ fn help_of_compact() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Examples:
+      devlog compact
+
+    Queries are faster afterwards, most of all after a large backfill. A running ingest merges a little
+    at a time by itself; this has it merge everything now.
     ");
 }
 
@@ -295,7 +335,7 @@ fn help_of_fsck() {
 
     Options:
           --rebuild-from-footers
-              Write the log anew from the Parquet files; for a lake whose log is lost or damaged
+              Rebuild the commit log from the Parquet files, for a lake whose log is lost or damaged
 
           --restore-quarantine
               Put whole files back that were taken out of the lake, without the rows it has by now
@@ -308,13 +348,21 @@ fn help_of_fsck() {
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Examples:
+      devlog fsck
+      devlog fsck --json
+
+    Every file is read and checked against the log; without options nothing is changed. The exit code is
+    2 when there are faults. A rebuild deletes nothing: damaged files and the old log are kept in
+    <lake>/.quarantine, and rows of the former are read again from the logs that still exist.
     ");
 }
 
 #[test]
 fn help_of_snapshot() {
     insta::assert_snapshot!(help("snapshot"), @r#"
-    Make a directory of exactly the live Parquet files, for tools that read globs
+    Link the live Parquet files into a directory of their own, for tools that read globs
 
     Usage: devlog snapshot [OPTIONS]
 
@@ -332,8 +380,8 @@ fn help_of_snapshot() {
       duckdb -c "SELECT count(*) FROM '$(devlog snapshot)/events/*/*.parquet'"
 
     The files are hard links in the lake's own folder; they take no space until the lake merges its
-    files. A snapshot goes seven days after it was last asked for, or at once with `devlog prune`, which
-    leaves no row behind. To keep one for longer, copy it: cp -al PATH elsewhere.
+    files. A snapshot is removed seven days after it was last asked for, or at once by `devlog prune`,
+    which leaves no row behind. To keep one for longer, copy it: cp -al PATH elsewhere.
     "#);
 }
 
@@ -346,19 +394,19 @@ fn help_of_prune() {
 
     Options:
           --before <WHEN>
-              Rows older than this: 2026-01-01, 2026-01, 90d
+              Rows from before this time: 2026-01-01, 2026-01, 90d (that long ago)
 
           --session <ID>
-              Rows of this session; may be given several times
+              Rows of this session; can be repeated
 
-          --project <PROJECT>
-              Rows of this project, named so that one is meant; may be given several times
+      -p, --project <PROJECT>
+              Rows of this project, named so that only one is meant; can be repeated
 
           --allow-again
-              Take rows again that were pruned before, from logs that still hold them
+              Re-import rows that were pruned before, from logs that still contain them
 
       -y, --yes
-              Delete; without it only the count is shown
+              Delete; without it, only say how many rows that would be
 
           --json
               Print as JSON
@@ -371,33 +419,32 @@ fn help_of_prune() {
       devlog prune --session 6d1c2f0a-9c1e-4d6c-8d0e-3f4b1a2c5d6e --yes
       devlog prune --project acme/secret --before 90d --yes
 
-    Several conditions must all hold. What was pruned is not read again from the logs, also when a log
-    is
-    rewritten; --allow-again takes that back, and the next backfill or ingest reads all logs anew.
+    Rows must meet all conditions. Pruned rows do not come back when a log is read again; --allow-again
+    lifts that, and the next backfill or ingest re-imports them.
     ");
 }
 
 #[test]
 fn help_of_demo() {
     insta::assert_snapshot!(help("demo"), @"
-    Make a home with synthetic logs, to try everything without logs of your own
+    Create synthetic logs, to try devlog without logs of your own
 
     Usage: devlog demo [OPTIONS]
 
     Options:
           --home <DIR>
-              Home to make for a user that does not exist [default: <devlog home>/demo]
+              Directory to create, the home of a made-up user [default: <home>/demo]
 
           --size <SIZE>
-              Rough size of all logs, such as 10GB [default: a small home]
+              Approximate size of all logs, such as 10GB [default: a few MB]
 
           --seed <N>
-              Another seed gives other logs
+              Seed of the random numbers; another one gives other logs
 
               [default: 1]
 
           --end <WHEN>
-              Day on which the last session ends; it begins 60 days earlier [default: today]
+              Day of the last session; the first is 60 days earlier [default: today]
 
           --json
               Print the totals as JSON
@@ -406,10 +453,10 @@ fn help_of_demo() {
               Print help (see a summary with '-h')
 
     Examples:
-      devlog demo                              40 sessions of three projects in <devlog home>/demo
+      devlog demo                              a few dozen sessions in <home>/demo
       devlog demo --home /tmp/big --size 10GB  for benchmarks
 
-    The same seed and end give the same bytes. What a right reader must find in them is printed.
+    The same seed and end give the same files. The true totals are printed, to compare reports with.
     ");
 }
 
@@ -440,7 +487,7 @@ fn help_of_completions() {
 #[test]
 fn help_of_version() {
     insta::assert_snapshot!(help("version"), @"
-    Print version and build
+    Print the version and the build
 
     Usage: devlog version [OPTIONS]
 
@@ -457,20 +504,20 @@ fn help_of_version() {
 #[test]
 fn help_of_query() {
     insta::assert_snapshot!(help("query"), @r#"
-    Answer SQL
+    Run SQL
 
     Usage: devlog query [OPTIONS] [SQL]
 
     Arguments:
       [SQL]
-              The query; - or nothing reads it from stdin
+              The query; without it, or with -, it is read from stdin
 
     Options:
       -f, --file <FILE>
               Read the query from a file
 
           --format <FORMAT>
-              How to print the rows [default: table; with -o by the file's ending]
+              How to print the rows [default: table; with -o what the file's extension says]
 
               Possible values:
               - table:        Aligned columns; on a terminal long texts are cut
@@ -487,22 +534,22 @@ fn help_of_query() {
               Write the rows to a file; - is stdout
 
           --force
-              Overwrite FILE when it exists
+              Overwrite FILE if it exists
 
           --all
               Show all rows on a terminal, not only the first 40
 
-      -p, --param <NAME=VALUE>
-              Give $NAME a value; may be given several times
+          --param <NAME=VALUE>
+              Value of the parameter $NAME; can be repeated
 
           --watch <PAUSE>
-              Ask again and again, with this pause in between
+              Run the query again every PAUSE, such as 2s
 
           --no-sync
-              Do not read new log lines first: answer from what is stored
+              Use what is stored already; do not read new log lines first
 
           --timeout <TIME>
-              Give up after this long, such as 30s or 5m
+              Give up after this time, such as 30s or 5m
 
           --exit-code
               Exit with 1 when there is nothing to show
@@ -516,7 +563,7 @@ fn help_of_query() {
       echo 'SELECT count(*) FROM events' | devlog query
       devlog query "SELECT * FROM sessions LIMIT 10" --watch 2s
 
-    A parameter stands in SQL as $name. `devlog schema` lists the tables and their columns.
+    A parameter is written $name in SQL. `devlog schema` shows the tables and their columns.
     "#);
 }
 
@@ -536,10 +583,10 @@ fn help_of_report() {
 
     Options:
           --since <WHEN>
-              Only what happened at or after this: 2026-11-01, 2026-11, 7d, yesterday
+              Only what happened since then: 2026-11-01, 2026-11, 7d, yesterday
 
           --until <WHEN>
-              Only what happened before the end of this
+              Only what happened until then, that day or month included
 
       -a, --agent <AGENT>
               Only this agent
@@ -552,10 +599,10 @@ fn help_of_report() {
               Only this project; the end of its name will do: shop for acme/shop
 
           --json
-              Print rows as JSON
+              Print the rows as JSON
 
           --no-sync
-              Do not read new log lines first: answer from what is stored
+              Use what is stored already; do not read new log lines first
 
           --exit-code
               Exit with 1 when there is nothing to show
@@ -576,7 +623,7 @@ fn help_of_report() {
 #[test]
 fn help_of_export() {
     insta::assert_snapshot!(help("export"), @r#"
-    Write a table, a view or an answer to files other tools read
+    Write a table, a view or the result of a query to files for other tools
 
     Usage: devlog export [OPTIONS] --output <PATH> <TABLE|SQL>
 
@@ -586,7 +633,7 @@ fn help_of_export() {
 
     Options:
           --format <FORMAT>
-              What to write [default: by the ending of FILE, else parquet]
+              What to write [default: what the extension of PATH says, else parquet]
 
               Possible values:
               - table:        Aligned columns; on a terminal long texts are cut
@@ -600,16 +647,16 @@ fn help_of_export() {
               - arrow-stream: An Arrow IPC stream
 
       -o, --output <PATH>
-              The file, or with --partition-by the directory, to write; - is stdout
+              The file to write, or with --partition-by the directory; - is stdout
 
           --partition-by <COLUMN>
-              One folder per value of this column; may be given several times
+              Make one folder for each value of this column; can be repeated
 
           --force
               Overwrite the file, or replace what an earlier export wrote into the directory
 
           --no-sync
-              Do not read new log lines first: export what is stored
+              Use what is stored already; do not read new log lines first
 
           --exit-code
               Exit with 1 when there is nothing to show

@@ -145,11 +145,11 @@ fn sources_can_be_picked_and_none_is_nothing() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((json.as_array().unwrap().len(), json[0]["lag_bytes"].as_i64()), (1, Some(20_000)));
     let (outcome, text) = printed(|settings, streams| render_sources(settings, &["--state", "torn"], &rows(), streams));
-    assert_eq!((outcome, text.as_str()), (Outcome::Nothing, "no such log files\n"));
+    assert_eq!((outcome, text.as_str()), (Outcome::Nothing, "no log files match\n"));
     let (outcome, text) = printed(|settings, streams| render_sources(settings, &[], &batch(&[]), streams));
     assert_eq!(
         (outcome, text.as_str()),
-        (Outcome::Nothing, "no log files; devlog demo makes some to try devlog with\n")
+        (Outcome::Nothing, "no log files; devlog demo creates some to try devlog with\n")
     );
 }
 
@@ -168,7 +168,7 @@ fn status_sums_up_lake_daemon_and_agents() {
         printed(|settings, streams| render_status(settings, false, &lake(), Some(&daemon), &rows(), streams));
     insta::assert_snapshot!(text, @r#"
     home    ~/.devlog
-    daemon  process 4242, started 1h 0m ago, woken by changes; 1,200 rows (900 kB) in memory
+    daemon  process 4242, started 1h 0m ago, watching for changes; 1,200 rows (900 kB) in memory
     lake    ~/.devlog/lake
             504,321 events, 12.4 MB in 3 files; commit 17, 2h 5m ago
             2 lines could not be decoded: devlog query "SELECT * FROM rejects"
@@ -197,7 +197,7 @@ fn status_of_a_fresh_home_says_what_to_do() {
     lake    ~/.devlog/lake
             0 events, 0 B in 0 files; nothing committed yet; devlog backfill reads the logs
 
-    no log files of any agent; devlog demo makes some to try devlog with
+    no log files of any agent; devlog demo creates some to try devlog with
     ");
 }
 
@@ -224,7 +224,7 @@ fn schema_prints_every_column_of_a_table() {
     ─────────────────  ──────────────────  ────  ─────  ─────────────────────────────────────────────────────────────────────
     reject_id          text                no           128-bit id as 32 hex digits, from path, offset and the bytes.
     agent              text                no           Agent whose decoder refused the bytes.
-    source_path        text                no           File the bytes stand in.
+    source_path        text                no           File that contains the bytes.
     source_generation  i32                 no           Incarnation of that file's bytes.
     source_offset      i64                 no    bytes  Where the bytes start in the (uncompressed) file.
     length             i64                 no    bytes  How many bytes were refused.

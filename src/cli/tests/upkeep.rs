@@ -41,7 +41,7 @@ fn what_was_pruned_comes_back_when_it_is_allowed_again() {
     let json: serde_json::Value = serde_json::from_str(&allowed.out).unwrap();
     assert_eq!((allowed.code, json), (0, serde_json::json!({"forgotten": 1, "sources": 2})));
     let again = ran(&["prune", "--allow-again"], world(&home));
-    assert_eq!((again.code, again.out.as_str()), (0, "nothing was pruned before\n"));
+    assert_eq!((again.code, again.out.as_str()), (0, "nothing has been pruned\n"));
 
     let read = ran(&["backfill"], world(&home));
     assert_eq!((read.code, rows(&home)), (0, 2), "{}", read.err);
@@ -62,7 +62,7 @@ fn a_lost_log_is_one_fault_with_what_to_do() {
     assert_eq!(checked.code, 2);
     assert!(checked.out.contains("the whole log is missing; restore it"), "{}", checked.out);
     assert!(checked.out.contains("--rebuild-from-footers"), "{}", checked.out);
-    assert_eq!(checked.err, "devlog: 1 fault found; see the list above\n");
+    assert_eq!(checked.err, "error: 1 fault found; see the list above\n");
 }
 
 #[test]

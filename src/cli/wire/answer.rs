@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::rows::{Rows, rows};
 use super::{Layout, OnProgress, QueryPlan, Shown};
 use crate::cli::CliError;
-use crate::config::Settings;
+use crate::config::{Settings, read_view};
 use crate::pipeline::Core;
 use crate::query::{Cut, EngineOptions, More, Output, OutputError, OutputOptions, Sources, Zone, growth, is_explain};
 use crate::schema::sources_batch;
@@ -42,9 +42,16 @@ pub(super) fn engine_options(settings: &Settings, timezone: &str, timeout: Optio
         spill_dir: settings.home.join("spill"),
         timezone: timezone.to_owned(),
         user_queries: Some(settings.home.join("queries")),
+        read_view,
         timeout,
         threads: 0,
     }
+}
+
+/// Views of the user's own that cannot be used, and why.
+pub(in crate::cli) fn broken_views(settings: &Settings) -> Vec<String> {
+    let tables = crate::schema::tables().map(|table| table.name.as_str());
+    crate::query::broken_views(&settings.home.join("queries"), &tables, read_view)
 }
 
 /// Rows of a table on a screen.

@@ -1,21 +1,21 @@
 //! `ingest` and `backfill` as one process runs them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-#[cfg(unix)]
-use super::service::Watching;
-use super::{BackfillPlan, IngestPlan, OnProgress};
+use super::upkeep::{Job, Wait, with_writer};
+use super::{BackfillPlan, IngestPlan, Ingested, Moment, OnProgress};
 use crate::backfill;
 use crate::cli::{CliError, Progress, signals};
 use crate::config::Settings;
 use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, Core, Flusher, Follower, FollowerOptions, How, PipelineError, Reading, Scope, Survey, Tally, limits_for,
-    now_us,
+    self, Core, Flusher, Follower, FollowerOptions, How, Looks, PipelineError, Reading, Scope, Survey, Tally,
+    limits_for, now_us,
 };
 use crate::watch::WatchStatus;
 
@@ -82,13 +82,19 @@ fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Resul
     })
 }
 
-fn writer(settings: &Settings, scope: &Scope) -> Result<(Core, Survey), CliError> {
-    backfill::open_and_look(settings, scope, backfill::open_writer)
-        .map_err(|source| CliError::failed("opening the lake for writing", source))
+pub(super) fn workers(jobs: Option<u16>) -> usize {
+    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
-fn workers(jobs: Option<u16>) -> usize {
-    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+/// The logs that `plan` means.
+pub(super) fn scope_of(settings: &Settings, plan: &BackfillPlan) -> Scope {
+    Scope {
+        agents: plan.agents.clone(),
+        paths: plan.path.iter().cloned().collect(),
+        since_us: plan.since_us,
+        until_us: plan.until_us,
+        ..backfill::scope(settings)
+    }
 }
 
 /// Reads history; returns what was read, or with `dry_run` what would be.
@@ -97,13 +103,7 @@ pub(in crate::cli) fn backfill(
     plan: &BackfillPlan,
     on: OnProgress<'_>,
 ) -> Result<super::Backfilled, CliError> {
-    let scope = Scope {
-        agents: plan.agents.clone(),
-        paths: plan.path.iter().cloned().collect(),
-        since_us: plan.since_us,
-        until_us: plan.until_us,
-        ..backfill::scope(settings)
-    };
+    let scope = scope_of(settings, plan);
     if plan.dry_run {
         let core = backfill::open_reader(settings).map_err(|e| CliError::failed("reading the lake", e))?;
         let found = backfill::look_around(settings, &scope, &core);
@@ -120,19 +120,30 @@ pub(in crate::cli) fn backfill(
     }
     let progress = Arc::new(pipeline::Progress::default());
     on_signal(Arc::default(), vec![Arc::clone(&progress)])?;
-    let (core, found) = writer(settings, &scope)?;
+    let is_stopped = || progress.stopped();
+    let open = || backfill::open_and_look(settings, &scope, backfill::open_writer);
+    let done = with_writer(settings, &Job::CatchUp(plan.clone()), &is_stopped, on, open, |(core, found), on| {
+        read_history(settings, &core, plan, found, &progress, on)
+    })?;
+    Ok(done.unwrap_or_else(|| super::Backfilled { stopped: true, ..super::Backfilled::default() }))
+}
+
+/// Reads what was `found`, on a thread of its own, and makes it durable.
+pub(super) fn read_history(
+    settings: &Settings,
+    core: &Core,
+    plan: &BackfillPlan,
+    found: Survey,
+    progress: &pipeline::Progress,
+    on: OnProgress<'_>,
+) -> Result<super::Backfilled, CliError> {
+    let scope = scope_of(settings, plan);
     let own = Settings { other_machine: plan.machine.clone(), ..settings.clone() };
     let settings = &own;
-    let report = watched(&progress, on, || {
-        backfill::run(
-            settings,
-            &core,
-            &scope,
-            found,
-            How { workers: workers(plan.jobs), history: true, shown: false },
-            &progress,
-        )
-        .map_err(|source| CliError::failed("reading the logs", source))
+    let how = How { workers: workers(plan.jobs), history: true, shown: false };
+    let report = watched(progress, on, || {
+        backfill::run(settings, core, &scope, found, how, progress)
+            .map_err(|source| CliError::failed("reading the logs", source))
     })?;
     Ok(super::Backfilled {
         progress: Progress { events: report.stored, ..progress.tally().into() },
@@ -145,28 +156,60 @@ pub(in crate::cli) fn backfill(
     })
 }
 
-/// Catches up, then follows the logs until a signal; returns what was read, and whether a signal came.
+/// What a running `ingest` knows of its own work; those who answer for it look here.
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    /// Set once it is to end.
+    pub(super) stop: Arc<AtomicBool>,
+    /// What was there when it started.
+    pub(super) first: Arc<pipeline::Progress>,
+    /// `first` has been read.
+    pub(super) has_caught_up: AtomicBool,
+    /// What came since.
+    pub(super) live: Arc<pipeline::Progress>,
+    /// Looks that others wait for.
+    pub(super) looks: Arc<Looks>,
+    /// How the logs are watched; unset until they are.
+    pub(super) watch: OnceLock<WatchStatus>,
+}
+
+/// Catches up, then follows the logs until a signal; returns what was read.
 pub(in crate::cli) fn ingest(
     settings: &Settings,
     plan: IngestPlan,
-    on: OnProgress<'_>,
-) -> Result<(Progress, bool), CliError> {
-    let progress = Arc::new(pipeline::Progress::default());
-    let stop = Arc::new(AtomicBool::new(false));
-    let follow = Arc::new(pipeline::Progress::default());
-    on_signal(Arc::clone(&stop), vec![Arc::clone(&progress), Arc::clone(&follow)])?;
+    on: &mut dyn FnMut(Moment),
+) -> Result<Ingested, CliError> {
+    let following = Arc::new(Following::default());
+    let work = vec![Arc::clone(&following.first), Arc::clone(&following.live)];
+    on_signal(Arc::clone(&following.stop), work)?;
     let scope = backfill::scope(settings);
-    let (core, found) = writer(settings, &scope)?;
+    let open = || backfill::open_and_look(settings, &scope, backfill::open_writer);
+    let is_stopped = || following.stop.load(Ordering::Relaxed);
+    if plan.once {
+        let job = Job::CatchUp(BackfillPlan::default());
+        let on = &mut |progress| on(Moment::Reading(progress));
+        let done = with_writer(settings, &job, &is_stopped, on, open, |(core, found), on| {
+            read_history(settings, &core, &BackfillPlan::default(), found, &following.first, on)
+        })?;
+        let read = done.unwrap_or_default().progress;
+        return Ok(Ingested { read, is_interrupted: is_stopped(), ..Ingested::default() });
+    }
+    let Some((core, found)) = only_follower(settings, &is_stopped, open)? else { return Ok(Ingested::default()) };
+    if !settings.terminal.stderr {
+        crate::cli::voice::say_when();
+    }
     let core = Arc::new(core);
-    let watch = Arc::new(OnceLock::new());
-    let reading = Arc::new(Reading::new(Arc::clone(&progress)));
+    let reading = Arc::new(Reading::new(Arc::clone(&following.first)));
     #[cfg(unix)]
-    let _server = start_server(settings, &core, &watch, &reading);
-    let how = How { workers: workers(None), history: plan.once, shown: !plan.once };
-    let caught_up = watched(&progress, on, || Ok(backfill::run(settings, &core, &scope, found, how, &progress)))?;
+    let _server = start_server(settings, &core, &following, &reading);
+    let first = &following.first;
+    let how = How { workers: workers(None), history: false, shown: true };
+    let caught_up = watched(first, &mut |progress| on(Moment::Reading(progress)), || {
+        Ok(backfill::run(settings, &core, &scope, found, how, first))
+    })?;
     let stored = match caught_up {
         // It may pass: the follower goes on where this ended, and tries again.
-        Err(error @ PipelineError::Lake(_)) if !plan.once => {
+        Err(error @ PipelineError::Lake(_)) => {
             reading.is_stuck(&error.to_string());
             tell(&error);
             None
@@ -176,24 +219,62 @@ pub(in crate::cli) fn ingest(
     if stored.is_some() {
         reading.is_current();
     }
-    if !plan.once && !stop.load(Ordering::Relaxed) {
+    following.has_caught_up.store(true, Ordering::Relaxed);
+    let read = Progress::from(first.tally());
+    let read = Progress { events: stored.unwrap_or(read.events), ..read };
+    if !is_stopped() {
+        on(Moment::Following { read, files: files_by_agent(&core) });
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
-        follow_until(settings, &core, &stop, &watch, (follow, reading))?;
+        follow_until(settings, &core, &following, &reading)?;
         flusher.stop();
     }
-    core.flush().map_err(|source| CliError::failed("writing the last rows", source))?;
-    let read = Progress::from(progress.tally());
-    let read = Progress { events: stored.unwrap_or(read.events), ..read };
-    Ok((read, stop.load(Ordering::Relaxed)))
+    core.drain().map_err(|source| CliError::failed("writing the last rows", source))?;
+    let live = following.live.tally();
+    let events = live.events.saturating_sub(live.duplicates);
+    Ok(Ingested { read, live: Progress { events, ..live.into() }, is_interrupted: false })
+}
+
+/// Opens the lake for the one process that follows the logs; `None` when the user ended the waiting.
+fn only_follower<C>(
+    settings: &Settings,
+    is_stopped: &dyn Fn() -> bool,
+    mut open: impl FnMut() -> Result<C, PipelineError>,
+) -> Result<Option<C>, CliError> {
+    let mut wait = Wait::new(settings.lock_wait);
+    loop {
+        match open() {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(PipelineError::Lake(LakeError::Locked { pid, .. })) => {
+                if let Some(daemon) = super::daemon(settings)?
+                    && pid.is_none_or(|pid| pid == daemon.pid)
+                {
+                    return Err(CliError::Following { pid: daemon.pid });
+                }
+                wait.until_free(settings, pid, is_stopped)?;
+                if is_stopped() {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(CliError::failed("opening the lake for writing", error)),
+        }
+    }
+}
+
+/// Log files that are there, by agent.
+fn files_by_agent(core: &Core) -> BTreeMap<String, u64> {
+    let mut files = BTreeMap::new();
+    for position in core.positions().values().filter(|position| !position.missing) {
+        *files.entry(position.agent.clone()).or_default() += 1;
+    }
+    files
 }
 
 fn follow_until(
     settings: &Settings,
     core: &Arc<Core>,
-    stop: &AtomicBool,
-    watch: &OnceLock<WatchStatus>,
-    (progress, reading): (Arc<pipeline::Progress>, Arc<Reading>),
+    following: &Following,
+    reading: &Arc<Reading>,
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
@@ -201,13 +282,14 @@ fn follow_until(
         stamp: backfill::stamp(settings),
         limits: limits_for(settings.memory_bytes),
         backstop: BACKSTOP,
-        reading,
+        reading: Arc::clone(reading),
+        looks: Arc::clone(&following.looks),
     };
-    let follower = Follower::start(Arc::clone(core), options, progress);
+    let follower = Follower::start(Arc::clone(core), options, Arc::clone(&following.live));
     let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
     // Asked whenever somebody wants to know: at this moment not even the first root is watched.
-    let _first = watch.set(follower.status());
-    follower.run(stop, tell).map_err(|source| CliError::failed("following the logs", source))
+    let _first = following.watch.set(follower.status());
+    follower.run(&following.stop, tell).map_err(|source| CliError::failed("following the logs", source))
 }
 
 /// Failures that pass: they are told, and tried again.
@@ -222,17 +304,20 @@ fn tell(error: &PipelineError) {
 fn start_server(
     settings: &Settings,
     core: &Arc<Core>,
-    watch: &Watching,
+    following: &Arc<Following>,
     reading: &Arc<Reading>,
 ) -> Option<crate::serve::Server> {
-    let (core, watch, reading) = (Arc::clone(core), Arc::clone(watch), Arc::clone(reading));
-    let started = super::service::Answering::new(settings.clone(), core, watch, reading, now_us())
-        .and_then(|service| crate::serve::Server::start(&settings.home, Arc::new(service)));
+    let (core, following, reading) = (Arc::clone(core), Arc::clone(following), Arc::clone(reading));
+    let started = super::service::Answering::new(settings.clone(), core, following, reading, now_us())
+        .and_then(|service| crate::serve::Server::start(&settings.socket, Arc::new(service)));
     match started {
         Ok(server) => Some(server),
         Err(error) => {
-            let path = crate::serve::socket_path(&settings.home);
-            tracing::warn!(%error, ?path, "no socket: queries will see durable rows only; a shorter --home may help");
+            tracing::warn!(
+                "cannot listen at {:?} ({error}): queries see only what is on disk; set XDG_RUNTIME_DIR to a folder of \
+                 your own (mode 0700), or use a shorter --home",
+                settings.socket
+            );
             None
         }
     }

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use serde::de::DeserializeOwned;
 
-use super::{Checked, Compacted, Daemon, Linked, PrunePlan, Pruned, Repair};
+use super::upkeep::{Asked, Job, Wait, ask, with_writer};
+use super::{Allowed, Checked, Compacted, Daemon, Linked, PrunePlan, Pruned, Repair};
 use crate::backfill;
 use crate::cli::{CliError, units};
 use crate::config::Settings;
 use crate::lake::{
-    self, AgentRows, AllowReport, Clock, CompactOptions, CopiesReport, Doubt, GRACE_US, Lake, LakeError, LakeOptions,
-    PruneFilter, Snapshot, VacuumReport,
+    self, AgentRows, Clock, CompactOptions, CopiesReport, Doubt, GRACE_US, Lake, LakeError, LakeOptions, PruneFilter,
+    Snapshot, VacuumReport,
 };
 use crate::pipeline::{Core, now_us, outlook};
 use crate::schema::sources_batch;
@@ -21,10 +23,6 @@ use crate::serve::Client;
 
 fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> CliError {
     move |source| CliError::failed(doing, source)
-}
-
-fn writer(settings: &Settings) -> Result<Core, CliError> {
-    backfill::open_writer(settings).map_err(failed("opening the lake for writing"))
 }
 
 /// Refuses to go on where there is no lake.
@@ -96,7 +94,7 @@ pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, Cl
 #[cfg(unix)]
 pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
     // One that gives no sign of life is told as a process that cannot be asked.
-    let asked = Client::connect(&settings.home).and_then(|client| client.map(Client::status).transpose());
+    let asked = Client::connect(&settings.socket).and_then(|client| client.map(Client::status).transpose());
     let status = match asked {
         Ok(Some(status)) => status,
         Ok(None) => return Ok(None),
@@ -138,18 +136,66 @@ pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliErr
     Ok(sources_batch(&positions))
 }
 
+/// Has a running `ingest` do `job`, else does it `here`.
+fn asked_or<T: DeserializeOwned>(
+    settings: &Settings,
+    job: &Job,
+    here: impl FnOnce() -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    match ask(settings, job, &|| false, &mut |_| {}) {
+        Ok(Asked::Done(done)) => Ok(done),
+        Ok(Asked::Nobody | Asked::Stopped) => here(),
+        // It needs no lock.
+        #[cfg(unix)]
+        Err(CliError::Asked(error)) if error.is_about_the_other_side() => {
+            tracing::warn!("{error}; done here instead");
+            here()
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Does something with the lake open for writing: here, or in the `ingest` that holds it.
+fn in_writer<T: DeserializeOwned + Default>(
+    settings: &Settings,
+    job: &Job,
+    here: impl FnOnce(Core) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let open = || backfill::open_writer(settings);
+    let done = with_writer(settings, job, &|| false, &mut |_| {}, open, |core, _| here(core))?;
+    Ok(done.unwrap_or_default())
+}
+
 /// Merges small files.
 pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
     if is_new(settings)? {
         return Ok(Compacted::default());
     }
-    let core = writer(settings)?;
+    in_writer(settings, &Job::Compact, |core| merge(&core, settings.memory_bytes / 3, u64::MAX, &|| true))
+}
+
+/// Merges small files of `core`, `at_once` merges at a time, while it `goes_on`.
+pub(super) fn merge(
+    core: &Core,
+    memory_bytes: u64,
+    at_once: u64,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Compacted, CliError> {
     let before = core.snapshot();
     let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
-    let options =
-        CompactOptions { min_parts: 2, memory_bytes: settings.memory_bytes / 3, ..CompactOptions::new(now_us()) };
-    core.upkeep(|lake| lake.compact(options).and_then(|_| lake.vacuum(GRACE_US, now_us())))
-        .map_err(failed("merging files"))?;
+    let mut options =
+        CompactOptions { min_parts: 2, max_merges: at_once, memory_bytes, ..CompactOptions::new(now_us()) };
+    while goes_on() {
+        let done = core.upkeep(|lake| Ok::<_, LakeError>(lake.compact(options))).map_err(failed("merging files"))?;
+        match done {
+            Some(Ok(report)) if report.merges > 0 && report.merges == options.max_merges => {}
+            // A damaged file is in the way: all others are merged, then it is told.
+            Some(Err(LakeError::CorruptPart { .. })) if options.max_merges < u64::MAX => options.max_merges = u64::MAX,
+            Some(Err(error)) => return Err(CliError::failed("merging files", error)),
+            _ => break,
+        }
+    }
+    core.upkeep(|lake| lake.vacuum(GRACE_US, now_us())).map_err(failed::<LakeError>("removing replaced files"))?;
     let after = core.snapshot();
     Ok(Compacted {
         parts_before: before.events.len() as u64,
@@ -161,40 +207,73 @@ pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError
 
 /// Checks every commit and file, after a repair that was asked for.
 pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checked, CliError> {
-    let mut checked = Checked::default();
     if is_new(settings)? {
-        return Ok(checked);
+        return Ok(Checked::default());
     }
     // A lake that cannot be opened is what this is about: what is wrong with it is told below.
     if let Err(error) = backfill::commit_staged(settings) {
         tracing::debug!(%error, "the newest rows stay beside the tables");
     }
+    let mut repaired = Vec::new();
     match repair {
         Repair::None => {}
         Repair::Rebuild => {
-            let report = lake::rebuild_from_footers(&settings.lake, now_us()).map_err(failed("rebuilding the log"))?;
-            checked.repaired.push(format!("wrote the log anew from {} files with {} rows", report.parts, report.rows));
-            checked.repaired.extend(report.old_log.map(|path| format!("the old log is kept in {}", path.display())));
+            let rebuild = || lake::rebuild_from_footers(&settings.lake, now_us());
+            let report = alone(settings, "rebuilding the log", rebuild)?;
+            repaired.push(format!("rebuilt the log from {} files with {} rows", report.parts, report.rows));
+            repaired.extend(report.old_log.map(|path| format!("the old log is kept in {}", path.display())));
             let left = |file: &lake::LeftOut| {
                 format!("left out {} ({}); it is kept as {}", file.path.display(), file.why, file.kept.display())
             };
-            checked.repaired.extend(report.damaged.iter().map(left));
+            repaired.extend(report.damaged.iter().map(left));
             // The rows that stood beside the old log.
             backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
         }
-        Repair::Copies => checked.repaired.extend(without_copies(settings)?),
+        Repair::Copies => repaired.extend(without_copies(settings)?),
         Repair::Restore => {
-            let report = backfill::restore_quarantine(settings).map_err(failed("putting files back"))?;
+            let report = alone(settings, "putting files back", || backfill::restore_quarantine(settings))?;
             let back = |(path, rows): &(PathBuf, u64)| {
                 format!("put {} back from {}", units::counted(*rows, "row"), path.display())
             };
-            checked.repaired.extend(report.restored.iter().map(back));
+            repaired.extend(report.restored.iter().map(back));
         }
     }
+    let found = asked_or(settings, &Job::Check, || check(settings))?;
+    Ok(Checked { repaired, ..found })
+}
+
+/// Does what no `ingest` may run beside: waits for other commands, and names an `ingest`.
+fn alone<T>(
+    settings: &Settings,
+    doing: &'static str,
+    mut work: impl FnMut() -> Result<T, LakeError>,
+) -> Result<T, CliError> {
+    let mut wait = Wait::new(settings.lock_wait);
+    loop {
+        match work() {
+            Err(LakeError::Locked { pid, .. }) => {
+                if let Some(daemon) = daemon(settings)?
+                    && pid.is_none_or(|pid| pid == daemon.pid)
+                {
+                    return Err(CliError::LakeInUse { pid: daemon.pid });
+                }
+                wait.until_free(settings, pid, &|| false)?;
+            }
+            other => return other.map_err(failed(doing)),
+        }
+    }
+}
+
+/// Checks every commit and file.
+pub(super) fn check(settings: &Settings) -> Result<Checked, CliError> {
     let report = lake::fsck(&settings.lake).map_err(failed("checking the lake"))?;
-    checked.commits = report.entries;
-    checked.parts = report.parts;
-    (checked.rows, checked.rejects) = (report.rows, report.rejects);
+    let mut checked = Checked {
+        commits: report.entries,
+        parts: report.parts,
+        rows: report.rows,
+        rejects: report.rejects,
+        ..Checked::default()
+    };
     for finding in &report.findings {
         let text = format!("{}: {}; {}", finding.path.display(), finding.what, finding.mend);
         if finding.harmful {
@@ -208,16 +287,27 @@ pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checke
 
 /// Removes copies of events; says how many, if any.
 fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
-    let dropped = writer(settings)?.upkeep(|lake| lake.drop_copies(now_us())).map_err(failed("removing copies"))?;
-    let CopiesReport { rows, parts } = dropped.unwrap_or_default();
+    let (rows, parts) = in_writer(settings, &Job::DropCopies, |core| drop_copies_in(&core))?;
     let copies = if rows == 1 { "copy" } else { "copies" };
     let text = format!("removed {rows} {copies} of events from {}", units::counted(parts, "file"));
     Ok((rows > 0).then_some(text))
 }
 
-/// Links the live files into a new directory.
+/// Removes copies of events; returns how many rows from how many files.
+pub(super) fn drop_copies_in(core: &Core) -> Result<(u64, u64), CliError> {
+    let dropped = core.upkeep(|lake| lake.drop_copies(now_us())).map_err(failed("removing copies"))?;
+    let CopiesReport { rows, parts } = dropped.unwrap_or_default();
+    Ok((rows, parts))
+}
+
+/// Links the live files into a new directory; rows that a running `ingest` holds are made durable first.
 pub(in crate::cli) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
     there(settings)?;
+    asked_or(settings, &Job::Snapshot, || link(settings))
+}
+
+/// Links the live files into a new directory.
+pub(super) fn link(settings: &Settings) -> Result<Linked, CliError> {
     backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
     let path = lake::snapshot_dir(&settings.lake, now_us()).map_err(failed("linking the files"))?;
     let snapshot = lake(settings)?;
@@ -234,32 +324,62 @@ pub(in crate::cli) fn remove_snapshots(settings: &Settings) -> Result<u64, CliEr
 /// Deletes rows for good, or counts them.
 pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
     there(settings)?;
-    let filters = filters(plan);
-    let mut done = Pruned::default();
+    let job = Job::Prune(plan.clone());
     if plan.dry_run {
-        backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
-        for filter in &filters {
-            let report = Lake::prunable(&settings.lake, filter).map_err(failed("counting"))?;
-            done.rows += report.events + report.rejects;
-            done.parts += report.parts;
-        }
-        return Ok(done);
+        let here = || {
+            backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
+            prunable(settings, plan)
+        };
+        return asked_or(settings, &job, here);
     }
-    let core = writer(settings)?;
-    for filter in &filters {
-        let report = core.upkeep(|lake| lake.prune(filter, now_us())).map_err(failed("deleting"))?.unwrap_or_default();
+    in_writer(settings, &job, |core| prune_in(settings, &core, plan))
+}
+
+/// Counts the rows that a prune would delete.
+fn prunable(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
+    let mut done = Pruned::default();
+    for filter in &filters(plan) {
+        let report = Lake::prunable(&settings.lake, filter).map_err(failed("counting"))?;
         done.rows += report.events + report.rejects;
         done.parts += report.parts;
     }
     Ok(done)
 }
 
+/// Deletes rows for good, also those that are on their way to the disk, or counts them.
+pub(super) fn prune_in(settings: &Settings, core: &Core, plan: &PrunePlan) -> Result<Pruned, CliError> {
+    let drained = || core.drain().map_err(|error| CliError::failed("writing the newest rows", error));
+    drained()?;
+    if plan.dry_run {
+        return prunable(settings, plan);
+    }
+    let mut done = Pruned::default();
+    for filter in &filters(plan) {
+        loop {
+            let report = core.upkeep(|lake| lake.prune(filter, now_us())).map_err(failed("deleting"))?;
+            let report = report.unwrap_or_default();
+            done.rows += report.events + report.rejects;
+            done.parts += report.parts;
+            if report.events + report.rejects == 0 {
+                break;
+            }
+            // From here on no such row is taken in; those that were before the commit are in the ring.
+            drained()?;
+        }
+    }
+    Ok(done)
+}
+
 /// Forgets what was pruned before, so that the next look takes it again.
-pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<AllowReport, CliError> {
+pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<Allowed, CliError> {
     there(settings)?;
-    let core = writer(settings)?;
-    let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?;
-    Ok(forgotten.unwrap_or_default())
+    in_writer(settings, &Job::AllowAgain, |core| allow_again_in(&core))
+}
+
+/// Forgets what was pruned before.
+pub(super) fn allow_again_in(core: &Core) -> Result<Allowed, CliError> {
+    let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?.unwrap_or_default();
+    Ok(Allowed { filters: forgotten.filters, sources: forgotten.sources })
 }
 
 /// One filter for each pair of a session and a project that the plan names.

@@ -73,8 +73,9 @@ impl Rows {
         if let Some(more) = self.lacking.len().checked_sub(TOLD).filter(|more| *more > 0) {
             tracing::warn!("{more} more could not be read; devlog sources --state error says why");
         }
+        // Who uses one hears it as an error, and everybody in `status`.
         for text in &self.warnings {
-            tracing::warn!("{text}");
+            tracing::debug!("{text}");
         }
     }
 }
@@ -103,7 +104,7 @@ impl Iterator for Rows {
 }
 
 pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
-    CliError::failed("the query", error)
+    CliError::Query(Box::new(error))
 }
 
 /// Starts a query, and says what is to be known about its answer: the running `ingest` answers when there is
@@ -179,7 +180,7 @@ fn wait_for_writer(settings: &Settings, patience: Duration) {
 
 #[cfg(unix)]
 fn answers(settings: &Settings) -> bool {
-    crate::serve::socket_path(&settings.home).exists()
+    settings.socket.exists()
 }
 
 #[cfg(not(unix))]
@@ -208,7 +209,7 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
         timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
     };
     let begun = Instant::now();
-    let asked = crate::serve::Client::connect(&settings.home)
+    let asked = crate::serve::Client::connect(&settings.socket)
         .and_then(|client| client.map(|client| client.query(&request, &mut |why| tracing::warn!("{why}"))).transpose());
     match asked {
         Ok(Some(rows)) => {

@@ -1,24 +1,31 @@
 //! What a running `ingest` answers over its socket.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+use std::time::Duration;
 
 use super::super::units;
+use super::crew::Crew;
+use super::ingest::Following;
 use crate::config::Settings;
 use crate::pipeline::{Core, Reading, State, now_us};
-use crate::serve::{Refusal, Reply, Request, Service, Status, Trouble};
+use crate::serve::{Ended, Refusal, Reply, Request, Service, Status, Told, Trouble};
 use crate::watch::{WatchMode, WatchStatus};
 
-/// How the logs are watched; unset until they are.
-pub(super) type Watching = Arc<OnceLock<WatchStatus>>;
+/// Pause between two looks whether it is one's turn.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Answers from a core.
 pub(super) struct Answering {
     settings: Settings,
     core: Arc<Core>,
-    watch: Watching,
+    following: Arc<Following>,
     reading: Arc<Reading>,
     started_us: i64,
+    /// Held by who does work for another process.
+    work: Mutex<()>,
     #[cfg(feature = "query")]
     workers: crate::serve::workers::Workers,
 }
@@ -27,16 +34,17 @@ impl Answering {
     pub(super) fn new(
         settings: Settings,
         core: Arc<Core>,
-        watch: Watching,
+        following: Arc<Following>,
         reading: Arc<Reading>,
         started_us: i64,
     ) -> io::Result<Self> {
         Ok(Self {
             settings,
             core,
-            watch,
+            following,
             reading,
             started_us,
+            work: Mutex::default(),
             #[cfg(feature = "query")]
             workers: crate::serve::workers::Workers::of_this_program()?,
         })
@@ -67,7 +75,7 @@ impl Answering {
 }
 
 /// How changes are noticed now, and why not by notification.
-fn watch_mode(watch: &Watching) -> (&'static str, Option<String>) {
+fn watch_mode(watch: &OnceLock<WatchStatus>) -> (&'static str, Option<String>) {
     let roots = watch.get().map(WatchStatus::roots).unwrap_or_default();
     if roots.is_empty() {
         return ("starting", None);
@@ -81,7 +89,7 @@ fn watch_mode(watch: &Watching) -> (&'static str, Option<String>) {
 
 impl Service for Answering {
     fn status(&self) -> Status {
-        let (watch_mode, watch_reason) = watch_mode(&self.watch);
+        let (watch_mode, watch_reason) = watch_mode(&self.following.watch);
         Status {
             pid: std::process::id(),
             started_us: self.started_us,
@@ -125,6 +133,36 @@ impl Service for Answering {
     #[cfg(feature = "query")]
     fn tidy(&self) {
         self.workers.tidy();
+    }
+
+    fn work(&self, lake: &Path, job: &serde_json::Value, tell: &mut dyn FnMut(Told) -> bool) -> Ended {
+        if lake != self.settings.lake {
+            return Ended::Elsewhere;
+        }
+        let job = match serde_json::from_value(job.clone()) {
+            Ok(job) => job,
+            Err(error) => return Ended::Failed(format!("the running devlog does not know this work ({error})")),
+        };
+        // One at a time.
+        let _turn = loop {
+            match self.work.try_lock() {
+                Ok(turn) => break turn,
+                Err(TryLockError::Poisoned(left)) => break left.into_inner(),
+                Err(TryLockError::WouldBlock) if tell(Told::Waits) && !self.is_ending() => std::thread::sleep(AGAIN),
+                Err(TryLockError::WouldBlock) => return Ended::Failed("the running devlog is ending".to_owned()),
+            }
+        };
+        let crew = Crew { settings: &self.settings, core: &self.core, following: &self.following };
+        match crew.does(&job, tell) {
+            Ok(done) => Ended::Done(done),
+            Err(error) => Ended::Failed(error.text()),
+        }
+    }
+}
+
+impl Answering {
+    fn is_ending(&self) -> bool {
+        self.following.stop.load(Ordering::Relaxed)
     }
 }
 

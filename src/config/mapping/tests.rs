@@ -140,9 +140,11 @@ fn paths_start_at_the_deepest_folder_without_a_pattern() {
 #[test]
 fn a_broken_description_spoils_no_other() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("a.toml"), "[columns]\nts = \"/t\"\n").unwrap();
-    std::fs::write(home.path().join("b.toml"), "nonsense").unwrap();
-    std::fs::write(home.path().join("notes.txt"), "x").unwrap();
+    let folder = home.path().join("adapters");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a.toml"), "[columns]\nts = \"/t\"\n").unwrap();
+    std::fs::write(folder.join("b.toml"), "nonsense").unwrap();
+    std::fs::write(folder.join("notes.txt"), "x").unwrap();
     let start = Start { os: Os::Linux, user_home: "/h".as_ref(), current_dir: "/".as_ref() };
     let (right, wrong) = read_all(home.path(), &start);
     assert_eq!(right.iter().map(|m| m.agent).collect::<Vec<_>>(), ["a"]);

@@ -40,6 +40,8 @@ pub struct EngineOptions {
     pub timezone: String,
     /// The user's own views.
     pub user_queries: Option<PathBuf>,
+    /// Reads one of them.
+    pub read_view: views::ReadView,
     /// Longest time for one answer, reading included.
     pub timeout: Option<Duration>,
     /// By how much this process may grow while a query runs, what the limit above does not see included;
@@ -146,7 +148,8 @@ impl Runtime {
         let mut views = views::built_in();
         let known: Vec<&str> = tables.keys().map(String::as_str).collect();
         let own = self.shared.options.user_queries.as_ref();
-        let warnings = own.map_or_else(Vec::new, |dir| views::add_own(&mut views, dir, &known));
+        let warnings =
+            own.map_or_else(Vec::new, |dir| views::add_own(&mut views, dir, &known, self.shared.options.read_view));
         let names = Arc::new(Names::new(tables, views, surroundings.clone()));
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, Arc::clone(&names) as _).map_err(|e| failed(&e))?;

@@ -184,9 +184,9 @@ fn notes(all: &RecordBatch) -> Vec<String> {
     if let Some(calls) = number("partial_calls") {
         let tokens = number("partial_output_tokens").unwrap_or_default();
         let of = number("calls").map_or_else(String::new, |all| format!(" of {}", grouped(&all.to_string())));
-        let (come, their) = if calls == 1 { ("comes from a record", "its") } else { ("come from records", "their") };
+        let (report, their) = if calls == 1 { ("under-reports its", "its") } else { ("under-report their", "their") };
         notes.push(format!(
-            "{}{of} calls {come} known to say too little; {their} {} output tokens are a lower bound.",
+            "{}{of} calls {report} output; {their} {} output tokens are a lower bound.",
             grouped(&calls.to_string()),
             grouped(&tokens.to_string())
         ));
@@ -194,7 +194,7 @@ fn notes(all: &RecordBatch) -> Vec<String> {
     if let Some(calls) = number("estimated_calls") {
         let have = if calls == 1 { "call has" } else { "calls have" };
         let calls = grouped(&calls.to_string());
-        notes.push(format!("{calls} more {have} only estimated tokens; these are in no sum."));
+        notes.push(format!("{calls} more {have} only estimated tokens, which are not included."));
     }
     notes
 }

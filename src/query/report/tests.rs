@@ -97,8 +97,8 @@ fn daily_has_a_total_its_zone_and_what_is_partial() {
     ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
     total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     ");
 }
 
@@ -115,8 +115,8 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ────────────────  ──────  ────────  ───────────────  ───────  ─────  ─────  ──────  ──────  ────────────  ──────────────
     total                                                      1      3      1       0   4,067          3.6M
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     Not shown in this width: sub-agent tokens.
     ");
     insta::assert_snapshot!(all(&bench, ReportKind::Models), @r"
@@ -129,8 +129,8 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ───────────────  ─────────  ──────  ────────  ─────  ─────  ──────────  ───────────  ──────  ────────────
     total                                      2      3  3,000   3,600,000                4,067     3,607,067
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     ");
     insta::assert_snapshot!(all(&bench, ReportKind::Projects), @r"
     Usage per project · everything · Europe/Berlin
@@ -142,8 +142,8 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ────────  ────────  ───────  ─────  ─────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
     total            2        1      3      1  3,000        3.6M                4,067          3.6M  2026-03-30 11:00
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     Not shown in this width: errors.
     ");
     insta::assert_snapshot!(all(&bench, ReportKind::Tools), @r"
@@ -165,8 +165,8 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ──────────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ─────────────
     total              2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     ");
     insta::assert_snapshot!(all(&bench, ReportKind::Monthly), @"
     Usage per month · everything · Europe/Berlin
@@ -177,8 +177,8 @@ fn sessions_models_projects_and_tools_are_tables_too() {
     ───────  ────────  ───────  ─────  ─────  ──────  ─────  ──────────  ───────────  ──────  ────────────  ────────────────
     total           2        1      3      1       0  3,000   3,600,000                4,067     3,607,067  2 models
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     ");
 }
 
@@ -196,8 +196,8 @@ fn a_narrow_terminal_gets_rounded_tokens_and_fewer_columns() {
     ───────────────  ────────  ─────  ─────  ──────────  ──────  ────────────
     total                   2      3  3,000        3.6M   4,067          3.6M
 
-    1 of 3 calls comes from a record known to say too little; its 17 output tokens are a lower bound.
-    1 more call has only estimated tokens; these are in no sum.
+    1 of 3 calls under-reports its output; its 17 output tokens are a lower bound.
+    1 more call has only estimated tokens, which are not included.
     Not shown in this width: provider, cache write, agent.
     ");
 }

@@ -216,7 +216,7 @@ fn parameters_take_the_type_that_the_query_needs() {
     assert!(matches!(one("SELECT $x", &[]), Err(QueryError::MissingParameter { .. })));
     assert!(matches!(one("SELECT $x", &[("x", "1"), ("y", "1")]), Err(QueryError::UnusedParameter { .. })));
     let wrong = one("SELECT 1 FROM events WHERE ts > $x", &[("x", "soon")]).unwrap_err().to_string();
-    assert_eq!(wrong, "the value \"soon\" of the parameter $x is no time (2026-03-01 or 2026-03-01T12:00:00Z)");
+    assert_eq!(wrong, "the value \"soon\" of the parameter $x is not a time (2026-03-01 or 2026-03-01T12:00:00Z)");
 }
 
 #[test]

@@ -224,6 +224,7 @@ impl Known {
             spill_dir: options.spill_dir.clone().path(),
             timezone: options.timezone.clone(),
             user_queries: options.user_queries.clone().map(Bytes::path),
+            read_view: crate::config::read_view,
             timeout: None,
             // The process that asked looks at both.
             growth_bytes: None,
