@@ -29,7 +29,8 @@ pub fn decode(format: Format, bytes: &[u8]) {
     }
 }
 
-fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
+/// The lines of a source with their offsets; a document is one.
+pub fn cut(format: Format, bytes: &[u8]) -> Vec<(u64, &[u8])> {
     if format.framing() == Framing::Document {
         return vec![(0, bytes)];
     }
@@ -114,7 +115,8 @@ fn records(format: Format, bytes: &[u8]) {
     drop(rows.finish());
 }
 
-fn value(piece: &[u8]) -> Value<'_> {
+/// A value of a record, as [`decode`] writes it down.
+pub fn value(piece: &[u8]) -> Value<'_> {
     match piece.split_first() {
         None => Value::Null,
         Some((b'#', digits)) => {

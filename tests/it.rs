@@ -11,6 +11,8 @@
     reason = "a test fails by panicking, says what it skips, and is no library"
 )]
 
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
 #[path = "it/home.rs"]
 mod home;
 
@@ -29,6 +31,8 @@ mod faults;
 mod folders;
 #[path = "it/fuzz_replay.rs"]
 mod fuzz_replay;
+#[path = "it/golden.rs"]
+mod golden;
 #[path = "it/guarantees.rs"]
 mod guarantees;
 #[cfg(unix)]

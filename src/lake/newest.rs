@@ -14,10 +14,13 @@ fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("newest")
 }
 
-/// Notes that entry `version` of the log in `log_dir` is durable.
+/// Notes that entry `version` of the log in `log_dir` is durable; writes nothing when that is noted.
 pub(crate) fn note(state_dir: &Path, log_dir: &Path, version: u64) -> Result<(), LakeError> {
-    let temp = state_dir.join(format!(".newest.{}.tmp", disk::random_name()?));
     let text = format!("{version} {}\n", disk::identity(log_dir)?);
+    if disk::read_file(&path(state_dir)).is_ok_and(|noted| noted == text.as_bytes()) {
+        return Ok(());
+    }
+    let temp = state_dir.join(format!(".newest.{}.tmp", disk::random_name()?));
     let mut file = disk::create_file(&temp)?;
     let done = file.write_all(text.as_bytes()).at("write", &temp);
     drop(file);

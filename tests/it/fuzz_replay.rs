@@ -1,12 +1,11 @@
 //! Inputs that a fuzzer once found interesting, run through the same checks on every test run.
 
-#[path = "../../fuzz/bodies.rs"]
-mod bodies;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use devlog::schema::Format;
+
+use super::bodies;
 
 fn inputs(format: Format) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(format.name());
