@@ -19,6 +19,8 @@ mod memory;
 mod rows;
 #[cfg(unix)]
 mod service;
+#[cfg(unix)]
+mod unreadable;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,6 +14,9 @@ use super::{answer, answer_json, short_path};
 use crate::config::Settings;
 use crate::lake::{AgentRows, Doubt, Snapshot, VacuumReport};
 
+/// Reasons why answers lack rows that are shown.
+const SHOWN: usize = 3;
+
 /// The sources of one agent together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 struct AgentStatus {
@@ -201,7 +204,10 @@ fn daemon_line(daemon: Option<&Daemon>, writer: Option<u32>, now_us: i64) -> Str
 
 /// What does not work at the moment.
 fn daemon_troubles(daemon: &Daemon, now_us: i64) -> Vec<String> {
-    let mut lines = daemon.lacking.clone();
+    let mut lines: Vec<String> = daemon.lacking.iter().take(SHOWN).cloned().collect();
+    if daemon.lacking.len() > SHOWN {
+        lines.push(format!("{} more are not read to their end", units::count((daemon.lacking.len() - SHOWN) as u64)));
+    }
     if let Some((since_us, why)) = &daemon.trouble {
         lines.push(format!("has not been able to commit since {}: {why}", units::ago(*since_us, now_us)));
     }

@@ -3,12 +3,13 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::super::units;
 use super::crew::Crew;
 use super::ingest::Following;
+use super::unreadable::Unreadable;
 use crate::config::Settings;
 use crate::pipeline::{Core, Reading, State, now_us};
 use crate::serve::{Ended, Refusal, Reply, Request, Service, Status, Told, Trouble};
@@ -26,6 +27,7 @@ pub(super) struct Answering {
     started_us: i64,
     /// Held by who does work for another process.
     work: Mutex<()>,
+    unreadable: Mutex<Unreadable>,
     #[cfg(feature = "query")]
     workers: crate::serve::workers::Workers,
 }
@@ -45,6 +47,7 @@ impl Answering {
             reading,
             started_us,
             work: Mutex::default(),
+            unreadable: Mutex::default(),
             #[cfg(feature = "query")]
             workers: crate::serve::workers::Workers::of_this_program()?,
         })
@@ -52,6 +55,13 @@ impl Answering {
 
     /// Why an answer of this moment lacks rows that stand in the logs.
     fn lacking(&self) -> Vec<String> {
+        let mut lacking = self.behind_the_logs();
+        let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.extend(known.among(&self.core.cut()).iter().map(ToString::to_string));
+        lacking
+    }
+
+    fn behind_the_logs(&self) -> Vec<String> {
         match self.reading.state() {
             State::Current => Vec::new(),
             State::Starting => vec![format!("the running devlog is still catching up: {}", self.behind())],

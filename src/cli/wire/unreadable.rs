@@ -1,0 +1,34 @@
+//! Logs that a running `ingest` could not read: its answers lack their rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::backfill::Lacking;
+use crate::lake::Snapshot;
+use crate::pipeline::Cut;
+use crate::schema::{SourceId, SourcePosition};
+
+/// Those in the lake: a home has tens of thousands of logs, and each commit is looked through once.
+#[derive(Default)]
+pub(super) struct Unreadable {
+    durable: Option<Arc<Snapshot>>,
+    failed: BTreeMap<SourceId, Arc<SourcePosition>>,
+}
+
+impl Unreadable {
+    /// Those of `cut`, by path.
+    pub(super) fn among(&mut self, cut: &Cut) -> Vec<Lacking> {
+        let is_failed = |position: &SourcePosition| !position.missing && position.last_error.is_some();
+        if self.durable.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.sources, &cut.lake.sources)) {
+            let failed = cut.lake.sources.iter().filter(|(_, position)| is_failed(position));
+            self.failed = failed.map(|(id, position)| (*id, Arc::clone(position))).collect();
+            self.durable = Some(Arc::clone(&cut.lake));
+        }
+        let moved = cut.positions.values().filter(|position| is_failed(position));
+        let still = self.failed.iter().filter(|(id, _)| !cut.positions.contains_key(id)).map(|(_, position)| position);
+        let told = |position: &Arc<SourcePosition>| Some((position.path.clone(), position.last_error.clone()?));
+        let mut failed: Vec<(String, String)> = still.chain(moved).filter_map(told).collect();
+        failed.sort_unstable();
+        failed.into_iter().map(|(path, why)| Lacking::Log { path, why }).collect()
+    }
+}
