@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::units;
 use super::crew::Crew;
 use super::ingest::Following;
+use super::unread;
 use crate::config::Settings;
 use crate::pipeline::{Core, Reading, State, now_us};
 use crate::serve::{Ended, Refusal, Reply, Request, Service, Status, Told, Trouble};
@@ -53,7 +54,13 @@ impl Answering {
     /// Why an answer of this moment lacks rows that stand in the logs.
     fn lacking(&self) -> Vec<String> {
         match self.reading.state() {
-            State::Current => Vec::new(),
+            State::Current => {
+                let failed = self.core.positions().into_values().filter(|source| !source.missing);
+                let failed = failed.filter_map(|source| Some((source.path.clone(), source.last_error.clone()?)));
+                let mut failed: Vec<unread::Unread> = failed.collect();
+                failed.sort_unstable();
+                unread::told(&self.settings.places.home, &failed, &[]).into_iter().collect()
+            }
             State::Starting => vec![format!("the running devlog is still catching up: {}", self.behind())],
             State::Stuck { since_us, why } => {
                 let since = units::ago(since_us, now_us());
