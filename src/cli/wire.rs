@@ -19,6 +19,8 @@ mod memory;
 mod rows;
 #[cfg(unix)]
 mod service;
+#[cfg(any(unix, feature = "query"))]
+mod unread;
 #[cfg(unix)]
 mod unreadable;
 mod upkeep;

@@ -86,6 +86,21 @@ fn way_out(folder: &Path) -> String {
 }
 
 impl Note {
+    /// Why, in few words.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Unreadable { source, .. } => source.to_string(),
+            Self::Special { .. } => "not a regular file".to_owned(),
+            Self::NoText { .. } => "its name is no valid UTF-8".to_owned(),
+            Self::LinkToSystem { target, .. } => format!("a link to {}", target.display()),
+            Self::LinkLoop { target, .. } => format!("a link to {}, which contains it", target.display()),
+            Self::LinkTooLarge { .. } => format!("a link to more than {MOST_LINKED} folders"),
+            Self::TooDeep { .. } => format!("deeper than {MAX_DEPTH} folders"),
+            Self::Skipped { reason, .. } => reason.to_string(),
+        }
+    }
+
     /// What it is about.
     #[must_use]
     pub fn path(&self) -> &Path {

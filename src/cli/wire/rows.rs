@@ -12,9 +12,9 @@ use arrow::datatypes::SchemaRef;
 
 use super::answer::{engine_options, query_cut};
 use super::ingest::watched;
-use super::{OnProgress, QueryPlan};
-use crate::backfill;
-use crate::cli::CliError;
+use super::{OnProgress, QueryPlan, unread};
+use crate::backfill::{self, Lacking, Refreshed};
+use crate::cli::{CliError, note};
 use crate::config::Settings;
 use crate::lake::Lake;
 use crate::pipeline::{self, Core};
@@ -26,8 +26,9 @@ pub(super) const LOOKS: u32 = 4;
 /// Pause before the first of them; doubled before each other.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
-/// Of so many reasons each is told.
-const TOLD: usize = 3;
+/// What is said where there is nothing to read.
+const NO_LOGS: &str =
+    "no logs of any agent were found; devlog adapters says where it looked, devlog demo makes some to try";
 
 /// Longest wait for another process that is reading the logs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +40,10 @@ pub(super) const QUIET: Duration = Duration::from_millis(500);
 pub(in crate::cli) struct Rows {
     from: From,
     lacking: Vec<String>,
+    /// What is said of that on stderr as a warning.
+    told: Vec<String>,
+    /// What is said beside it.
+    notes: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -67,11 +72,11 @@ impl Rows {
 
     /// Says on stderr what is to be known about the answer.
     fn tell(&self) {
-        for text in self.lacking.iter().take(TOLD) {
+        for text in &self.told {
             tracing::warn!("{text}");
         }
-        if let Some(more) = self.lacking.len().checked_sub(TOLD).filter(|more| *more > 0) {
-            tracing::warn!("{more} more could not be read; devlog sources --state error says why");
+        for text in &self.notes {
+            note!("{text}");
         }
         // Who uses one hears it as an error, and everybody in `status`.
         for text in &self.warnings {
@@ -130,7 +135,7 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
     if !plan.sync {
         super::lake::there(settings)?;
         let core = backfill::open_reader(settings).map_err(|source| CliError::failed("reading the lake", source))?;
-        return here(settings, plan, &core, Vec::new());
+        return here(settings, plan, &core);
     }
     let begun = Instant::now();
     let patience = plan.timeout.map_or(PATIENCE, |limit| (limit / 2).min(PATIENCE));
@@ -151,10 +156,9 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         // One that gives no sign of life is not waited for.
         let writer = refreshed.writer().filter(|_| matches!(asked, Asked::Nobody) && begun.elapsed() < patience);
         let Some(pid) = writer else {
-            let lacking = refreshed.lacking.iter().map(ToString::to_string).collect();
-            let mut rows = here(settings, plan, &refreshed.core, lacking)?;
-            let unstored = |why| format!("the newest rows of the answer are not stored: {why}");
-            rows.warnings.extend(refreshed.unstored.map(unstored));
+            let mut rows = here(settings, plan, &refreshed.core)?;
+            rows.lacking = refreshed.lacking.iter().map(ToString::to_string).collect();
+            (rows.told, rows.notes) = told(settings, &refreshed);
             return Ok(rows);
         };
         if !is_told && begun.elapsed() >= QUIET {
@@ -165,6 +169,25 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         drop(refreshed);
         wait_for_writer(settings, patience.saturating_sub(begun.elapsed()).min(QUIET));
     }
+}
+
+/// What is to be known of an answer, as warnings and as notes: all that could not be read is one note.
+fn told(settings: &Settings, refreshed: &Refreshed) -> (Vec<String>, Vec<String>) {
+    let (mut lines, mut logs, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for why in &refreshed.lacking {
+        match why {
+            Lacking::Log { path, why } => logs.push((path.clone(), why.clone())),
+            Lacking::Place { path, why } => places.push((path.display().to_string(), why.clone())),
+            other => lines.push(other.to_string()),
+        }
+    }
+    places.extend(refreshed.notes.iter().map(|note| (note.path().display().to_string(), note.reason())));
+    lines.extend(refreshed.unstored.iter().map(|why| format!("the newest rows of the answer are not stored: {why}")));
+    let mut notes = Vec::from_iter(unread::told(&settings.places.home, &logs, &places));
+    if refreshed.core.positions().is_empty() && refreshed.core.snapshot().events.is_empty() {
+        notes.push(NO_LOGS.to_owned());
+    }
+    (lines, notes)
 }
 
 /// Waits until nobody writes the lake or somebody can be asked.
@@ -215,7 +238,8 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
         Ok(Some(rows)) => {
             let preface = rows.preface().clone();
             let from = From::There(Box::new(rows), begun, plan.timeout);
-            let rows = Rows { from, lacking: preface.lacking, warnings: preface.warnings };
+            let told = preface.lacking.clone();
+            let rows = Rows { from, lacking: preface.lacking, told, notes: Vec::new(), warnings: preface.warnings };
             Ok(Asked::Rows(Box::new(rows)))
         }
         Ok(None) => Ok(Asked::Nobody),
@@ -231,7 +255,7 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
 }
 
 /// Answers in this process. A file of the lake that is not there any more is told before any row.
-fn here(settings: &Settings, plan: &QueryPlan, core: &Core, lacking: Vec<String>) -> Result<Rows, CliError> {
+fn here(settings: &Settings, plan: &QueryPlan, core: &Core) -> Result<Rows, CliError> {
     let runtime = Runtime::new(engine_options(settings, &settings.timezone, plan.timeout)).map_err(refused)?;
     let engine = runtime.engine(query_cut(core)).map_err(refused)?;
     let mut answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;
@@ -240,7 +264,8 @@ fn here(settings: &Settings, plan: &QueryPlan, core: &Core, lacking: Vec<String>
         first => first,
     };
     let warnings = engine.warnings().to_vec();
-    Ok(Rows { from: From::Here(Box::new((first, answer))), lacking, warnings })
+    let from = From::Here(Box::new((first, answer)));
+    Ok(Rows { from, lacking: Vec::new(), told: Vec::new(), notes: Vec::new(), warnings })
 }
 
 fn workers() -> usize {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::super::units;
 use super::crew::Crew;
 use super::ingest::Following;
+use super::unread;
 use super::unreadable::Unreadable;
 use crate::config::Settings;
 use crate::pipeline::{Core, Reading, State, now_us};
@@ -55,15 +56,12 @@ impl Answering {
 
     /// Why an answer of this moment lacks rows that stand in the logs.
     fn lacking(&self) -> Vec<String> {
-        let mut lacking = self.behind_the_logs();
-        let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        lacking.extend(known.among(&self.core.cut()).iter().map(ToString::to_string));
-        lacking
-    }
-
-    fn behind_the_logs(&self) -> Vec<String> {
         match self.reading.state() {
-            State::Current => Vec::new(),
+            State::Current => {
+                let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+                let failed = known.among(&self.core.cut());
+                unread::told(&self.settings.places.home, &failed, &[]).into_iter().collect()
+            }
             State::Starting => vec![format!("the running devlog is still catching up: {}", self.behind())],
             State::Stuck { since_us, why } => {
                 let since = units::ago(since_us, now_us());

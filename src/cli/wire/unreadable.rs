@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::backfill::Lacking;
+use super::unread::Unread;
 use crate::lake::Snapshot;
 use crate::pipeline::Cut;
 use crate::schema::{SourceId, SourcePosition};
@@ -17,7 +17,7 @@ pub(super) struct Unreadable {
 
 impl Unreadable {
     /// Those of `cut`, by path.
-    pub(super) fn among(&mut self, cut: &Cut) -> Vec<Lacking> {
+    pub(super) fn among(&mut self, cut: &Cut) -> Vec<Unread> {
         let is_failed = |position: &SourcePosition| !position.missing && position.last_error.is_some();
         if self.durable.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.sources, &cut.lake.sources)) {
             let failed = cut.lake.sources.iter().filter(|(_, position)| is_failed(position));
@@ -27,8 +27,8 @@ impl Unreadable {
         let moved = cut.positions.values().filter(|position| is_failed(position));
         let still = self.failed.iter().filter(|(id, _)| !cut.positions.contains_key(id)).map(|(_, position)| position);
         let told = |position: &Arc<SourcePosition>| Some((position.path.clone(), position.last_error.clone()?));
-        let mut failed: Vec<(String, String)> = still.chain(moved).filter_map(told).collect();
+        let mut failed: Vec<Unread> = still.chain(moved).filter_map(told).collect();
         failed.sort_unstable();
-        failed.into_iter().map(|(path, why)| Lacking::Log { path, why }).collect()
+        failed
     }
 }
