@@ -32,13 +32,13 @@ pub enum Note {
         path: PathBuf,
     },
     /// A name that no text can hold: positions and rows name their source as text.
-    #[error("the name of {path:?} is no valid UTF-8; it is not read until it is renamed")]
+    #[error("the name of {path:?} is not valid UTF-8; it is not read until it is renamed")]
     NoText {
         /// The file or folder.
         path: PathBuf,
     },
     /// A link leads to where the system shows itself as files.
-    #[error("{path:?} links to {target:?}, which is no place for logs; it is not followed")]
+    #[error("{path:?} links to {target:?}, which is not a place for logs; it is not followed")]
     LinkToSystem {
         /// The link.
         path: PathBuf,

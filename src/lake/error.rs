@@ -43,13 +43,13 @@ pub enum LakeError {
         source: io::Error,
     },
     /// Nothing was ever stored there.
-    #[error("there is no lake at {path:?}; `devlog backfill` makes one")]
+    #[error("there is no lake at {path:?}; `devlog backfill` creates one")]
     NoLake {
         /// Where it would be.
         path: PathBuf,
     },
     /// A folder with other things in it.
-    #[error("{path:?} is no lake, and it is not empty; name the folder of a lake, or a new one, with --lake")]
+    #[error("{path:?} is not a lake, and not empty; name the folder of a lake, or a new one, with --lake")]
     NotALake {
         /// The folder.
         path: PathBuf,

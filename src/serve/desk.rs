@@ -88,8 +88,9 @@ impl Desk {
             Ok(Request::Work { lake, job }) => self.work(stream, lake, job).await,
             Ok(request) => self.query(stream, request).await,
             Err(error) => {
-                let text =
-                    format!("the running devlog does not understand this one ({error}); stop it and start it again");
+                let text = format!(
+                    "the running devlog does not understand this request ({error}); stop it and start it again"
+                );
                 stream.write_all(&frame(Kind::Error, text.as_bytes())).await
             }
         }

@@ -76,7 +76,7 @@ async fn listen(listener: UnixListener, desk: Desk, stop: &Notify) {
     let listener = match tokio::net::UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::warn!(%error, "no socket: queries see durable rows only");
+            tracing::warn!(%error, "cannot listen: queries see only what is on disk");
             return;
         }
     };

@@ -256,7 +256,7 @@ fn where_there_is_no_lake_nothing_is_counted() {
         [&["query", EVENTS][..], &["query", "--no-sync", EVENTS], &["report", "daily"], &["backfill"], &["status"]]
     {
         let args: Vec<&str> = ["--lake", lake].iter().chain(args).copied().collect();
-        refused(&home, &args, &["is no lake", lake]);
+        refused(&home, &args, &["is not a lake", lake]);
     }
     assert_eq!(fs::read_dir(&work).unwrap().count(), 1);
     // A new folder is made one.

@@ -224,7 +224,7 @@ fn schema_prints_every_column_of_a_table() {
     ─────────────────  ──────────────────  ────  ─────  ─────────────────────────────────────────────────────────────────────
     reject_id          text                no           128-bit id as 32 hex digits, from path, offset and the bytes.
     agent              text                no           Agent whose decoder refused the bytes.
-    source_path        text                no           File that contains the bytes.
+    source_path        text                no           File the bytes are in.
     source_generation  i32                 no           Incarnation of that file's bytes.
     source_offset      i64                 no    bytes  Where the bytes start in the (uncompressed) file.
     length             i64                 no    bytes  How many bytes were refused.

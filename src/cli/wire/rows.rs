@@ -164,7 +164,7 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         if !is_told && begun.elapsed() >= QUIET {
             is_told = true;
             let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            tracing::warn!("waiting for another devlog{who}, which is reading the logs");
+            crate::cli::note!("waiting for another devlog{who}, which is reading the logs");
         }
         drop(refreshed);
         wait_for_writer(settings, patience.saturating_sub(begun.elapsed()).min(QUIET));
@@ -232,8 +232,9 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
         timeout_ms: plan.timeout.map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX)),
     };
     let begun = Instant::now();
-    let asked = crate::serve::Client::connect(&settings.socket)
-        .and_then(|client| client.map(|client| client.query(&request, &mut |why| tracing::warn!("{why}"))).transpose());
+    let asked = crate::serve::Client::connect(&settings.socket).and_then(|client| {
+        client.map(|client| client.query(&request, &mut |why| crate::cli::note!("{why}"))).transpose()
+    });
     match asked {
         Ok(Some(rows)) => {
             let preface = rows.preface().clone();

@@ -79,7 +79,7 @@ fn a_log_whose_name_is_no_text_is_told_of_and_not_read() {
     write(&projects.join("p").join(std::ffi::OsStr::from_bytes(b"\xfe.png")));
     let (files, notes) = seen(&claude(folder.path()));
     assert_eq!(files, ["projects/p/a.jsonl"]);
-    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("no valid UTF-8")), "{notes:?}");
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("not valid UTF-8")), "{notes:?}");
 }
 
 #[cfg(unix)]
@@ -118,7 +118,7 @@ mod unix {
         let expected = ["projects/old/q/b.jsonl", "projects/out/s/c.jsonl", "projects/p/a.jsonl", "projects/p/d.jsonl"];
         assert_eq!(files, expected);
         assert_eq!(notes.iter().filter(|n| n.contains("contains it")).count(), 2, "{notes:#?}");
-        assert_eq!(notes.iter().filter(|n| n.contains("no place for logs")).count(), 1, "{notes:#?}");
+        assert_eq!(notes.iter().filter(|n| n.contains("not a place for logs")).count(), 1, "{notes:#?}");
         assert_eq!(notes.len(), 3, "{notes:#?}");
     }
 

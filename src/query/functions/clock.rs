@@ -84,6 +84,6 @@ impl ScalarUDFImpl for Clock {
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        exec_err!("{} cannot stand here; it is known when the query is planned", self.name())
+        exec_err!("{} cannot be used here; it is known when the query is planned", self.name())
     }
 }
