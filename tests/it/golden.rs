@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use devlog::adapters::{Line, SourceInfo, database_decoder, decoder};
 use devlog::schema::{Format, Framing, Record, RowContext, Rows, Tables};
