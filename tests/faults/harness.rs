@@ -65,6 +65,11 @@ impl Trial {
         if self.plan.long { long * self.plan.times } else { short }
     }
 
+    /// True in a long run.
+    pub const fn is_long(&self) -> bool {
+        self.plan.long
+    }
+
     /// Chance that is the same in every run with this seed.
     pub fn random(&self) -> Random {
         Random::named(self.plan.seed, self.name)

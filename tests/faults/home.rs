@@ -11,7 +11,7 @@ use super::content::content;
 pub use super::content::{CONTENT, Content, parsed};
 use super::harness::Figure;
 use super::process::peak_kib;
-pub use super::process::{Answer, STUCK, binary, bounded, ended, files_under, listed, wait_for, works};
+pub use super::process::{Answer, STUCK, binary, bounded, ended, files_under, is_root, listed, wait_for, works};
 
 pub const EVENTS: &str = "SELECT count(*) FROM events";
 pub const TOKENS: &str = "SELECT sum(output_tokens) FROM events";

@@ -135,3 +135,7 @@ pub fn files_under(folder: &Path) -> Vec<PathBuf> {
     folders.iter().for_each(|folder| files.extend(files_under(folder)));
     files
 }
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
