@@ -55,6 +55,8 @@ mod layers;
 mod links;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/numbers.rs"]
+mod numbers;
 #[path = "it/output.rs"]
 mod output;
 #[cfg(unix)]
