@@ -35,7 +35,9 @@ mod source;
 mod starts;
 mod stream;
 mod survey;
+mod told;
 mod turns;
+mod values;
 mod worker;
 
 use std::io;

@@ -82,6 +82,9 @@ impl Hasher for IdHasher {
     }
 }
 
+/// What a position takes beside its path and its state.
+const POSITION_BYTES: usize = 768;
+
 /// Chunks are joined up to this many rows.
 const JOINED_ROWS: usize = 4096;
 
@@ -168,7 +171,11 @@ impl Ring {
             self.tails.remove(&position.id);
             let own = copies.iter().filter(|(source, _)| *source == position.id);
             position.counts.duplicates += own.map(|(_, n)| n).sum::<u64>();
-            self.open.positions.insert(position.id, Arc::new(position));
+            // A commit holds them as text too: thousands of small logs are no small commit.
+            let bytes = POSITION_BYTES + position.path.len() + position.checkpoint.state.len();
+            if self.open.positions.insert(position.id, Arc::new(position)).is_none() {
+                self.open.bytes += bytes;
+            }
         }
         if rows.rejects.num_rows() > 0 {
             self.open.bytes += rows.rejects.get_array_memory_size();

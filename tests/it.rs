@@ -51,6 +51,9 @@ mod lake_world;
 #[path = "it/layers.rs"]
 mod layers;
 #[cfg(unix)]
+#[path = "it/limits.rs"]
+mod limits;
+#[cfg(unix)]
 #[path = "it/links.rs"]
 mod links;
 #[path = "it/live.rs"]

@@ -29,9 +29,6 @@ use crate::schema::{Format, Query, Record, RejectReason, Rows, Tables};
 
 const AGENT: &str = "zed";
 
-/// Largest thread that is unpacked.
-const THREAD_BYTES: u64 = 256 << 20;
-
 /// Decoder of this agent's databases.
 #[must_use]
 pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
@@ -73,14 +70,14 @@ impl DatabaseDecoder for StoreDecoder {
             return Taken::Rejected;
         };
         let unpacked = match record.text(3).as_deref() {
-            Some("zstd") => unpack(data),
+            Some("zstd") => unpack(data, rows.most_bytes()),
             Some("json") | None => Ok(None),
-            Some(other) => Err(format!("threads packed as {other:?} are of a newer Zed")),
+            Some(other) => Err((RejectReason::NotJson, format!("threads packed as {other:?} are of a newer Zed"))),
         };
         let unpacked = match unpacked {
             Ok(unpacked) => unpacked,
-            Err(detail) => {
-                rows.reject(record.offset(), data.len() as u64, RejectReason::NotJson, &detail, data);
+            Err((reason, detail)) => {
+                rows.reject(record.offset(), data.len() as u64, reason, &detail, data);
                 return Taken::Rejected;
             }
         };
@@ -106,10 +103,16 @@ impl DatabaseDecoder for StoreDecoder {
     }
 }
 
-fn unpack(data: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    let failed = |error: std::io::Error| format!("the packed thread cannot be unpacked: {error}");
+/// What is packed in `data`, of at most `most_bytes`.
+fn unpack(data: &[u8], most_bytes: usize) -> Result<Option<Vec<u8>>, (RejectReason, String)> {
+    let failed =
+        |error: std::io::Error| (RejectReason::NotJson, format!("the packed thread cannot be unpacked: {error}"));
     let mut bytes = Vec::new();
     let stream = zstd::stream::read::Decoder::new(data).map_err(failed)?;
-    stream.take(THREAD_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    stream.take(most_bytes as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > most_bytes {
+        let detail = format!("the packed thread has more than {most_bytes} bytes; with a larger --memory it is read");
+        return Err((RejectReason::TooLong, detail));
+    }
     Ok(Some(bytes))
 }

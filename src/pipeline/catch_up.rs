@@ -146,7 +146,7 @@ impl Pass<'_> {
 
     /// One worker: reads one file after another.
     fn work<'j>(&self, jobs: &'j [Job], next: &AtomicUsize) -> Result<(CaughtUp, Later<'j>), PipelineError> {
-        let mut worker = Worker::new(self.stamp.clone());
+        let mut worker = Worker::new(self.stamp.clone(), self.limits.max_line);
         let mut buffer = Vec::new();
         let (mut done, mut later) = (CaughtUp::default(), Vec::new());
         let result = loop {
@@ -189,6 +189,7 @@ impl Pass<'_> {
             limits,
             history: self.how.history,
             shown: self.how.shown,
+            comes_again: !self.is_last,
             live: false,
         };
         let (outcome, reader) = SourceReader::run(job, None, &mut means)?;

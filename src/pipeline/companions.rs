@@ -10,27 +10,24 @@ use crate::watch::{Database, DatabaseError};
 /// Largest companion that is read.
 const COMPANION_BYTES: u64 = 4 << 20;
 
-/// Largest companion that is a document, which is read whole where it is a source.
-const DOCUMENT_BYTES: u64 = 64 << 20;
-
 /// What a database begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Names and contents of those companions that exist. Of folders, databases, values in databases, and of files
 /// that are not small only the name is handed over: that they are there is all a decoder may ask. Documents
-/// are read whole; one that is too long to be read as a source is not told of, so that nobody counts on its
+/// are read whole, up to `most_bytes`; one that is too long to be read as a source is not told of, so that nobody counts on its
 /// rows.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::WouldBlock`] when a database that may hold one is busy: whether it does is not known, and
 /// what depends on it must not be read yet.
-pub(super) fn read_companions(paths: &[PathBuf]) -> io::Result<Vec<(String, String)>> {
+pub(super) fn read_companions(paths: &[PathBuf], most_bytes: usize) -> io::Result<Vec<(String, String)>> {
     let mut all = Vec::new();
     for path in paths.iter().flat_map(|path| matching_paths(path)) {
         let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
         match fs::metadata(&path) {
-            Ok(metadata) => all.extend(small_text(&path, &metadata).map(|text| (name, text))),
+            Ok(metadata) => all.extend(small_text(&path, &metadata, most_bytes as u64).map(|text| (name, text))),
             Err(_) if is_kept(&path)? => all.push((name, String::new())),
             Err(_) => {}
         }
@@ -47,9 +44,9 @@ pub(super) fn changed_ns(paths: &[PathBuf]) -> i64 {
 
 /// Content of a small file or of a document; empty for anything else that is there, `None` for what cannot
 /// be read.
-fn small_text(path: &Path, metadata: &fs::Metadata) -> Option<String> {
+fn small_text(path: &Path, metadata: &fs::Metadata, most_bytes: u64) -> Option<String> {
     let is_document = path.extension().is_some_and(|extension| extension == "json");
-    let limit = if is_document { DOCUMENT_BYTES } else { COMPANION_BYTES };
+    let limit = if is_document { most_bytes } else { COMPANION_BYTES.min(most_bytes) };
     if !metadata.is_file() || metadata.len() > limit {
         return (!is_document || !metadata.is_file()).then(String::new);
     }

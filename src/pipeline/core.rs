@@ -1,6 +1,7 @@
 //! Ring and lake behind one lock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -98,6 +99,7 @@ pub struct Core {
     turns: Turns,
     pub(super) retention: Retention,
     gathered: Mutex<Gathered>,
+    cuts: AtomicU64,
     /// Open sources of a catch-up, for whoever follows the logs from there on.
     open: Mutex<Vec<(Job, SourceReader)>>,
     /// Since when nothing could be committed, and why.
@@ -170,6 +172,7 @@ impl Core {
             turns: Turns::default(),
             retention,
             gathered: Mutex::default(),
+            cuts: AtomicU64::new(0),
             open: Mutex::default(),
             trouble: Mutex::default(),
         }
@@ -205,6 +208,7 @@ impl Core {
     /// Newest and durable rows at this instant.
     #[must_use]
     pub fn cut(&self) -> Cut {
+        self.cuts.fetch_add(1, Ordering::Relaxed);
         let live = self.lock();
         let view = live.ring.view();
         Cut {
@@ -214,6 +218,11 @@ impl Core {
             positions: view.positions,
             lake: Arc::clone(&live.lake),
         }
+    }
+
+    /// How many questions were asked.
+    pub(super) fn cuts(&self) -> u64 {
+        self.cuts.load(Ordering::Relaxed)
     }
 
     /// The durable rows.

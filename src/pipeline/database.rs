@@ -19,13 +19,16 @@ use super::held::Held;
 use super::leftover::Leftover;
 use super::recent::{Recent, Touched};
 use super::source::{
-    AGAIN_US, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, mark_failed, new_position, vanished,
+    AGAIN_US, Around, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, mark_failed, new_position, vanished,
 };
+use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, DatabaseDecoder, SourceInfo, Taken, database_decoder};
 use crate::discover::Stat;
-use crate::schema::{Checkpoint, EventId, Fingerprint, Query, Record, Rows, SourceId, SourcePosition, Value};
+use crate::schema::{
+    Checkpoint, EventId, Fingerprint, Query, Record, RejectReason, Rows, SourceId, SourcePosition, Value,
+};
 use crate::watch::{Cursor, Database, DatabaseError, UNTRUSTED, is_untouched};
 
 /// A database whose last change may not have been seen whole is looked at again after this.
@@ -132,7 +135,7 @@ impl DatabaseReader {
                 return Ok((Outcome::Unchanged, None));
             }
         }
-        let mut reader = Self::new(job, known, &stat, means.worker.zone())?;
+        let mut reader = Self::new(job, known, &stat, means.around())?;
         if let Some(mut kept) = kept {
             reader.since = std::mem::take(&mut kept.since);
             reader.leftover = kept.into_leftover(means.worker);
@@ -145,11 +148,12 @@ impl DatabaseReader {
         }
     }
 
-    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat, zone: Option<chrono_tz::Tz>) -> Result<Self, Stop> {
+    fn new(job: &Job, known: Option<&SourcePosition>, stat: &Stat, around: Around) -> Result<Self, Stop> {
+        let Around { zone, most_bytes } = around;
         let mut position = known.cloned().unwrap_or_else(|| new_position(job, stat));
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
-        let read = read_companions(&job.companions)?;
+        let read = read_companions(&job.companions, most_bytes)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = stat.modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
@@ -182,7 +186,7 @@ impl DatabaseReader {
     fn read(&mut self, job: &Job, silent: bool, means: &mut Means<'_>) -> Result<Result<Outcome, DatabaseError>, Stop> {
         let before = self.position.clone();
         means.worker.begin(&self.position);
-        let database = match Database::open(&job.path, job.format) {
+        let database = match Database::open_within(&job.path, job.format, means.limits.max_line) {
             Ok(database) => database,
             Err(error) => return Ok(Err(error)),
         };
@@ -297,7 +301,14 @@ impl DatabaseReader {
     ) -> Result<Result<bool, DatabaseError>, Stop> {
         let mut failed: Option<PipelineError> = None;
         let mut stopped = false;
+        let most_bytes = means.limits.max_line;
         let answered = database.each_until(query, after, until, |record| {
+            if let Some(why) = too_much(record, most_bytes) {
+                seen.take(record, query.anchor.is_some());
+                means.worker.rows.counts().lines += 1;
+                means.worker.rows.reject(record.offset(), record.size() as u64, RejectReason::TooLong, why, &[]);
+                return true;
+            }
             if self.holds(record, patience) {
                 return true;
             }
@@ -430,6 +441,20 @@ impl Seen {
         }
     }
 }
+
+/// Why a record is not decoded: a value was too long to load, or what stands in it is too much to parse.
+fn too_much(record: &Record<'_>, most_bytes: usize) -> Option<&'static str> {
+    if record.values.is_empty() {
+        return Some(LONG);
+    }
+    let mut texts = record.values.iter().filter_map(|value| value.bytes());
+    let is_too_much = record.size() > most_bytes || texts.any(|bytes| has_too_many_values(bytes, most_bytes));
+    is_too_much.then_some(LONG)
+}
+
+/// Why a record is refused, and what helps.
+const LONG: &str =
+    "it takes more than a quarter of the memory budget; with a larger --memory such records are read from then on";
 
 /// How long records are waited for.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::heap::give_back;
 use super::retention::retain;
+use super::told::Told;
 use super::{Core, PipelineError, now_us};
 use crate::lake::{CompactOptions, GRACE_US, LakeError, Snapshot};
 
@@ -81,7 +82,9 @@ impl Drop for Flusher {
 fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, report: &impl Fn(&PipelineError)) {
     let mut pause = every;
     let mut failing = BACK_OFF;
+    let mut told = Told::default();
     let mut flushed: Option<Instant> = None;
+    let mut cuts = 0;
     while wait(shared, pause) {
         let done = if flushed.is_some_and(|at| at.elapsed() < every) {
             unless_busy(core, || tidy(core))
@@ -93,8 +96,10 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
             }
             let care = || retain(core, keep_us).and_then(|()| tidy(core));
             let done = core.flush().and_then(|()| unless_busy(core, care));
-            if !idle {
+            // Answers take memory too.
+            if !idle || core.cuts() != cuts {
                 give_back();
+                cuts = core.cuts();
             }
             done
         };
@@ -105,12 +110,15 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
                 every.min(BETWEEN_MERGES)
             }
             Ok(false) => {
+                told.works_again();
                 failing = BACK_OFF;
                 flushed = None;
                 every
             }
             Err(error) => {
-                report(&error);
+                if told.is_news(&error) {
+                    report(&error);
+                }
                 flushed = None;
                 failing = (failing * 2).min(Duration::from_secs(60));
                 failing

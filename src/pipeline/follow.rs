@@ -13,6 +13,7 @@ use super::progress::{Progress, Tally};
 use super::reading::Reading;
 use super::source::{AGAIN_US, Job, Means, Outcome, SourceReader, silent_at_us};
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
+use super::told::Told;
 use super::worker::{Stamp, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
@@ -23,14 +24,14 @@ use crate::watch::{Decision, Disk, Hint, Hints, Limits, Registry, WatchStatus, W
 /// Decoders of sources that were not written to for this long are put away; their checkpoint stays.
 const KEEP_US: i64 = 10 * 60 * 1_000_000;
 
+/// Beyond so many decoders those that hold nothing open are put away sooner.
+const KEPT: usize = 256;
+
 /// Longest sleep while nothing happens: bounds how late a stop is noticed.
 const NAP: Duration = Duration::from_millis(500);
 
 /// Pause after a failure of the lake before reading goes on.
 const BACK_OFF: Duration = Duration::from_secs(2);
-
-/// Pause before a failure that goes on is told again.
-const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// How to follow.
 #[derive(Debug, Clone)]
@@ -72,6 +73,8 @@ pub struct Follower {
     registry: Registry,
     positions: HashMap<SourceId, Arc<SourcePosition>>,
     kept: HashMap<PathBuf, (Job, SourceReader)>,
+    /// As many decoders may be kept before it is looked which of them can go.
+    room: usize,
     later: BTreeSet<(i64, PathBuf)>,
     second_look: SecondLook,
     worker: Worker,
@@ -93,7 +96,7 @@ impl Follower {
         };
         let watcher = Watcher::start(config).map_err(|source| PipelineError::Thread { name: "watch", source })?;
         options.stamp.folders.remember(core.positions().values().map(|position| &**position));
-        let worker = Worker::new(options.stamp.clone());
+        let worker = Worker::new(options.stamp.clone(), options.limits.max_line);
         Ok(Self {
             hints: watcher.hints(),
             core,
@@ -103,6 +106,7 @@ impl Follower {
             registry: Registry::default(),
             positions: HashMap::new(),
             kept: HashMap::new(),
+            room: KEPT,
             later: BTreeSet::new(),
             second_look: SecondLook::No,
             worker,
@@ -131,24 +135,28 @@ impl Follower {
         self.options.looks.attach(&self.hints);
         // What was needed to catch up is not needed to follow.
         give_back();
-        let mut told: Option<(String, Instant)> = None;
+        let mut told = Told::default();
         while !stop.load(Ordering::Relaxed) {
-            let step = match self.hints.take(self.nap()) {
+            let hint = self.hints.take(self.nap());
+            let was_idle = hint.is_none();
+            let step = match hint {
                 Some(Hint::Path(path)) => self.read_path(&path),
                 Some(_) => self.rescan(),
                 None => Ok(()),
             };
-            if let Err(error) = step.and_then(|()| self.read_due()) {
-                let text = error.to_string();
-                self.options.reading.is_stuck(&text);
-                self.options.looks.failed(&text);
-                // The same failure again and again is told now and then.
-                if told.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() > TELL_AGAIN) {
-                    report(&error);
-                    told = Some((text, Instant::now()));
+            match step.and_then(|()| self.read_due()) {
+                Ok(()) if was_idle => {}
+                Ok(()) => told.works_again(),
+                Err(error) => {
+                    let text = error.to_string();
+                    self.options.reading.is_stuck(&text);
+                    self.options.looks.failed(&text);
+                    if told.is_news(&error) {
+                        report(&error);
+                    }
+                    self.start_over();
+                    std::thread::sleep(BACK_OFF);
                 }
-                self.start_over();
-                std::thread::sleep(BACK_OFF);
             }
         }
         self.put_away()
@@ -164,6 +172,7 @@ impl Follower {
             limits: self.options.limits,
             history: false,
             shown: true,
+            comes_again: true,
             live: true,
         };
         for (_, reader) in self.kept.values_mut() {
@@ -201,7 +210,7 @@ impl Follower {
 
     /// Forgets everything that is not in the core: it is read again from the positions there.
     fn start_over(&mut self) {
-        self.worker = Worker::new(self.options.stamp.clone());
+        self.worker = Worker::new(self.options.stamp.clone(), self.options.limits.max_line);
         self.kept.clear();
         self.later.clear();
         self.learn();
@@ -332,6 +341,7 @@ impl Follower {
             limits: self.options.limits,
             history: false,
             shown: true,
+            comes_again: true,
             live: true,
         };
         let before = self.progress.tally();
@@ -360,6 +370,10 @@ impl Follower {
             }
         }
         self.kept.insert(job.path.clone(), (job, reader));
+        if self.kept.len() > self.room {
+            self.kept.retain(|_, (_, reader)| reader.is_unfinished() || reader.asks_again());
+            self.room = KEPT.max(self.kept.len() * 2);
+        }
         Ok(outcome)
     }
 

@@ -19,6 +19,9 @@ use crate::watch::Limits;
 /// An agent that has not written for this long has settled what it wrote.
 pub(super) const SILENCE_US: i64 = 30_000_000;
 
+/// A log of the past that was written to so lately may still be being copied.
+pub(super) const COPIED_US: i64 = 500_000;
+
 /// A busy or moving database is looked at again after this.
 pub(super) const AGAIN_US: i64 = 2_000_000;
 
@@ -68,11 +71,26 @@ pub(super) struct Means<'a> {
     pub(super) history: bool,
     /// Somebody is shown what is still open.
     pub(super) shown: bool,
+    /// This run looks once more at what is being written at this moment.
+    pub(super) comes_again: bool,
     /// The logs are followed as they grow; otherwise this look is for somebody who waits for it.
     pub(super) live: bool,
 }
 
+/// What a source is read with beside its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around {
+    /// Zone of local times.
+    pub(super) zone: Option<chrono_tz::Tz>,
+    /// Length of the longest file that is read along.
+    pub(super) most_bytes: usize,
+}
+
 impl Means<'_> {
+    pub(super) const fn around(&self) -> Around {
+        Around { zone: self.worker.zone(), most_bytes: self.limits.max_line }
+    }
+
     /// When a change of the source at `position` was seen last; `None` in history, which nobody is writing.
     pub(super) fn seen_us(&self, position: &SourcePosition) -> Option<i64> {
         let never = position.read_at_us == 0;

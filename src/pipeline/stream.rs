@@ -2,12 +2,13 @@
 
 use std::io;
 
-use chrono_tz::Tz;
-
 use super::companions::{changed_ns, read_companions};
 use super::leftover::Leftover;
-use super::source::{Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, new_position, vanished};
+use super::source::{
+    Around, COPIED_US, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, new_position, vanished,
+};
 use super::turns::Turn;
+use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
@@ -98,14 +99,14 @@ impl StreamReader {
             }
             Look::Unreadable { error } => return Err(error.into()),
             Look::New(opened) | Look::Rewritten { opened, .. } => {
-                let mut fresh = Self::from_zero(job, known, &opened, means.worker.zone())?;
+                let mut fresh = Self::from_zero(job, known, &opened, means.around())?;
                 fresh.leftover = kept.and_then(|kept| kept.into_leftover(means.worker));
                 (fresh, opened)
             }
             Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
                 (Some(kept), _) if !kept.decoder.asks_again() && !job.format.follows_companions() => (kept, opened),
-                (_, Some(known)) => (Self::resume(job, known, &opened, means.worker.zone())?, opened),
-                (_, None) => (Self::from_zero(job, None, &opened, means.worker.zone())?, opened),
+                (_, Some(known)) => (Self::resume(job, known, &opened, means.around())?, opened),
+                (_, None) => (Self::from_zero(job, None, &opened, means.around())?, opened),
             },
         };
         match reader.read(job, opened, means) {
@@ -127,7 +128,7 @@ impl StreamReader {
     ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
         if let Some(known) = known.filter(|known| companions_ns(job) != known.fingerprint.companions_ns) {
             let opened = Opened::open(&job.path)?;
-            return Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)));
+            return Ok(Ok((Self::resume(job, known, &opened, means.around())?, opened)));
         }
         let silent = known.is_some_and(|k| is_silent(k.fingerprint.modified_ns / 1000, means.seen_us(k)));
         let torn = silent && known.is_some_and(has_torn_end);
@@ -137,7 +138,7 @@ impl StreamReader {
             }
             if let Some(known) = known.filter(|_| silent && kept.decoder.asks_again()) {
                 let opened = Opened::open(&job.path)?;
-                let again = Self::resume(job, known, &opened, means.worker.zone())?;
+                let again = Self::resume(job, known, &opened, means.around())?;
                 return Ok(if again.next < kept.next {
                     Ok((again, opened))
                 } else {
@@ -147,7 +148,7 @@ impl StreamReader {
             if silent && kept.is_open() {
                 kept.before = kept.position.clone();
                 means.worker.begin(&kept.position);
-                kept.refresh(job, means.worker.zone());
+                kept.refresh(job, means.around());
                 kept.finish(true, means);
             }
             return Ok(Err((Outcome::Unchanged, Some(kept))));
@@ -155,27 +156,27 @@ impl StreamReader {
         match known {
             Some(known) if is_worth_a_look(known, means) => {
                 let opened = Opened::open(&job.path)?;
-                Ok(Ok((Self::resume(job, known, &opened, means.worker.zone())?, opened)))
+                Ok(Ok((Self::resume(job, known, &opened, means.around())?, opened)))
             }
             _ => Ok(Err((Outcome::Unchanged, None))),
         }
     }
 
     /// A source never read, or a new generation of one.
-    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
+    fn from_zero(job: &Job, known: Option<&SourcePosition>, opened: &Opened, around: Around) -> io::Result<Self> {
         let mut position = match known {
             Some(known) => SourcePosition { generation: known.generation + 1, ..known.clone() },
             None => new_position(job, opened.stat()),
         };
         position.checkpoint = Checkpoint::default();
         position.fingerprint = Fingerprint::default();
-        Self::with_decoder(job, position, opened, None, zone)
+        Self::with_decoder(job, position, opened, None, around)
     }
 
-    fn resume(job: &Job, known: &SourcePosition, opened: &Opened, zone: Option<Tz>) -> io::Result<Self> {
+    fn resume(job: &Job, known: &SourcePosition, opened: &Opened, around: Around) -> io::Result<Self> {
         // Where nothing was read a decoder begins, and does not go on.
         let checkpoint = Some(&known.checkpoint).filter(|checkpoint| **checkpoint != Checkpoint::default());
-        Self::with_decoder(job, known.clone(), opened, checkpoint, zone)
+        Self::with_decoder(job, known.clone(), opened, checkpoint, around)
     }
 
     fn with_decoder(
@@ -183,13 +184,13 @@ impl StreamReader {
         mut position: SourcePosition,
         opened: &Opened,
         checkpoint: Option<&Checkpoint>,
-        zone: Option<Tz>,
+        Around { zone, most_bytes }: Around,
     ) -> io::Result<Self> {
         position.path = job.path.to_string_lossy().into_owned();
         position.missing = false;
         position.last_error = None;
         let companions_ns = companions_ns(job);
-        let read = read_companions(&job.companions)?;
+        let read = read_companions(&job.companions, most_bytes)?;
         let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
         let modified_us = opened.stat().modified_ns / 1000;
         let info = SourceInfo { path: &position.path, companions: &companions, modified_us, zone };
@@ -231,10 +232,10 @@ impl StreamReader {
     }
 
     /// Shows the decoder what stands in its companions now.
-    fn refresh(&mut self, job: &Job, zone: Option<Tz>) {
+    fn refresh(&mut self, job: &Job, Around { zone, most_bytes }: Around) {
         if !job.companions.is_empty() && self.decoder.is_open() {
             // What cannot be told now stays as it was told before.
-            let Ok(read) = read_companions(&job.companions) else { return };
+            let Ok(read) = read_companions(&job.companions, most_bytes) else { return };
             let companions: Vec<Companion<'_>> = read.iter().map(|(name, text)| Companion { name, text }).collect();
             let modified_us = self.position.fingerprint.modified_ns / 1000;
             let info = SourceInfo { path: &self.position.path, companions: &companions, modified_us, zone };
@@ -261,12 +262,19 @@ impl StreamReader {
                     continue;
                 }
                 Frame::Line { offset, end, bytes } | Frame::Torn { offset, end, bytes } => {
-                    self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+                    let most_bytes = means.limits.max_line;
+                    if has_too_many_values(bytes, most_bytes) {
+                        if offset >= done {
+                            reject(means, (offset, end), TOO_MANY, bytes);
+                        }
+                    } else {
+                        self.decoder.line(Line { bytes, offset, end }, &mut means.worker.rows);
+                    }
                     end
                 }
                 Frame::TooLong { offset, end, head } => {
                     if offset >= done {
-                        reject_long(means, offset, end, head);
+                        reject(means, (offset, end), TOO_LONG, head);
                     }
                     end
                 }
@@ -298,15 +306,7 @@ impl StreamReader {
             }
         }
         means.progress.read(lines.offset() - read);
-        let stat = lines.opened().restat()?;
-        if outcome == Outcome::Read && self.is_silent(stat.modified_ns / 1000, means) {
-            self.take_torn(&mut lines, means)?;
-            self.is_torn = lines.waiting() > 0;
-            self.refresh(job, means.worker.zone());
-            self.decoder.settle(&mut means.worker.rows);
-        } else if means.history {
-            self.decoder.settle_finished(&mut means.worker.rows);
-        }
+        outcome = self.at_end(job, &mut lines, outcome, means)?;
         self.mark(&lines, true)?;
         self.next = lines.offset();
         *means.buffer = lines.into_buffer();
@@ -315,12 +315,57 @@ impl StreamReader {
         Ok(outcome)
     }
 
+    /// Settles what can be settled at the end of the bytes that are there, after a read that came to `outcome`.
+    fn at_end(
+        &mut self,
+        job: &Job,
+        lines: &mut Reader,
+        outcome: Outcome,
+        means: &mut Means<'_>,
+    ) -> Result<Outcome, Stop> {
+        if lines.is_cut() && !self.was_cut(lines.opened()) {
+            reject(means, (lines.offset(), lines.offset() + lines.waiting()), BOMB, &[]);
+        }
+        let stat = lines.opened().restat()?;
+        let modified_us = stat.modified_ns / 1000;
+        if outcome == Outcome::Read && self.is_being_copied(modified_us, means) {
+            self.decoder.settle_finished(&mut means.worker.rows);
+            if means.comes_again && (self.is_open() || lines.waiting() > 0) {
+                return Ok(Outcome::Later { at_us: modified_us + COPIED_US });
+            }
+        } else if outcome == Outcome::Read && self.is_silent(modified_us, means) {
+            self.take_torn(lines, means)?;
+            self.is_torn = lines.waiting() > 0;
+            self.refresh(job, means.around());
+            self.decoder.settle(&mut means.worker.rows);
+        } else if means.history {
+            self.decoder.settle_finished(&mut means.worker.rows);
+        }
+        Ok(outcome)
+    }
+
     /// True when the agent has said nothing for a while, as the file's time tells; of history, which
     /// nobody is writing, the newest record's own time tells too.
     fn is_silent(&self, modified_us: i64, means: &Means<'_>) -> bool {
-        let is_long_ago = |us: i64| now_us().saturating_sub(us) >= SILENCE_US;
-        is_silent(modified_us, means.seen_us(&self.before))
-            || (means.history && self.decoder.last_us().is_some_and(is_long_ago))
+        is_silent(modified_us, means.seen_us(&self.before)) || (means.history && self.is_old())
+    }
+
+    /// True when what cuts a packed log off was met before.
+    fn was_cut(&self, opened: &Opened) -> bool {
+        let Self { before, position, .. } = self;
+        let is_same = before.generation == position.generation && before.fingerprint.size == opened.stat().size;
+        is_same && before.read_at_us != 0
+    }
+
+    /// True when a log of the past is being written at this moment: more of it may come, and what is open may
+    /// not be what it will be.
+    fn is_being_copied(&self, modified_us: i64, means: &Means<'_>) -> bool {
+        means.history && self.is_old() && (0..COPIED_US).contains(&now_us().saturating_sub(modified_us))
+    }
+
+    /// True when the newest record is from a while ago by its own time.
+    fn is_old(&self) -> bool {
+        self.decoder.last_us().is_some_and(|us| now_us().saturating_sub(us) >= SILENCE_US)
     }
 
     /// Takes the last line of a file that nobody has written to for a while although its newline is
@@ -382,12 +427,14 @@ impl StreamReader {
             Document::Settling { until_us } => return Ok(Outcome::Later { at_us: until_us }),
             Document::Moving => return Ok(Outcome::Later { at_us: now_us() + SETTLE_US }),
             Document::TooLong { head, size } => {
-                reject_long(means, 0, size, &head);
+                reject(means, (0, size), TOO_LONG, &head);
                 (Vec::new(), *opened.stat(), size)
             }
         };
         let refused = means.worker.rows.counts().rejects;
-        if !bytes.is_empty() {
+        if has_too_many_values(&bytes, means.limits.max_line) {
+            reject(means, (0, end), TOO_MANY, &bytes);
+        } else if !bytes.is_empty() {
             self.decoder.line(Line { bytes: &bytes, offset: 0, end }, &mut means.worker.rows);
         }
         drop(bytes);
@@ -508,8 +555,18 @@ pub(super) fn has_torn_end(position: &SourcePosition) -> bool {
     !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
 }
 
-fn reject_long(means: &mut Means<'_>, offset: u64, end: u64, head: &[u8]) {
-    let detail = "longer than a quarter of the memory budget; with a larger --memory such lines are read from then on";
+/// Why a line is refused for its length, and what helps.
+const TOO_LONG: &str =
+    "longer than a quarter of the memory budget; with a larger --memory such lines are read from then on";
+
+/// Why a line is refused for what stands in it.
+const TOO_MANY: &str =
+    "it holds more values than the memory budget allows; with a larger --memory such lines are read from then on";
+
+/// Why a packed log is read no further.
+const BOMB: &str = "it unpacks to far more than a log would, or is damaged here; what follows is not read";
+
+fn reject(means: &mut Means<'_>, (offset, end): (u64, u64), detail: &str, head: &[u8]) {
     means.worker.rows.counts().lines += 1;
     means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
 }

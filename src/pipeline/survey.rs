@@ -227,15 +227,15 @@ fn sort_out(
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
     let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
-    for file in &files {
+    for file in files {
         match by_path.get(file.path.as_path()) {
             Some(position) => {
                 seen.insert(Path::new(&position.path));
-                if needs_a_look(position, file) {
+                if needs_a_look(position, &file) {
                     survey.jobs.push(job(own, file, Some(Arc::clone(position))));
                 }
             }
-            None => unknown.push(file.clone()),
+            None => unknown.push(file),
         }
     }
     if !unknown.is_empty() {
@@ -245,7 +245,8 @@ fn sort_out(
         let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
         survey.jobs.extend(gone.filter_map(|position| missing_job(own, position)));
     }
-    survey.jobs.sort_by_cached_key(|j| (j.stat.map_or(0, |s| s.modified_ns), j.path.clone()));
+    let time = |job: &Job| job.stat.map_or(0, |stat| stat.modified_ns);
+    survey.jobs.sort_by(|a, b| (time(a), &a.path).cmp(&(time(b), &b.path)));
     survey.bytes = survey.jobs.iter().map(unread).sum();
     survey
 }
@@ -269,15 +270,16 @@ fn only_shows(job: &Job) -> bool {
     !has_changed(position, stat, job.format, &job.companions) && !is_due(position, None)
 }
 
-fn job(own: &Own, file: &FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
+fn job(own: &Own, file: FoundFile, previous: Option<Arc<SourcePosition>>) -> Job {
+    let mapping = mapping_of(own, file.format, file.agent);
     Job {
-        path: file.path.clone(),
+        path: file.path,
         agent: file.agent.into(),
         format: file.format,
-        companions: file.companions.clone(),
+        companions: file.companions,
         stat: Some(file.stat),
         previous,
-        mapping: mapping_of(own, file.format, file.agent),
+        mapping,
     }
 }
 
@@ -316,7 +318,7 @@ fn place<'a>(
         registry.put(position, Path::new(&position.path));
     }
     registry.order(&mut unknown);
-    for file in &unknown {
+    for file in unknown {
         let previous = match registry.decide(&file.path, &file.stat, &Disk) {
             Decision::Alias { .. } => continue,
             Decision::New => None,

@@ -30,6 +30,7 @@ pub struct Stamp {
 pub(super) struct Worker {
     pub(super) rows: Rows,
     stamp: Stamp,
+    most_bytes: usize,
     spans: Vec<Span>,
     positions: Vec<SourcePosition>,
     tails: Vec<(SourceId, RowBatch)>,
@@ -38,10 +39,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(stamp: Stamp) -> Self {
+    /// No rows yet; a record, and what is packed in one, may have `most_bytes`.
+    pub(super) fn new(stamp: Stamp, most_bytes: usize) -> Self {
         Self {
-            rows: Rows::new(RowContext::new("", "")).with_folders(stamp.folders.clone()),
+            rows: Rows::new(RowContext::new("", "")).with_folders(stamp.folders.clone()).within(most_bytes),
             stamp,
+            most_bytes,
             spans: Vec::new(),
             positions: Vec::new(),
             tails: Vec::new(),
@@ -129,7 +132,7 @@ impl Worker {
 
     /// No rows yet of the source at `position`, apart from those of the worker.
     pub(super) fn no_rows(&self, position: &SourcePosition) -> Rows {
-        let mut rows = Rows::new(self.context(position));
+        let mut rows = Rows::new(self.context(position)).within(self.most_bytes);
         let (learnt, folders) = self.ground(position);
         rows.go_on(learnt, folders);
         rows

@@ -19,6 +19,15 @@ pub struct Chunk {
     bytes: usize,
 }
 
+/// The same rows with texts that take no more memory than they need: copied into one buffer a column.
+pub(super) fn compact(events: &RecordBatch) -> RecordBatch {
+    let columns = events.columns().iter().map(|column| match column.data_type() {
+        DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
+        _ => Arc::clone(column),
+    });
+    RecordBatch::try_new(events.schema(), columns.collect()).unwrap_or_else(|_| events.clone())
+}
+
 impl Chunk {
     /// A chunk in which the rows `dropped` (ascending) do not count.
     #[must_use]
@@ -31,12 +40,8 @@ impl Chunk {
         let batches: Vec<RecordBatch> = chunks.iter().filter_map(|c| c.visible(&[])).collect();
         let schema = batches.first()?.schema();
         let joined = concat_batches(&schema, &batches).ok()?;
-        // Joined text columns keep a buffer of each batch they came from: copied into one.
-        let columns = joined.columns().iter().map(|column| match column.data_type() {
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
-            _ => Arc::clone(column),
-        });
-        let events = RecordBatch::try_new(schema, columns.collect()).ok()?;
+        // Joined text columns keep a buffer of each batch they came from.
+        let events = compact(&joined);
         let ids = chunks.iter().flat_map(|c| c.live_ids().map(|(_, id)| id)).collect();
         let bytes = chunks.iter().map(|c| c.bytes).sum();
         Some(Self { number, events, ids, dropped: Vec::new(), bytes })

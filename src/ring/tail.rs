@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
+use super::chunk::compact;
 use super::{ById, Claim, IdSet, Place};
 use crate::schema::{EventId, SourceId};
 
@@ -31,7 +32,8 @@ impl Tail {
         stale: &[u32],
         replaces: Vec<EventId>,
     ) -> Option<Self> {
-        let mut tail = Self { events, ids, claims, replaces: replaces.into_iter().collect() };
+        // Each source may have one, and a batch under construction begins with room for many rows.
+        let mut tail = Self { events: compact(&events), ids, claims, replaces: replaces.into_iter().collect() };
         tail.retain(|row| u32::try_from(row).is_ok_and(|row| stale.binary_search(&row).is_err()));
         (!tail.ids.is_empty()).then_some(tail)
     }

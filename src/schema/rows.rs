@@ -13,6 +13,9 @@ use super::position::Counts;
 use super::reject::{RejectColumns, RejectReason};
 use super::{EventId, table};
 
+/// Longest record that is decoded where nothing else is said.
+const MOST_BYTES: usize = 64 << 20;
+
 /// What is the same for every row of one source.
 #[derive(Debug, Clone)]
 pub struct RowContext {
@@ -59,6 +62,7 @@ pub struct Rows {
     learnt: Learnt,
     is_again: bool,
     is_tail: bool,
+    most_bytes: usize,
 }
 
 /// Decoded rows: `events` and `rejects` in the layout of their schema files.
@@ -117,6 +121,7 @@ impl Rows {
             learnt: Learnt::default(),
             is_again: false,
             is_tail: false,
+            most_bytes: MOST_BYTES,
         }
     }
 
@@ -124,6 +129,18 @@ impl Rows {
     #[must_use]
     pub fn with_folders(self, folders: Folders) -> Self {
         Self { folders, ..self }
+    }
+
+    /// The same with another length of the longest record that is decoded.
+    #[must_use]
+    pub fn within(self, most_bytes: usize) -> Self {
+        Self { most_bytes, ..self }
+    }
+
+    /// Length of the longest record that is decoded, also of what is packed in one.
+    #[must_use]
+    pub const fn most_bytes(&self) -> usize {
+        self.most_bytes
     }
 
     /// The same for what is open: every row is provisional, and nothing is refused yet.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -28,6 +29,9 @@ const WAIT: Duration = Duration::from_millis(250);
 
 /// Most columns of a query's answer.
 const COLUMNS: usize = 48;
+
+/// Longest value that is loaded where nothing else is said.
+const MOST_BYTES: usize = 64 << 20;
 
 /// A format that is a database: their files are the same.
 const ANY: Format = Format::CursorState;
@@ -117,6 +121,15 @@ impl Database {
     ///
     /// When it is busy, damaged, no database, or the system refuses.
     pub fn open(path: &Path, format: Format) -> Result<Self, DatabaseError> {
+        Self::open_within(path, format, MOST_BYTES)
+    }
+
+    /// The same where values above `most_bytes` are not loaded.
+    ///
+    /// # Errors
+    ///
+    /// As for any.
+    pub fn open_within(path: &Path, format: Format, most_bytes: usize) -> Result<Self, DatabaseError> {
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() {
             return Err(not_regular().into());
@@ -135,6 +148,7 @@ impl Database {
             }
             (Err(error), _) => return Err(error),
         };
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(most_bytes).unwrap_or(i32::MAX))?;
         Ok(Self { connection, path: path.to_owned(), format, before, access })
     }
 
@@ -236,15 +250,45 @@ impl Database {
         until: i64,
         mut visit: impl FnMut(&Record<'_>) -> bool,
     ) -> Result<(), DatabaseError> {
-        let mut statement = self.connection.prepare(&query.sql)?;
-        for (name, number) in [(":rowid", cursor.rowid), (":mark", cursor.mark), (":until", until)] {
-            if let Some(index) = statement.parameter_index(name)? {
-                statement.raw_bind_parameter(index, number)?;
+        let (mut visited, mut left_out) = (0, Vec::new());
+        loop {
+            match self.each_but(query, (cursor, until), &left_out, &mut visited, &mut visit) {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::TooBig) => {}
+                other => return Ok(other?),
+            }
+            // A value above the limit ends the statement: its record is told of, and left out from now on.
+            let Some((rowid, mark)) = self.nth(query, (cursor, until), &left_out, visited)? else { return Ok(()) };
+            left_out.push(rowid);
+            let record = Record { query: query.name, rowid, mark, values: &[] };
+            if !visit(&record) {
+                return Ok(());
             }
         }
+    }
+
+    /// Calls `visit` with the records but those of `left_out`, and without the first `visited`, which it counts.
+    fn each_but(
+        &self,
+        query: &Query,
+        (cursor, until): (Cursor, i64),
+        left_out: &[i64],
+        visited: &mut usize,
+        visit: &mut impl FnMut(&Record<'_>) -> bool,
+    ) -> Result<(), rusqlite::Error> {
+        let mut statement = match left_out {
+            [] => self.connection.prepare(&query.sql)?,
+            left_out => self.connection.prepare(&self.without(query, "*", left_out)?)?,
+        };
+        bind(&mut statement, cursor, until)?;
         let columns = statement.column_count().saturating_sub(2).min(COLUMNS);
         let mut rows = statement.raw_query();
+        let mut before = *visited;
         while let Some(row) = rows.next()? {
+            if before > 0 {
+                before -= 1;
+                continue;
+            }
+            *visited += 1;
             let mut values = [Value::Null; COLUMNS];
             for (index, slot) in values.iter_mut().enumerate().take(columns) {
                 *slot = value(row.get_ref(index + 2)?);
@@ -256,6 +300,33 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// The query without the records of `left_out`; `columns` says which of its own it has.
+    fn without(&self, query: &Query, columns: &str, left_out: &[i64]) -> Result<String, rusqlite::Error> {
+        let count = self.connection.prepare(&query.sql)?.column_count();
+        let names: Vec<String> = (0..count).map(|n| format!("c{n}")).collect();
+        let ids: Vec<String> = left_out.iter().map(i64::to_string).collect();
+        let (names, sql, ids) = (names.join(", "), &query.sql, ids.join(", "));
+        Ok(format!("WITH asked({names}) AS ({sql}) SELECT {columns} FROM asked WHERE c0 NOT IN ({ids})"))
+    }
+
+    /// Row id and mark of the record behind the first `visited`, without its values.
+    fn nth(
+        &self,
+        query: &Query,
+        (cursor, until): (Cursor, i64),
+        left_out: &[i64],
+        visited: usize,
+    ) -> Result<Option<(i64, i64)>, DatabaseError> {
+        let mut statement = self.connection.prepare(&self.without(query, "c0, c1", left_out)?)?;
+        bind(&mut statement, cursor, until)?;
+        let mut rows = statement.raw_query();
+        for _ in 0..visited {
+            rows.next()?;
+        }
+        let integer = |row: &rusqlite::Row<'_>, at| value(row.get_ref(at).unwrap_or(ValueRef::Null)).integer();
+        Ok(rows.next()?.map(|row| (integer(row, 0).unwrap_or(0), integer(row, 1).unwrap_or(0))))
     }
 
     /// True when what was read is one state of the database: locks saw to it, or nothing has changed
@@ -354,6 +425,15 @@ fn escaped(path: &Path) -> String {
         }
     }
     out
+}
+
+fn bind(statement: &mut rusqlite::Statement<'_>, cursor: Cursor, until: i64) -> Result<(), rusqlite::Error> {
+    for (name, number) in [(":rowid", cursor.rowid), (":mark", cursor.mark), (":until", until)] {
+        if let Some(index) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(index, number)?;
+        }
+    }
+    Ok(())
 }
 
 const fn value(value: ValueRef<'_>) -> Value<'_> {

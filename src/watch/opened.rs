@@ -67,6 +67,26 @@ impl Opened {
         Ok(Stat::of(&self.file.metadata()?))
     }
 
+    /// The whole (uncompressed) content; `None` when it is longer than `most_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system or the decompressor says.
+    pub fn content(&self, most_bytes: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        let limit = most_bytes as u64 + 1;
+        if self.packed {
+            self.unpack()?.take(limit).read_to_end(&mut bytes)?;
+        } else {
+            let size = usize::try_from(self.stat.size.min(limit)).unwrap_or(usize::MAX);
+            // One byte more than the size shows growth.
+            bytes.resize(size.saturating_add(1).min(most_bytes + 1), 0);
+            let got = self.read_at(&mut bytes, 0)?;
+            bytes.truncate(got);
+        }
+        Ok((bytes.len() <= most_bytes).then_some(bytes))
+    }
+
     /// Fills `buffer` from `position` of the file as it lies on disk, short only at its end.
     pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut done = 0;

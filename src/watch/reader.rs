@@ -111,6 +111,7 @@ pub struct Reader {
     long: Vec<u8>,
     announced: bool,
     at_end: bool,
+    cut: bool,
 }
 
 impl std::fmt::Debug for Reader {
@@ -142,6 +143,7 @@ impl Reader {
             long: Vec::new(),
             announced: false,
             at_end: false,
+            cut: false,
         };
         reader.settle_buffer();
         if reader.opened.is_packed() {
@@ -202,6 +204,13 @@ impl Reader {
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.skip.as_ref().map_or(0, |skip| skip.dropped) + (self.end - self.start) as u64
+    }
+
+    /// True when a packed stream was not read to its end: it is damaged, or unpacks to far more than
+    /// [`Limits::max_ratio`] allows. The same bytes would only come to the same end again.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// The bytes after the last newline, once [`Reader::next_frame`] has returned `None`; empty when
@@ -325,13 +334,18 @@ impl Reader {
         let got = match &mut self.unpacked {
             Some(stream) => {
                 let allowed = FREE_EXPANSION.max(self.opened.stat().size.saturating_mul(self.limits.max_ratio));
-                if at > allowed {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("expands to more than {allowed} bytes; it looks like a compression bomb"),
-                    ));
+                let read = if at > allowed { Ok(0) } else { read_unpacked(stream, room) };
+                match read {
+                    // The system has said nothing: it is the content.
+                    Err(error) if error.raw_os_error().is_none() => {
+                        self.cut = true;
+                        0
+                    }
+                    read => {
+                        self.cut = at > allowed;
+                        read?
+                    }
                 }
-                read_unpacked(stream, room)?
             }
             None => self.opened.read_some(room, at)?,
         };

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl WatchStatus {
 pub struct Watcher {
     hints: Hints,
     status: WatchStatus,
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
     thread: Option<JoinHandle<()>>,
     /// Roots that were added after the start.
     further: HashSet<Root>,
@@ -125,7 +125,7 @@ impl Watcher {
     pub fn start(config: WatcherConfig) -> std::io::Result<Self> {
         let hints = Hints::default();
         let status = WatchStatus::default();
-        let (orders, received) = channel();
+        let (orders, received) = sync_channel(WAITING);
         let mut keeper = Keeper::new(config, hints.clone(), status.clone(), orders.clone());
         let thread = std::thread::Builder::new().name("devlog-watch".into()).spawn(move || keeper.run(&received))?;
         Ok(Self { hints, status, orders, thread: Some(thread), further: HashSet::new(), links: Vec::new() })
@@ -209,13 +209,22 @@ impl Names {
     }
 }
 
-fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, orders: &Sender<Order>) {
+/// Orders that wait at most.
+const WAITING: usize = 1024;
+
+/// Tells the keeper, unless more waits than it has looked at: then the next scan finds what there is.
+fn order(orders: &SyncSender<Order>, hints: &Hints, order: Order) {
+    if let Err(TrySendError::Full(_)) = orders.try_send(order) {
+        hints.push(Hint::Rescan);
+    }
+}
+
+fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, orders: &SyncSender<Order>) {
     let event = match event {
         Ok(event) => event,
         Err(error) => {
             if matches!(error.kind, ErrorKind::MaxFilesWatch) {
-                // An error means that the keeper has ended.
-                drop(orders.send(Order::Full));
+                order(orders, hints, Order::Full);
             }
             return hints.push(Hint::Rescan);
         }
@@ -241,13 +250,13 @@ fn on_event(event: notify::Result<Event>, names: &Mutex<Names>, hints: &Hints, o
                 if let Some((log, _)) = log {
                     hints.push_path(&log);
                 } else if may_be_folder {
-                    drop(orders.send(Order::Appeared(path.clone())));
+                    order(orders, hints, Order::Appeared(path.clone()));
                 }
             }
             None if may_be_folder
                 && (names.ancestors.contains(path) || names.absent.iter().any(|root| root.starts_with(path))) =>
             {
-                drop(orders.send(Order::Appeared(path.clone())));
+                order(orders, hints, Order::Appeared(path.clone()));
             }
             None => {}
         }
@@ -276,7 +285,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(config: WatcherConfig, hints: Hints, status: WatchStatus, orders: Sender<Order>) -> Self {
+    fn new(config: WatcherConfig, hints: Hints, status: WatchStatus, orders: SyncSender<Order>) -> Self {
         let names = Arc::new(Mutex::new(Names::default()));
         let (for_names, for_hints) = (Arc::clone(&names), hints.clone());
         let handler = move |event| on_event(event, &for_names, &for_hints, &orders);

@@ -1,7 +1,6 @@
 //! What is known of each agent, and how a described format reads a file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +10,9 @@ use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
 use crate::discover::{Root, expand, mapped_roots, roots};
-use crate::pipeline::{now_us, outlook};
+use crate::pipeline::{limits_for, now_us, outlook};
 use crate::schema::{Format, Mapping, Packing, RowContext, Rows, SourcePosition, Usage};
+use crate::watch::Opened;
 
 /// Every agent: the built-in ones, those that the user describes, and those whose rows are in the lake.
 pub(in crate::cli) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, CliError> {
@@ -149,7 +149,7 @@ fn ask_lake(settings: &Settings, all: &mut BTreeMap<String, AgentFound>) {
 /// Decodes the file at `path` as `mapping` says, and keeps nothing.
 pub(in crate::cli) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, path: &Path) -> Result<Tried, CliError> {
     let failed = |source| CliError::Read { path: path.to_owned(), source };
-    let bytes = contents(path).map_err(failed)?;
+    let bytes = contents(path, limits_for(settings.memory_bytes).max_line).map_err(failed)?;
     let shown = path.to_string_lossy();
     let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok();
     let modified_us = modified.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
@@ -181,14 +181,13 @@ pub(in crate::cli) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, p
     Ok(Tried { counts: rows.take_counts(), batch: rows.finish() })
 }
 
-fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path)?;
-    if path.extension().is_some_and(|e| e == "zst") {
-        zstd::stream::read::Decoder::new(file)?.read_to_end(&mut bytes)?;
-    } else {
-        std::io::BufReader::new(file).read_to_end(&mut bytes)?;
-    }
+/// What stands in a file, unpacked, of at most `most_bytes`.
+fn contents(path: &Path, most_bytes: usize) -> std::io::Result<Vec<u8>> {
+    let opened = Opened::open(path)?;
+    let Some(bytes) = opened.content(most_bytes)? else {
+        let text = format!("it has more than {most_bytes} bytes; try a part of it, or a larger --memory");
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text));
+    };
     Ok(bytes)
 }
 

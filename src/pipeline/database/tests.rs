@@ -58,12 +58,10 @@ impl World {
     }
 
     fn look(&mut self) -> Outcome {
-        let mut worker = Worker::new(Stamp {
-            machine_id: "m".into(),
-            user_name: "u".into(),
-            folders: Folders::default(),
-            zone: None,
-        });
+        let mut worker = Worker::new(
+            Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None },
+            64 << 20,
+        );
         let mut buffer = Vec::new();
         let job = Job {
             path: self.path(),
@@ -83,6 +81,7 @@ impl World {
             limits: Limits::default(),
             history: false,
             shown: true,
+            comes_again: true,
             live: self.live,
         };
         let done = DatabaseReader::run(&job, self.kept.take(), self.known.as_ref(), &mut means);

@@ -176,7 +176,7 @@ fn the_backstop_beats_without_any_notification() {
 #[test]
 fn a_lost_notification_asks_for_a_rescan() {
     let (names, hints) = (Mutex::new(Names::default()), Hints::default());
-    let (orders, received) = channel();
+    let (orders, received) = sync_channel(WAITING);
     let event = |event| on_event(event, &names, &hints, &orders);
     event(Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)));
     assert_eq!(hints.take(Duration::ZERO), Some(Hint::Rescan));
@@ -282,7 +282,7 @@ fn a_root_that_is_added_later_is_watched_and_its_being_there_is_no_news() {
 
 #[test]
 fn where_scanning_is_all_there_is_a_dear_scan_is_a_rare_one() {
-    let (orders, _received) = channel();
+    let (orders, _received) = sync_channel(WAITING);
     let config = WatcherConfig::new(Vec::new());
     let keeper = Keeper::new(config, Hints::default(), WatchStatus::default(), orders);
     let status = |mode| vec![RootStatus { agent: "claude", path: "/r".into(), mode }];
