@@ -77,7 +77,7 @@ impl std::fmt::Debug for Streams<'_> {
 #[must_use]
 pub fn main() -> ExitCode {
     let (mut input, mut out, mut err) = (io::stdin(), io::stdout(), io::stderr());
-    let now_us = chrono::Utc::now().timestamp_micros();
+    let now_us = crate::pipeline::now_us();
     // stdout is not locked: a thread that prints must not wait for this one to end.
     let mut streams = Streams { input: &mut input, out: &mut out, err: &mut err, now_us };
     ExitCode::from(run(std::env::args_os(), Env::capture, &mut streams))
@@ -131,6 +131,9 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         #[cfg(all(feature = "query", unix))]
         Command::QueryWorker => return wire::work().map(|()| Outcome::Done),
         _ => {}
+    }
+    if std::time::SystemTime::now() < std::time::UNIX_EPOCH {
+        return Err(CliError::Clock);
     }
     // For `demo`, --home is the made-up user's home, not devlog's.
     let demo_home = if matches!(command, Command::Demo(_)) { global.home.take() } else { None };

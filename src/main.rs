@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     keep_memory_together();
+    survive_limits_of_files();
     devlog::cli::main()
 }
 
@@ -24,3 +25,16 @@ fn keep_memory_together() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const fn keep_memory_together() {}
+
+/// A file that outgrows a limit (`ulimit -f`) ends a process without a word by default; ignored, the write
+/// fails like one on a full disk, and is told as such.
+#[cfg(unix)]
+fn survive_limits_of_files() {
+    // SAFETY: no other thread runs yet, and ignoring a signal runs no code of ours.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+#[cfg(not(unix))]
+const fn survive_limits_of_files() {}

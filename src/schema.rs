@@ -15,6 +15,7 @@ mod id;
 mod mapping;
 mod place;
 mod position;
+mod possible;
 mod reject;
 mod rows;
 mod source;

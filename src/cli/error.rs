@@ -22,6 +22,9 @@ pub enum CliError {
         /// What is wrong with it.
         source: ParseWhenError,
     },
+    /// The system's clock stands before 1970, which neither rows nor the engine of queries know.
+    #[error("the system's clock stands before 1970; set it and try again")]
+    Clock,
     /// The answer cannot be written to stdout.
     #[error("cannot write the answer to stdout")]
     Output {

@@ -10,6 +10,7 @@ use super::event::{EventColumns, EventRow};
 use super::folders::{Folders, Learnt, visit};
 use super::place::Place;
 use super::position::Counts;
+use super::possible::{impossible, possible};
 use super::reject::{RejectColumns, RejectReason};
 use super::{EventId, table};
 
@@ -185,7 +186,11 @@ impl Rows {
         let project = row.project.or(self.place.project.as_deref());
         let repo_url = self.place.repo_url.as_deref();
         let provisional = row.provisional || self.is_tail;
-        self.events.push(&self.context, id, &EventRow { project, repo_url, provisional, ..*row });
+        let row = EventRow { project, repo_url, provisional, ..*row };
+        match impossible(&row) {
+            Some(extra) => self.events.push(&self.context, id, &EventRow { extra: Some(&extra), ..possible(&row) }),
+            None => self.events.push(&self.context, id, &row),
+        }
     }
 
     /// Takes the folders that the rows since [`Rows::begin`] name, newest last.
