@@ -132,7 +132,7 @@ fn a_snapshot_beside_an_ingest_has_what_a_query_sees() {
     let linked: u64 = fs::read_dir(Path::new(path.trim()).join("events")).unwrap().count() as u64;
     assert!(linked > 0);
     assert_eq!(home.durable_number(EVENTS), 5);
-    assert!(home.ok(&["fsck"]).contains("5 rows checked"));
+    assert!(home.ok(&["fsck"]).contains("5 events"));
     let rebuild = home.run(&["fsck", "--rebuild-from-footers"]);
     assert_eq!(rebuild.status.code(), Some(2));
     assert!(err(&rebuild).contains(&format!("devlog ingest (process {}) is using this lake", daemon.child.id())));
