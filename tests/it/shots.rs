@@ -149,8 +149,9 @@ fn taken(home: &Home, shot: &Shot<'_>) -> String {
             if shot.is_sized { without_sizes(&part) } else { part }
         };
         text.push_str(&format!("── {title}\n{}", mask(out)));
+        // Nothing is left of progress, which is told only when the machine is slow.
         let err = mask(err);
-        if !err.is_empty() {
+        if !err.trim().is_empty() {
             text.push_str(&format!("── stderr\n{err}"));
         }
         if code != Some(0) {
