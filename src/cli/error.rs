@@ -218,7 +218,11 @@ impl CliError {
         use crate::lake::LakeError;
         use crate::pipeline::PipelineError;
         use crate::query::QueryError;
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        let mut cause: Option<&(dyn Error + 'static)> = match self {
+            // It speaks in the words of this error, so this is no cause of it.
+            Self::Query(error) => Some(error.as_ref()),
+            other => Some(other),
+        };
         while let Some(error) = cause {
             let of_lake = error.downcast_ref::<LakeError>().is_some_and(LakeError::is_gone);
             let on_the_way =
