@@ -546,8 +546,15 @@ fn companions_ns(job: &Job) -> i64 {
 
 /// True when a look at the same bytes may find more, or is for somebody who is shown what is open.
 fn is_worth_a_look(known: &SourcePosition, means: &Means<'_>) -> bool {
-    let is_due = is_due(known, means.seen_us(known));
+    let is_due = is_due(known, means.seen_us(known)) || (means.history && was_being_copied(known));
     (known.checkpoint.open && (means.shown || is_due)) || (has_torn_end(known) && is_due)
+}
+
+/// True when a log of the past was being written at the last look, and is not any more.
+fn was_being_copied(known: &SourcePosition) -> bool {
+    let modified_us = known.fingerprint.modified_ns / 1000;
+    (0..COPIED_US).contains(&known.read_at_us.saturating_sub(modified_us))
+        && now_us().saturating_sub(modified_us) >= COPIED_US
 }
 
 /// Bytes after the last newline that was read.
