@@ -8,7 +8,6 @@
 mod refreshed;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::config::Settings;
 use crate::discover::Note;
@@ -32,10 +31,6 @@ const STAGED_US: i64 = 3_600_000_000;
 
 /// So often a catch-up begins again because another process was faster.
 const TRIES: u32 = 3;
-/// Storing a little takes another process less than this.
-const MOMENT: Duration = Duration::from_secs(1);
-/// How often it is tried again meanwhile.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why rows are not stored when that was of no use.
 const BUSY: &str = "other devlogs go on storing theirs; the next one stores these too";
@@ -254,7 +249,7 @@ pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Resu
             return refresh_much(settings, &scope, found, workers, progress);
         }
         let done = read(settings, &reader, &scope, &mut found, How { workers, history: true, shown: true }, progress)?;
-        match store_soon(settings, &mut reader) {
+        match store(settings, &mut reader) {
             Ok(true) => return Ok(refreshed(reader, found, done)),
             Ok(false) if tries < TRIES => tries += 1,
             stored => {
@@ -294,19 +289,6 @@ fn refresh_much(
     }
 }
 
-/// The same as [`store`], after a moment when another process is storing something just now.
-fn store_soon(settings: &Settings, core: &mut Core) -> Result<bool, PipelineError> {
-    let begun = Instant::now();
-    loop {
-        match store(settings, core) {
-            Err(PipelineError::Lake(LakeError::Locked { .. })) if begun.elapsed() < MOMENT => {
-                std::thread::sleep(PAUSE);
-            }
-            stored => return stored,
-        }
-    }
-}
-
 /// Makes durable what `core`, which was opened for reading, has read. Little is staged; what is more, or has
 /// been staged for long, is committed, and so are the first rows of a lake. False when another process has
 /// stored something meanwhile.
@@ -319,7 +301,7 @@ fn store(settings: &Settings, core: &mut Core) -> Result<bool, PipelineError> {
     if is_little && core.snapshot().version.is_some() {
         return Ok(core.stage()?);
     }
-    if !core.adopt(Lake::open(lake_options(settings))?)? {
+    if !core.adopt(lake::soon(|| Lake::open(lake_options(settings)))?)? {
         return Ok(false);
     }
     core.flush()?;

@@ -84,6 +84,7 @@ pub use counts::AgentRows;
 pub use error::LakeError;
 pub use export::{remove_snapshots, snapshot_dir};
 pub use fsck::{Finding, FsckReport, fsck};
+pub use guard::soon;
 pub use known::{Found, Known};
 pub use open::{Lake, LakeOptions};
 pub use part::Part;

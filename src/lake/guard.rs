@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::{At, LakeError};
@@ -27,6 +28,26 @@ impl WriterLock {
         }
         write_pid(&mut file, &path)?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Storing a little takes another process less than this.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How often it is tried again meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Does what needs the lake for itself; while another process writes it, tries again for a moment.
+///
+/// # Errors
+///
+/// What `attempt` returned last.
+pub fn soon<T>(mut attempt: impl FnMut() -> Result<T, LakeError>) -> Result<T, LakeError> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Err(LakeError::Locked { .. }) if begun.elapsed() < MOMENT => std::thread::sleep(PAUSE),
+            done => return done,
+        }
     }
 }
 

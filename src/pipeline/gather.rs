@@ -9,7 +9,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use super::core::Core;
 use super::judge::{Evidence, Load, tie};
 use super::{PipelineError, now_us};
-use crate::lake::{Lake, LakeError, Snapshot, Staged, StagedFile, StagedStamp, stage};
+use crate::lake::{Lake, LakeError, Snapshot, Staged, StagedFile, StagedStamp, soon, stage};
 use crate::ring::{Arrival, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition, rejects_schema};
 
@@ -111,7 +111,7 @@ impl Core {
             };
             (snapshot, staged)
         };
-        stage(&snapshot.root, &snapshot, stamp, &staged)
+        soon(|| stage(&snapshot.root, &snapshot, stamp, &staged))
     }
 
     /// Gives a core that was opened for reading the lake to write. False, and nothing changes, when somebody

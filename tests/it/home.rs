@@ -91,6 +91,12 @@ impl Home {
     }
 }
 
+/// Waits until the times of files tell whether they change again: one that changed within the last 50 ms is
+/// looked into once more.
+pub fn until_times_tell() {
+    std::thread::sleep(Duration::from_millis(100));
+}
+
 /// A running `devlog ingest`, killed when dropped.
 pub struct Daemon {
     pub child: Child,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::home::{Home, answer, append, prompt, session, wait_for};
+use crate::home::{Home, answer, append, prompt, session, until_times_tell, wait_for};
 
 const OUTPUT: &str = "SELECT sum(output_tokens) FROM events";
 const EVENTS: &str = "SELECT count(*) FROM events";
@@ -270,6 +270,7 @@ fn a_second_backfill_over_a_log_whose_last_call_is_open_reads_nothing() {
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let open = answer("s1", 2, "msg_1", "in the making", 7, None).replace(&crate::home::stamp(2), &now);
     append(&log, &(prompt("s1", 1, "question") + &open));
+    until_times_tell();
     let first = home.ok(&["backfill", "--json"]);
     assert!(first.contains("\"files\":1") || first.contains("\"files\": 1"), "{first}");
     let before = files(&home.lake());
@@ -288,6 +289,7 @@ fn a_log_that_ends_in_half_a_line_is_looked_at_once_and_is_not_one_with_unread_b
     let log = home.claude("-home-u-shop", "s1");
     append(&log, &(session("s1", 1) + "{\"half\":"));
     set_time(&log, SystemTime::now() - Duration::from_secs(60));
+    until_times_tell();
     home.ok(&["backfill"]);
     let state = |home: &Home| {
         let listed = home.ok(&["sources", "--json"]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::home::{Home, append, session, wait_for};
+use crate::home::{Home, append, session, until_times_tell, wait_for};
 
 /// A home in which one project's folder and one log of another are links, beside links that add nothing.
 fn linked() -> Home {
@@ -30,6 +30,7 @@ const SESSIONS: &str = "SELECT session_id, calls FROM sessions ORDER BY calls";
 #[test]
 fn every_log_is_read_once_wherever_it_is_kept() {
     let home = linked();
+    until_times_tell();
     let first = home.run(&["backfill"]);
     assert_eq!(String::from_utf8_lossy(&first.stderr).matches("note:").count(), 0, "{first:?}");
     let rows = home.query(SESSIONS);
