@@ -11,11 +11,13 @@
 mod args;
 mod commands;
 mod error;
-#[cfg(any(feature = "query", test))]
+#[cfg(feature = "query")]
 mod place;
 mod progress;
 mod signals;
 mod table;
+#[cfg(feature = "query")]
+mod unfinished;
 mod units;
 mod voice;
 mod wire;

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use super::signals::Pending;
+use super::unfinished::Pending;
 pub(super) use folder::{Folder, make_private};
 
 /// Ending of what is not finished.

@@ -113,9 +113,11 @@ pub(super) fn frame(kind: Kind, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A writer whose bytes go out as `Batch` frames.
+#[cfg(any(feature = "query", test))]
 #[derive(Debug)]
 pub(super) struct BatchWriter<W>(pub(super) W);
 
+#[cfg(any(feature = "query", test))]
 impl<W: Write> Write for BatchWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.chunks(1 << 20) {

@@ -4,7 +4,7 @@ use super::super::args::ExportArgs;
 use super::super::place::is_taken;
 use super::super::progress::{self, View, say};
 use super::super::wire::{self, ExportPlan, Layout, QueryPlan};
-use super::super::{CliError, Outcome, Streams, signals, units};
+use super::super::{CliError, Outcome, Streams, unfinished, units};
 use super::query::{is_stdout, one, screen};
 use crate::config::Settings;
 use crate::query::OutputFormat;
@@ -31,7 +31,7 @@ pub(in super::super) fn run(
     if !in_folders && is_taken(&args.output) && !args.force {
         return Err(CliError::Exists { path: args.output.clone() });
     }
-    signals::tidy_up()?;
+    unfinished::tidy_up()?;
     let plan = ExportPlan {
         query,
         format,

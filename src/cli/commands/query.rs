@@ -8,7 +8,7 @@ use super::super::args::QueryArgs;
 use super::super::place::{Place, is_taken};
 use super::super::progress::{self, View, say};
 use super::super::wire::{self, Layout, QueryPlan, Screen, Shown};
-use super::super::{CliError, Outcome, Streams, signals, units};
+use super::super::{CliError, Outcome, Streams, unfinished, units};
 use crate::config::Settings;
 use crate::query::OutputFormat;
 
@@ -37,7 +37,7 @@ pub(in super::super) fn run(
         if is_taken(path) && !args.force {
             return Err(CliError::Exists { path: path.to_owned() });
         }
-        signals::tidy_up()?;
+        unfinished::tidy_up()?;
         let layout = Layout { format, screen: None, all: true };
         let rows = to_place(path, |out| one(settings, &plan, layout, quiet, out, streams.err))?.rows;
         let _unheard = say(streams.err, quiet, &format!("{} in {}", units::counted(rows, "row"), path.display()));

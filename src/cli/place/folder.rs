@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{is_abandoned, is_unfinished, make, private, unfinished_name};
 use crate::cli::CliError;
-use crate::cli::signals::Pending;
+use crate::cli::unfinished::Pending;
 
 /// Names what an export has written, one path relative to the folder each.
 const LIST: &str = ".devlog-export.json";
