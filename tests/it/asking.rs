@@ -301,7 +301,7 @@ fn a_log_that_cannot_be_read_is_told_with_the_answer_here_and_by_a_daemon() {
     let home = home(2);
     let broken = home.claude("-shop", "broken");
     fs::write(&broken, session("broken", 1)).unwrap();
-    fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     let local: Value = serde_json::from_str(&home.ok(&["report", "daily", "--json"])).unwrap();
     if local["complete"] == true {
         eprintln!("skipped: this user may read everything");
