@@ -78,7 +78,7 @@ struct Stretch {
 impl RejectColumns {
     /// Appends one refused line of `length` bytes starting at `offset`; `bytes` is it, or its beginning.
     ///
-    /// Where a whole file is no log, its lines are not stored one by one: after [`ALONE`] of them those that
+    /// Where a whole file is no log, its lines are not stored one by one: after `ALONE` of them those that
     /// follow each other make one row.
     pub fn push(
         &mut self,

@@ -78,7 +78,7 @@ pub(in crate::cli) fn doubt(settings: &Settings) -> Option<Doubt> {
     Clock::read(&settings.lake)?.doubt.filter(|doubt| doubt.rows > 0)
 }
 
-/// The newest version of the lake, as [`lake`], and a warning when files of it are missing.
+/// The newest version of the lake, as [`lake()`], and a warning when files of it are missing.
 pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
     let snapshot = lake(settings)?;
     let Some(error) = snapshot.fault() else { return Ok(snapshot) };
