@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import sys
 from functools import reduce
 
@@ -77,6 +78,8 @@ def watch(lake, count):
 
 if __name__ == "__main__":
     if "--watch" in sys.argv:
-        print(json.dumps(watch(sys.argv[1], int(sys.argv[3]))))
+        print(json.dumps(watch(sys.argv[1], int(sys.argv[3]))), flush=True)
     else:
-        print(json.dumps(all_engines(sys.argv[1])))
+        print(json.dumps(all_engines(sys.argv[1])), flush=True)
+    # The engines' threads may abort the process when Python takes itself apart; what was read is said.
+    os._exit(0)

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use serde_json::{Value, json};
 
-use crate::home::{Home, append, session};
+use crate::home::{Home, append, session, until_times_tell};
 
 /// A folder with logs of two agents and files that are none, as it comes from another machine.
 fn foreign(home: &Home) -> String {
@@ -75,6 +75,7 @@ fn a_dry_run_lists_what_would_be_read() {
     let size = session("three", 1).len();
     assert!(logs.iter().any(|log| log["agent"] == "claude" && log["bytes"] == json!(size)), "{json}");
     assert_eq!(logs.len(), 2);
+    until_times_tell();
     home.ok(&["backfill"]);
     let json: Value = serde_json::from_str(&home.ok(&["backfill", "--dry-run", "--json"])).unwrap();
     assert_eq!(json["logs"], json!([]));
