@@ -318,7 +318,9 @@ pub fn python(modules: &str, script: &str, folder: &Path) -> Option<String> {
         eprintln!("skipped: {python} has no {modules}");
         return None;
     }
-    let output = Command::new(&python).args(["-c", script]).current_dir(folder).output().unwrap();
+    // The engines' threads may abort the process when Python takes itself apart.
+    let script = format!("{script}\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n");
+    let output = Command::new(&python).args(["-c", &script]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{modules}: {}", err(&output));
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
