@@ -1,19 +1,25 @@
-//! Event ids and the meaning of columns are a contract: for every fixture and every kept fuzz input the rows
-//! must be those that `tests/golden/` remembers.
+//! Event ids and the meaning of columns are a contract: for every fixture, every kept fuzz input and, where
+//! `DEVLOG_CORPUS` names a folder of real logs, every log in it, the rows must be those that `tests/golden/`
+//! remembers.
 //!
 //! A line of a golden file is `format rows digest input`. The digest covers the ids and the columns that
 //! people count with, in the order of the ids. `DEVLOG_GOLDEN=write` writes the files anew: look at the diff,
 //! and say in the commit which lines change and why.
+//!
+//! Each input goes through its decoder alone, under a path and with times that are the same on every machine:
+//! who owns an event that two files share is the pipeline's decision and no part of this.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use devlog::adapters::{Line, SourceInfo, database_decoder, decoder};
+use devlog::adapters::{Companion, Line, SourceInfo, database_decoder, decoder};
+use devlog::discover::{self, FoundFile};
 use devlog::schema::{Format, Framing, Record, RowContext, Rows, Tables};
+use devlog::watch::{Cursor, Database, Opened};
 
 use super::bodies;
 
@@ -75,6 +81,12 @@ struct Seen {
 }
 
 impl Seen {
+    fn of(format: Format, rows: &mut Rows) -> Self {
+        let mut seen = Self { format: format.name().to_owned(), rows: Vec::new() };
+        seen.add(&rows.finish().events);
+        seen
+    }
+
     fn add(&mut self, batch: &RecordBatch) {
         let options = FormatOptions::default().with_null("\u{0}");
         let columns: Vec<&ArrayRef> = COLUMNS.iter().map(|name| batch.column_by_name(name).unwrap()).collect();
@@ -108,7 +120,7 @@ fn hold(name: &str, mut lines: Vec<String>) {
         return;
     }
     let known = fs::read_to_string(&file).unwrap_or_default();
-    let key = |line: &str| line.rsplit(' ').next().unwrap_or_default().to_owned();
+    let key = |line: &str| line.splitn(4, ' ').last().unwrap_or_default().to_owned();
     let known: BTreeMap<String, &str> = known.lines().map(|line| (key(line), line)).collect();
     let found: BTreeMap<String, &str> = lines.iter().map(|line| (key(line), line.as_str())).collect();
     let mut differ = String::new();
@@ -135,8 +147,8 @@ fn decoded(format: Format, bytes: &[u8]) -> Seen {
         modified_us: 1,
         ..SourceInfo::default()
     };
-    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
     if format.framing() == Framing::Database {
+        let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
         let mut decoder = database_decoder(format, info).unwrap();
         let queries = decoder.queries(&Tables::all()).unwrap();
         for (rowid, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
@@ -145,16 +157,57 @@ fn decoded(format: Format, bytes: &[u8]) -> Seen {
             let values: Vec<_> = rest.split(|b| *b == 0x1e).map(bodies::value).collect();
             decoder.record(&Record { query, rowid, mark: rowid, values: &values }, false, &mut rows);
         }
-    } else {
-        let mut decoder = decoder(format, info, None).unwrap();
-        for (offset, line) in bodies::cut(format, bytes) {
-            decoder.line(Line { bytes: line, offset, end: offset + line.len() as u64 + 1 }, &mut rows);
-        }
-        decoder.settle(&mut rows);
+        return Seen::of(format, &mut rows);
     }
-    let mut seen = Seen { format: format.name().to_owned(), rows: Vec::new() };
-    seen.add(&rows.finish().events);
-    seen
+    decoded_lines(format, info, bytes)
+}
+
+fn decoded_lines(format: Format, info: SourceInfo<'_>, bytes: &[u8]) -> Seen {
+    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
+    let mut decoder = decoder(format, info, None).unwrap();
+    for (offset, line) in bodies::cut(format, bytes) {
+        decoder.line(Line { bytes: line, offset, end: offset + line.len() as u64 + 1 }, &mut rows);
+    }
+    decoder.settle(&mut rows);
+    Seen::of(format, &mut rows)
+}
+
+fn decoded_database(format: Format, info: SourceInfo<'_>, path: &Path) -> Seen {
+    let mut rows = Rows::new(RowContext::new(format.agent(), info.path));
+    let mut decoder = database_decoder(format, info).unwrap();
+    let database = Database::open(path, format).unwrap();
+    // A database that is named like the agent's and is none of its has no rows.
+    for query in decoder.queries(&database.tables().unwrap()).unwrap_or_default() {
+        let each = |record: &Record<'_>| {
+            decoder.record(record, false, &mut rows);
+            true
+        };
+        database.each(&query, Cursor::START, each).unwrap();
+    }
+    Seen::of(format, &mut rows)
+}
+
+/// A real log through its decoder, with the files beside it that belong to it.
+fn decoded_file(root: &Path, found: &FoundFile) -> String {
+    const MOST_BYTES: usize = 1 << 30;
+    let below = found.path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    let beside: Vec<(String, String)> = found.companions.iter().filter_map(|path| companion(path)).collect();
+    let companions: Vec<_> = beside.iter().map(|(name, text)| Companion { name, text }).collect();
+    let shown = format!("/logs/{below}");
+    let info = SourceInfo { path: &shown, companions: &companions, modified_us: 1, zone: None };
+    let seen = if found.format.framing() == Framing::Database {
+        decoded_database(found.format, info, &found.path)
+    } else {
+        let bytes = Opened::open(&found.path).unwrap().content(MOST_BYTES).unwrap().unwrap();
+        decoded_lines(found.format, info, &bytes)
+    };
+    seen.line(&below)
+}
+
+/// Name and text of what is beside a log; of a folder or a database only the name.
+fn companion(path: &Path) -> Option<(String, String)> {
+    let name = path.file_name()?.to_str()?.to_owned();
+    path.exists().then(|| (name, fs::read_to_string(path).unwrap_or_default()))
 }
 
 #[test]
@@ -182,4 +235,19 @@ fn ids_and_rows_of_every_fixture_are_a_contract() {
         }
     }
     hold("fixtures.txt", lines);
+}
+
+#[test]
+fn ids_and_rows_of_every_log_of_the_corpus_are_a_contract() {
+    let Some(root) = std::env::var_os("DEVLOG_CORPUS").map(PathBuf::from).filter(|root| root.is_dir()) else {
+        eprintln!("skipped: DEVLOG_CORPUS names no folder of real logs");
+        return;
+    };
+    let mut found = Vec::new();
+    discover::explicit(None, &root, |seen| {
+        if let discover::Seen::File(file) = seen {
+            found.push(file);
+        }
+    });
+    hold("corpus.txt", found.iter().map(|file| decoded_file(&root, file)).collect());
 }
