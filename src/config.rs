@@ -11,8 +11,10 @@
 mod env;
 mod error;
 mod file;
+mod line;
 mod machine;
 mod mapping;
+mod mapping_error;
 mod own;
 mod quantity;
 mod socket;
@@ -30,8 +32,7 @@ use std::time::Duration;
 
 pub use env::{AGENT_VARIABLES, Env};
 pub use error::ConfigError;
-pub use file::nearest;
-pub use mapping::MappingError;
+pub use mapping_error::MappingError;
 pub use own::{OwnFileError, read_own, read_view};
 pub use quantity::{ParseQuantityError, parse_duration, parse_size};
 pub use terminal::Terminal;

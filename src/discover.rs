@@ -17,6 +17,7 @@
 mod agents;
 mod classify;
 mod editors;
+mod expand;
 mod explicit;
 mod links;
 mod mapped;
@@ -30,6 +31,7 @@ mod stat;
 mod unreadable;
 
 pub use classify::{Found, classify, classify_change};
+pub use expand::{expand, matching_paths};
 pub use explicit::{explicit, explicit_mapped};
 pub use links::{Elsewhere, Followed};
 pub use mapped::{is_named_like, mapped_roots};
@@ -37,7 +39,7 @@ pub use note::{Note, told};
 pub use pattern::{Files, Pattern};
 pub use places::{Layout, Root, roots};
 pub use projects::{named_projects, project_roots};
-pub use scan::{FoundFile, Seen, agent_of, expand, matching_paths, scan, scan_among, scan_below};
+pub use scan::{FoundFile, Seen, agent_of, scan, scan_among, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
 pub use unreadable::unreadable;

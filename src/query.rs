@@ -23,13 +23,14 @@ mod functions;
 mod guard;
 mod headers;
 mod memory;
-mod nearest;
 mod output;
 mod params;
 mod parts;
+mod position;
 mod report;
 mod scan;
 mod sources;
+mod statement;
 #[cfg(test)]
 pub(crate) mod tests;
 mod times;
@@ -37,10 +38,11 @@ mod views;
 mod zone;
 
 pub use engine::{Answer, Engine, EngineOptions, Runtime, remove_spilled};
-pub use error::{Place, QueryError};
+pub use error::QueryError;
 pub use headers::is_explain;
 pub use memory::{Residence, growth};
 pub use output::{More, Output, OutputError, OutputFormat, OutputOptions, Written};
+pub use position::TextPosition;
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions};
 pub use sources::Sources;
 pub use views::{ReadView, View, broken_views, view_names};

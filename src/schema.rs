@@ -7,11 +7,13 @@
 //! - [`Rows`] collects decoded rows column by column; no row lives on the heap by itself
 
 mod column;
+mod context;
 mod database;
 mod event;
 mod folders;
 mod format;
 mod id;
+mod learnt;
 mod mapping;
 mod place;
 mod position;
@@ -22,18 +24,20 @@ mod source;
 mod table;
 
 pub use column::TextColumn;
+pub use context::RowContext;
 pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
-pub use folders::{Folder, Folders, Learnt, Session, Tree, visit};
+pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
+pub use learnt::{Learnt, Session, Tree};
 pub use mapping::{
     Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, SetText, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
 };
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
-pub use rows::{RowBatch, RowContext, Rows};
+pub use rows::{RowBatch, Rows};
 pub use source::{SourceState, sources_batch};
 pub use table::{
     Column, ColumnType, Table, events, events_schema, rejects, rejects_schema, sources, sources_schema, tables,

@@ -13,8 +13,11 @@
 mod client;
 mod desk;
 mod frame;
+mod refusal;
 mod reply;
 mod server;
+mod service;
+mod told;
 mod upkeep;
 #[cfg(feature = "query")]
 pub mod workers;
@@ -25,10 +28,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, ClientError, Rows as Answered};
-pub use desk::{Refusal, Service};
+pub use refusal::Refusal;
 pub use reply::Reply;
 pub use server::Server;
-pub use upkeep::{Ended, Told};
+pub use service::Service;
+pub use told::{Ended, Told};
 
 /// Queries answered at a time.
 pub const CONNECTIONS: usize = 16;

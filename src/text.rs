@@ -3,7 +3,13 @@
 //! Logs, paths and errors of others are text that may drive a terminal, reverse the direction of writing,
 //! or hide. Whatever is text for people goes through [`symbol`]; data formats are left as they are.
 
+mod nearest;
+
 use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
+
+pub use nearest::nearest;
 
 /// What stands for `c` where people read: line ends become `↵`, tabs spaces, other control characters their
 /// symbols, and what reverses the direction of writing or is not seen at all `�`.
@@ -58,25 +64,10 @@ fn replaced(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(|c| if stays(c) { c } else { symbol(c) }).collect())
 }
 
-/// Columns that a character takes on a terminal; an approximation of Unicode's East Asian widths.
+/// Columns that a character takes on a terminal.
 #[must_use]
-pub const fn char_width(c: char) -> usize {
-    match c as u32 {
-        0x0300..=0x036F | 0x200B..=0x200F | 0x20D0..=0x20FF | 0xFE00..=0xFE0F | 0xFEFF => 0,
-        0x1100..=0x115F
-        | 0x2E80..=0x303E
-        | 0x3041..=0xA4CF
-        | 0xAC00..=0xD7A3
-        | 0xF900..=0xFAFF
-        | 0xFE30..=0xFE6F
-        | 0xFF00..=0xFF60
-        | 0xFFE0..=0xFFE6
-        | 0x1F300..=0x1F64F
-        | 0x1F680..=0x1F6FF
-        | 0x1F900..=0x1FAFF
-        | 0x20000..=0x3FFFD => 2,
-        _ => 1,
-    }
+pub fn char_width(c: char) -> usize {
+    c.width().unwrap_or(1)
 }
 
 /// Columns that `text` takes on a terminal.

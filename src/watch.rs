@@ -19,6 +19,7 @@ mod document;
 mod fingerprint;
 mod hints;
 mod look;
+mod marks;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
 mod model;
@@ -30,9 +31,10 @@ mod watcher;
 
 pub use database::{Cursor, Database, DatabaseError};
 pub use document::{Document, Patience, read_document};
-pub use fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, anchor, fingerprint, is_untouched};
+pub use fingerprint::{UNTRUSTED, anchor, fingerprint, is_untouched};
 pub use hints::{Hint, Hints};
 pub use look::{Look, Rewrite, look};
+pub use marks::{HEAD_BYTES, TAIL_BYTES};
 pub use opened::Opened;
 pub use reader::{Frame, Limits, Reader, Standing};
 pub use registry::{Decision, Disk, Eyes, Presence, Registry};

@@ -58,6 +58,8 @@ mod limits;
 mod links;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/modules.rs"]
+mod modules;
 #[path = "it/numbers.rs"]
 mod numbers;
 #[path = "it/output.rs"]

@@ -23,8 +23,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{CliError, Streams};
-use crate::config::{Edge, Settings, nearest, parse_when, parse_zone};
-use crate::text::lines;
+use crate::config::{Edge, Settings, parse_when, parse_zone};
+use crate::text::{lines, nearest};
 
 pub(super) use adapters::run as adapters;
 pub(super) use collect::{backfill, ingest};

@@ -93,7 +93,8 @@ impl Env {
             terminal: Terminal::default(),
         };
         env.hostname = hostname(&env);
-        env.terminal = Terminal::capture(&env);
+        let no_color = env.variable("NO_COLOR").is_some();
+        env.terminal = Terminal::capture(env.text("COLUMNS"), env.text("TERM"), no_color);
         env
     }
 

@@ -1,13 +1,14 @@
 //! `<home>/config.toml`: all keys optional, unknown keys warned about.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::line::line_of;
 use super::{ConfigError, parse_duration, parse_size, read_own};
+use crate::text::nearest;
 
 /// Keys that the file may have.
 const KEYS: [&str; 6] = ["keep_blobs", "lake", "memory", "projects", "retention", "timezone"];
@@ -117,26 +118,6 @@ fn unknown_key(path: &Path, line: usize, key: &str) -> String {
     format!("{path:?} line {line}: unknown key `{key}` is ignored; {hint}")
 }
 
-pub(super) fn line_of(text: &str, span: Option<Range<usize>>) -> usize {
-    let start = span.map_or(0, |span| span.start).min(text.len());
-    text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// The candidate that `word` was probably meant to be, if any is close enough.
-#[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let scored = candidates.into_iter().map(|candidate| {
-        let lower = candidate.to_lowercase();
-        // A word that contains the other is a good guess even when much is missing.
-        let part = word.len() >= 3 && (lower.contains(&word) || (lower.len() >= 3 && word.contains(&lower)));
-        let score = strsim::jaro_winkler(&word, &lower) + if part { 0.2 } else { 0.0 };
-        (score, candidate)
-    });
-    let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
-    (best.0 >= 0.8).then_some(best.1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,12 +186,5 @@ mod tests {
             message("projects = [\"/a\",\n5]")
                 .ends_with("line 2: `projects` must be a list of folders such as [\"~/src/*\"]")
         );
-    }
-
-    #[test]
-    fn the_nearest_word_is_found_and_nonsense_has_none() {
-        assert_eq!(nearest("evnts", ["events", "rejects", "sources"]), Some("events"));
-        assert_eq!(nearest("Source", ["events", "rejects", "sources"]), Some("sources"));
-        assert_eq!(nearest("qqqq", ["events", "rejects", "sources"]), None);
     }
 }

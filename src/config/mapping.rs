@@ -10,12 +10,13 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{line_of, nearest};
-use super::{ConfigError, Os, absolute, parse_zone, read_own};
+use super::line::line_of;
+use super::{ConfigError, MappingError, Os, absolute, parse_zone, read_own};
 use crate::schema::{
     Condition, Constant, EVENT_TYPES, Format, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
 };
+use crate::text::nearest;
 
 const KEYS: [&str; 12] = [
     "columns",
@@ -38,52 +39,6 @@ const TIMES: [&str; 5] = ["auto", "rfc3339", "unix_ms", "unix_s", "unix_us"];
 
 const SYSTEMS: [(&str, Os); 4] =
     [("linux", Os::Linux), ("macos", Os::MacOs), ("darwin", Os::MacOs), ("windows", Os::Windows)];
-
-/// Why a description cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MappingError {
-    /// The file's name is no name for an agent.
-    #[error(
-        "{name:?} cannot be the name of a format: use lower-case letters, digits, - and _, and not the name of a known agent"
-    )]
-    Name {
-        /// The file's name without its ending.
-        name: String,
-    },
-    /// A key or a word that means nothing.
-    #[error("unknown {what} `{word}`; {}", suggest(.nearest, .known))]
-    Unknown {
-        /// What it should be.
-        what: &'static str,
-        /// The word.
-        word: String,
-        /// What was perhaps meant.
-        nearest: Option<&'static str>,
-        /// What would be right.
-        known: Vec<&'static str>,
-    },
-    /// A value of the wrong kind.
-    #[error("`{key}` must be {expected}")]
-    Wrong {
-        /// The key.
-        key: String,
-        /// What would be right, with an example.
-        expected: &'static str,
-    },
-    /// Something must be there.
-    #[error("`{key}` is missing: {example}")]
-    Missing {
-        /// The key.
-        key: &'static str,
-        /// How it would look.
-        example: &'static str,
-    },
-}
-
-fn suggest(nearest: &Option<&'static str>, known: &[&'static str]) -> String {
-    nearest.map_or_else(|| format!("known are {}", known.join(", ")), |word| format!("did you mean `{word}`?"))
-}
 
 /// Where paths of descriptions start.
 pub(super) struct Start<'a> {

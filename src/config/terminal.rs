@@ -2,8 +2,6 @@
 
 use std::io::IsTerminal;
 
-use super::Env;
-
 /// Facts about the terminal, taken once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Terminal {
@@ -20,19 +18,16 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn capture(env: &Env) -> Self {
+    /// Of this process; the variables `COLUMNS` and `TERM`, and whether `NO_COLOR` is set.
+    pub(super) fn capture(columns: Option<&str>, term: Option<&str>, no_color: bool) -> Self {
         let stdout = std::io::stdout().is_terminal();
         let measured = || terminal_size::terminal_size().map(|(width, _)| width.0);
         Self {
             stdout,
             stderr: std::io::stderr().is_terminal(),
             stdin: std::io::stdin().is_terminal(),
-            columns: env
-                .text("COLUMNS")
-                .and_then(|text| text.parse().ok())
-                .or_else(measured)
-                .filter(|n| stdout && *n > 0),
-            color: stdout && env.variable("NO_COLOR").is_none() && env.text("TERM") != Some("dumb"),
+            columns: columns.and_then(|text| text.parse().ok()).or_else(measured).filter(|n| stdout && *n > 0),
+            color: stdout && !no_color && term != Some("dumb"),
         }
     }
 }

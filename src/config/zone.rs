@@ -2,7 +2,8 @@
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-use super::{ConfigError, Env, nearest};
+use super::{ConfigError, Env};
+use crate::text::nearest;
 
 /// The zone called `name`; capitals do not matter.
 #[must_use]

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::discover::expand::expand;
 use crate::discover::places::Root;
-use crate::discover::scan::expand;
 
 /// A link below a root that was followed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

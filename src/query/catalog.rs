@@ -13,15 +13,14 @@ use datafusion::common::TableReference;
 use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
-use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 
-use super::error::{QueryError, Surroundings, syntax};
-use super::guard;
+use super::error::{QueryError, Surroundings};
 use super::headers;
-use super::nearest::nearest;
+use super::position::place_of;
+use super::statement::{only_select, parse};
 use super::times;
 use super::views::View;
+use crate::text::nearest;
 
 tokio::task_local! {
     /// Views being planned, outermost first.
@@ -85,7 +84,7 @@ impl Names {
             return Err(QueryError::UnknownTable {
                 name: reference.to_string(),
                 nearest: near,
-                place: guard::place_of(&surroundings.tokens, name),
+                place: place_of(&surroundings.tokens, name),
                 tables,
                 views,
             });
@@ -157,53 +156,4 @@ impl SchemaProvider for Names {
     fn table_exist(&self, name: &str) -> bool {
         self.knows(name)
     }
-}
-
-/// Reads one statement.
-///
-/// # Errors
-///
-/// No statement, several, or text that is no SQL.
-pub(super) fn parse(
-    sql: &str,
-) -> Result<(Statement, Vec<datafusion::sql::sqlparser::tokenizer::TokenWithSpan>), QueryError> {
-    let tokens = guard::tokens(sql)?;
-    let parser = DFParserBuilder::new(sql).with_dialect(&guard::SqlDialect).with_recursion_limit(100).build();
-    let statements = parser.and_then(|mut p| p.parse_statements());
-    let mut statements = statements.map_err(|e| match e.find_root() {
-        DataFusionError::SQL(inner, _) => syntax(inner),
-        other => QueryError::Syntax { message: other.strip_backtrace(), place: None },
-    })?;
-    match (statements.len(), statements.pop_front()) {
-        (1, Some(statement)) => Ok((statement, tokens)),
-        (found, _) => Err(QueryError::NotOneStatement { found }),
-    }
-}
-
-/// Accepts statements that only read.
-///
-/// # Errors
-///
-/// [`QueryError::ReadOnly`] for all others.
-pub(super) fn only_reads(statement: &Statement) -> Result<(), QueryError> {
-    match statement {
-        Statement::Explain(explain) => only_reads(&explain.statement),
-        Statement::Statement(inner) => match &**inner {
-            SqlStatement::Query(_) | SqlStatement::ExplainTable { .. } => Ok(()),
-            SqlStatement::Explain { statement, .. } if matches!(**statement, SqlStatement::Query(_)) => Ok(()),
-            other => Err(QueryError::ReadOnly { what: first_word(&other.to_string()) }),
-        },
-        other => Err(QueryError::ReadOnly { what: first_word(&other.to_string()) }),
-    }
-}
-
-fn only_select(statement: &Statement) -> Result<(), QueryError> {
-    match statement {
-        Statement::Statement(inner) if matches!(**inner, SqlStatement::Query(_)) => Ok(()),
-        other => Err(QueryError::ReadOnly { what: first_word(&other.to_string()) }),
-    }
-}
-
-fn first_word(text: &str) -> String {
-    text.split_whitespace().next().unwrap_or_default().to_uppercase()
 }

@@ -25,9 +25,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::catalog::{self, Names};
+use super::catalog::Names;
 use super::error::{QueryError, Surroundings};
 use super::headers::{self, Headers};
+use super::statement;
 use super::views::View;
 use super::zone::Zone;
 use super::{Cut, params, times};
@@ -172,11 +173,11 @@ impl Planner {
         sql: &str,
         params: &[(String, String)],
     ) -> Result<(LogicalPlan, SendableRecordBatchStream), QueryError> {
-        let (mut statement, tokens) = catalog::parse(sql)?;
+        let (mut statement, tokens) = statement::parse(sql)?;
         headers::select_all(&mut statement);
         self.headers = Headers::of(&mut statement, sql, &tokens);
         self.surroundings.tokens = Arc::new(tokens);
-        catalog::only_reads(&statement)?;
+        statement::only_reads(&statement)?;
         let explain = |e| self.surroundings.explain(e);
         let references = self.session.resolve_table_references(&statement).map_err(explain)?;
         self.names.check(&references, &self.surroundings)?;

@@ -3,7 +3,6 @@
 //! The engine's own errors are taken apart here and nowhere else; no message of it reaches a person
 //! with its prefixes.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,31 +11,9 @@ use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::TokenWithSpan;
 
-use super::guard::place_of;
-use super::nearest::nearest;
+use super::position::{TextPosition, place_of};
 use crate::lake::LakeError;
-
-/// Line and column in the query's text, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Line, from 1.
-    pub line: u32,
-    /// Column in characters, from 1.
-    pub column: u32,
-}
-
-impl Place {
-    pub(super) fn new(line: u64, column: u64) -> Self {
-        let small = |n| u32::try_from(n).unwrap_or(u32::MAX);
-        Self { line: small(line), column: small(column) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
+use crate::text::nearest;
 
 /// Why a query has no answer. Nothing is changed by a query, so nothing needs to be undone.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +25,7 @@ pub enum QueryError {
         /// What the parser expected.
         message: String,
         /// Where it stopped.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// The text is longer than a query may be.
     #[error(
@@ -64,7 +41,7 @@ pub enum QueryError {
     #[error("an expression at {place} has too many parts; use IN (...) instead of long chains of OR")]
     TooDeep {
         /// Where the limit was passed.
-        place: Place,
+        place: TextPosition,
     },
     /// No statement, or more than one.
     #[error("expected one statement, found {found}; run them one by one")]
@@ -90,7 +67,7 @@ pub enum QueryError {
         /// All views.
         views: Vec<String>,
         /// Where it stands.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// No such column.
     #[error("no column `{name}`{}{}{}{}", of(table), at(place), hint(nearest), listed(nearest, columns))]
@@ -104,7 +81,7 @@ pub enum QueryError {
         /// The columns there are.
         columns: Vec<String>,
         /// Where it stands.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// A column name that several tables of the query have.
     #[error("column `{name}`{} is in more than one table of the query; write the table's name before it", at(place))]
@@ -112,7 +89,7 @@ pub enum QueryError {
         /// The column.
         name: String,
         /// Where it stands.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// No such function.
     #[error("no function `{name}`{}{}", at(place), hint(nearest))]
@@ -122,7 +99,7 @@ pub enum QueryError {
         /// What was probably meant.
         nearest: Option<String>,
         /// Where it stands.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// The query names a parameter that was not given.
     #[error("no value for the parameter ${name}{}; give it with --param {name}=VALUE", at(place))]
@@ -130,7 +107,7 @@ pub enum QueryError {
         /// Its name without `$`.
         name: String,
         /// Where it stands.
-        place: Option<Place>,
+        place: Option<TextPosition>,
     },
     /// A parameter that the query does not name.
     #[error("the query has no parameter ${name}{}", hint(nearest))]
@@ -254,7 +231,7 @@ fn of_the_lake<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a L
     None
 }
 
-fn at(place: &Option<Place>) -> String {
+fn at(place: &Option<TextPosition>) -> String {
     place.map_or_else(String::new, |p| format!(" ({p})"))
 }
 
@@ -400,7 +377,7 @@ pub(super) fn syntax(error: &ParserError) -> QueryError {
         Some((message, rest)) => {
             let mut numbers = rest.split(", Column: ").map(|n| n.trim().parse::<u64>().ok());
             let place = numbers.next().flatten().zip(numbers.next().flatten());
-            (message, place.map(|(line, column)| Place::new(line, column)))
+            (message, place.map(|(line, column)| TextPosition::new(line, column)))
         }
         None => (text, None),
     };

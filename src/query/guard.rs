@@ -11,7 +11,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
-use super::error::{Place, QueryError};
+use super::error::QueryError;
+use super::position::TextPosition;
 
 /// Longest query text.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -97,7 +98,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, QueryError> {
     }
     let tokens = Tokenizer::new(&SqlDialect, sql).tokenize_with_location().map_err(|e| QueryError::Syntax {
         message: e.message.clone(),
-        place: Some(Place::new(e.location.line, e.location.column)),
+        place: Some(TextPosition::new(e.location.line, e.location.column)),
     })?;
     depth(&tokens)?;
     Ok(tokens)
@@ -130,7 +131,7 @@ fn depth(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             _ => count(&mut open, &mut sum),
         }
         if sum + open.len() > MAX_CHAIN || relations > MAX_RELATIONS {
-            let place = Place::new(span.start.line, span.start.column);
+            let place = TextPosition::new(span.start.line, span.start.column);
             return Err(QueryError::TooDeep { place });
         }
     }
@@ -151,21 +152,9 @@ fn reset(open: &mut [usize], sum: &mut usize) {
     }
 }
 
-/// Where `word` stands in the text, if it does.
-pub(super) fn place_of(tokens: &[TokenWithSpan], word: &str) -> Option<Place> {
-    tokens.iter().find_map(|t| match &t.token {
-        Token::Word(w) if w.value.eq_ignore_ascii_case(word) => {
-            Some(Place::new(t.span.start.line, t.span.start.column))
-        }
-        Token::Placeholder(p) if p.trim_start_matches('$') == word => {
-            Some(Place::new(t.span.start.line, t.span.start.column))
-        }
-        _ => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::position::place_of;
     use super::*;
 
     #[test]
@@ -185,7 +174,7 @@ mod tests {
     #[test]
     fn a_word_is_found_with_its_line_and_column() {
         let tokens = tokens("SELECT a,\n  \"modle\" FROM events").unwrap();
-        assert_eq!(place_of(&tokens, "modle"), Some(Place { line: 2, column: 3 }));
+        assert_eq!(place_of(&tokens, "modle"), Some(TextPosition { line: 2, column: 3 }));
         assert_eq!(place_of(&tokens, "model"), None);
     }
 }

@@ -274,10 +274,10 @@ mod tests {
     use arrow::datatypes::{DataType, Field};
 
     use super::*;
-    use crate::query::catalog;
+    use crate::query::statement;
 
     fn headers(sql: &str, columns: &[&str]) -> Vec<String> {
-        let (mut statement, tokens) = catalog::parse(sql).unwrap();
+        let (mut statement, tokens) = statement::parse(sql).unwrap();
         select_all(&mut statement);
         let headers = Headers::of(&mut statement, sql, &tokens);
         let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();

@@ -30,8 +30,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::nearest::nearest;
 use super::zone::Zone;
+use crate::text::nearest;
 pub(super) use cell::{Cells, is_number, is_rigid};
 use delimited::{Delimited, Kind};
 pub(super) use grid::{Cell, Column, Grid};

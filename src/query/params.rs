@@ -11,8 +11,8 @@ use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::logical_expr::LogicalPlan;
 
 use super::error::{QueryError, Surroundings};
-use super::guard::place_of;
-use super::nearest::nearest;
+use super::position::place_of;
+use crate::text::nearest;
 
 /// Puts `params` into `plan`.
 ///

@@ -5,6 +5,7 @@
 //! - every report ends with a total, computed and not added up (a session on two days is one session),
 //!   and says its zone and how much of its sums rests on partial records
 
+mod options;
 mod render;
 mod table;
 
@@ -15,13 +16,13 @@ use std::str::FromStr;
 use chrono::DateTime;
 
 use super::error::QueryError;
-use super::nearest::nearest;
 use arrow::array::RecordBatch;
 
 use super::output::OutputError;
 use super::views::{BUILT_IN, under};
 use super::zone::Zone;
-pub use render::ReportOptions;
+use crate::text::nearest;
+pub use options::ReportOptions;
 
 /// What a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

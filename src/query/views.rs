@@ -141,7 +141,7 @@ pub(super) fn add_own(
         }
         let (sql, fault) = match read(&path) {
             Ok(sql) => {
-                if let Err(e) = super::catalog::parse(&sql) {
+                if let Err(e) = super::statement::parse(&sql) {
                     warnings.push(format!("the view `{name}` in {path:?} is broken: {e}"));
                 }
                 (sql, None)

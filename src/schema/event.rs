@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, PrimitiveArray, Re
 use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 
 use super::column::{Blank, Flags, Numbers, TextColumn, ids_column};
-use super::rows::RowContext;
+use super::context::RowContext;
 use super::table::events_schema;
 use super::{EVENTS_VERSION, EventId};
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::event::EventRow;
-use super::folders::{Folder, Folders, Learnt, Session, Tree, remember};
+use super::folders::{Folder, Folders, remember};
+use super::learnt::{Learnt, Session, Tree};
 use crate::hierarchy::{self, is_home, is_within, own_folder};
 
 /// What the folder of the row before came to: most rows have the folder of the one before them.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::folders::Learnt;
+use super::learnt::Learnt;
 
 /// Id of a source: one physical stream of bytes, given at first sight and kept across renames.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Int32Builder, Int64Builder, RecordBatch, TimestampM
 
 use super::EventId;
 use super::column::TextColumn;
-use super::rows::RowContext;
+use super::context::RowContext;
 use super::table::rejects_schema;
 
 /// Bytes of the refused stretch that are kept.

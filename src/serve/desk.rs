@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,8 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{interval, sleep_until, timeout};
 
 use super::frame::{Kind, frame};
+use super::refusal::Refusal;
 use super::reply::Reply;
-use super::{CONNECTIONS, Ended, Request, SIGN_OF_LIFE, Status, Told};
+use super::service::Service;
+use super::{CONNECTIONS, Request, SIGN_OF_LIFE};
 
 /// Longest request.
 const REQUEST_BYTES: u64 = 1 << 20;
@@ -26,38 +28,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Queries that wait for their turn at a time.
 const WAITING: usize = 240;
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The query has no answer; the sentence says why.
-    Final(String),
-    /// It cannot be answered here and now; the client may look for itself.
-    Busy(String),
-    /// A file of the lake is not there any more; a newer version of the lake may do without it.
-    Gone(String),
-}
-
-/// What the server asks of its process.
-pub trait Service: Send + Sync + 'static {
-    /// How it is.
-    fn status(&self) -> Status;
-
-    /// Sends the answer to a query: a preface, then an Arrow IPC stream.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none, or no whole one.
-    fn answer(&self, request: &Request, reply: &mut Reply<'_>) -> Result<(), Refusal>;
-
-    /// Does work on a lake for another process; `tell` answers whether it still waits.
-    fn work(&self, _lake: &Path, _job: &serde_json::Value, _tell: &mut dyn FnMut(Told) -> bool) -> Ended {
-        Ended::Failed("this devlog does no work for others".to_owned())
-    }
-
-    /// Called now and then, to put away what nobody has needed for long.
-    fn tidy(&self) {}
-}
 
 /// Where those who ask wait for their turn.
 pub(super) struct Desk {

@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{interval, sleep};
 
-use super::desk::{Desk, Service};
+use super::desk::Desk;
+use super::service::Service;
 
 /// How often what nobody needs is put away.
 const TIDY_EVERY: Duration = Duration::from_secs(30);

@@ -6,40 +6,14 @@
 use std::io;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Request;
 use super::client::{Client, ClientError, SILENCE, broken};
-use super::desk::Service;
 use super::frame::{Kind, read_frame};
 use super::reply::Reply;
-
-/// What is told while work is done, and what comes of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "told", content = "what", rename_all = "snake_case")]
-pub enum Told {
-    /// Somebody else's work is being done first.
-    Waits,
-    /// How far it is.
-    Progress(Value),
-    /// It is done.
-    Done(Value),
-    /// This process holds another lake.
-    Elsewhere,
-}
-
-/// How the work of a client ended.
-#[derive(Debug)]
-pub enum Ended {
-    /// It is done.
-    Done(Value),
-    /// It is about a lake that this process does not hold.
-    Elsewhere,
-    /// It failed, in the words that the client shows.
-    Failed(String),
-}
-
+use super::service::Service;
+use super::told::{Ended, Told};
 /// Does the work `job` on `lake`, tells how far it is, and what comes of it.
 pub(super) fn work(reply: &Reply<'_>, service: &dyn Service, lake: &Path, job: &Value) -> io::Result<()> {
     let mut tell = |told: Told| say(reply, &told).is_ok() && reply.waits();

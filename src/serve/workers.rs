@@ -20,7 +20,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Preface, Refusal};
+use super::Preface;
+use super::refusal::Refusal;
 use crate::query::{Cut, EngineOptions, QueryError, Residence, growth, remove_spilled};
 use frames::{Frames, Heard};
 use job::{Sent, Wish};

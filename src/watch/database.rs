@@ -18,7 +18,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::discover::Stat;
 use crate::schema::{Format, Query, Record, Tables, Value};
-use crate::watch::fingerprint::{UNTRUSTED, hash, is_racy};
+use crate::watch::fingerprint::{UNTRUSTED, is_racy};
+use crate::watch::marks::hash;
 use crate::watch::opened::not_regular;
 
 /// A writer's log changes first, and the commit is seen only when the disk has it.

@@ -4,34 +4,14 @@ use std::io;
 
 use crate::discover::Stat;
 use crate::schema::{Checkpoint, Fingerprint};
+use crate::watch::marks::{HEAD_BYTES, TAIL_BYTES};
 use crate::watch::opened::Opened;
-
-/// Most bytes that a head covers.
-pub const HEAD_BYTES: usize = 4096;
-
-/// Most bytes that a tail covers.
-pub const TAIL_BYTES: usize = 256;
 
 /// The next look opens the file and asks its content.
 pub const UNTRUSTED: i64 = Fingerprint::UNTRUSTED;
 
 /// File times move in steps of the kernel's tick (up to 10 ms; 16 ms on Windows).
 const RACY_US: i64 = 50_000;
-
-/// First 8 bytes of BLAKE3, little endian.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..8]);
-    u64::from_le_bytes(first)
-}
-
-/// Content at a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Marks {
-    pub(super) head: u64,
-    pub(super) tail: u64,
-    pub(super) goes_on: bool,
-}
 
 /// The position that a fingerprint's tail stands before: rows of all records before it are durable.
 #[must_use]

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use crate::discover::Stat;
-use crate::watch::fingerprint::{HEAD_BYTES, Marks, TAIL_BYTES, hash};
+use crate::watch::marks::{HEAD_BYTES, Marks, TAIL_BYTES, hash};
 
 /// Largest zstd window that is accepted: 128 MiB, as the zstd tool does.
 const WINDOW_LOG: u32 = 27;

@@ -10,8 +10,9 @@ use std::io;
 
 use crate::discover::Stat;
 use crate::schema::Fingerprint;
-use crate::watch::fingerprint::{HEAD_BYTES, TAIL_BYTES, UNTRUSTED, hash, is_racy, lengths, of};
+use crate::watch::fingerprint::{UNTRUSTED, is_racy, lengths, of};
 use crate::watch::look::Rewrite;
+use crate::watch::marks::{HEAD_BYTES, TAIL_BYTES, hash};
 use crate::watch::opened::{Opened, Unpacked, read_unpacked};
 
 /// Bytes kept of a line or document that is too long.

@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 
 use crate::discover::{FoundFile, Stat};
 use crate::schema::{Fingerprint, SourceId, SourcePosition};
-use crate::watch::fingerprint::{HEAD_BYTES, anchor};
+use crate::watch::fingerprint::anchor;
 use crate::watch::look::{compare, is_absent};
+use crate::watch::marks::HEAD_BYTES;
 use crate::watch::opened::{Opened, is_packed};
 
 /// Whether a path leads somewhere.

@@ -10,8 +10,8 @@ use super::super::table::{Align, Table};
 use super::super::wire::{self, AgentFound, Tried};
 use super::super::{CliError, Outcome, Streams, units};
 use super::{answer, answer_json, short_path};
-use crate::config::{Settings, nearest};
-use crate::text::one_line;
+use crate::config::Settings;
+use crate::text::{nearest, one_line};
 
 /// Lists the agents, or tries a description.
 pub(in super::super) fn run(

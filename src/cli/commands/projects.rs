@@ -3,7 +3,8 @@
 use super::super::wire::{self, QueryPlan};
 use super::super::{CliError, Streams};
 use super::tell;
-use crate::config::{Settings, nearest};
+use crate::config::Settings;
+use crate::text::nearest;
 
 /// All projects in the lake.
 fn known(settings: &Settings) -> Result<Vec<String>, CliError> {

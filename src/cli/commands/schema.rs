@@ -6,8 +6,9 @@ use super::super::args::SchemaArgs;
 use super::super::table::{Align, Table};
 use super::super::{CliError, Outcome, Streams};
 use super::{answer, answer_json};
-use crate::config::{Terminal, nearest};
+use crate::config::Terminal;
 use crate::schema::{self, tables};
+use crate::text::nearest;
 
 /// Prints the columns of one table or of all.
 pub(in super::super) fn run(

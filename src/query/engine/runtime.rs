@@ -23,8 +23,9 @@ use crate::query::error::{QueryError, Surroundings};
 use crate::query::memory::Pool;
 use crate::query::scan::LakeTable;
 use crate::query::zone::Zone;
-use crate::query::{Cut, functions, nearest, views};
+use crate::query::{Cut, functions, views};
 use crate::schema;
+use crate::text::nearest;
 
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;
@@ -101,7 +102,7 @@ impl Runtime {
     /// An unknown time zone, threads that cannot be started.
     pub fn new(options: EngineOptions) -> Result<Self, QueryError> {
         let zone = Zone::named(&options.timezone).ok_or_else(|| QueryError::UnknownZone {
-            nearest: nearest::nearest(&options.timezone, Zone::all_names()).map(str::to_owned),
+            nearest: nearest(&options.timezone, Zone::all_names()).map(str::to_owned),
             name: options.timezone.clone(),
         })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -7,27 +7,12 @@ use arrow::datatypes::{Date32Type, Int64Type};
 use chrono::{Days, Months, NaiveDate};
 use serde_json::{Map, Value, json};
 
+use super::options::ReportOptions;
 use super::table::{Marks, grouped, laid_out};
 use super::{Report, ReportKind};
 use crate::query::output::OutputError;
 use crate::query::zone::Zone;
 use crate::text::clean;
-
-/// How a report is shown.
-#[derive(Debug, Clone, Default)]
-pub struct ReportOptions {
-    /// Columns of the terminal; `None` when there is no terminal.
-    pub width: Option<usize>,
-    /// The terminal shows colours.
-    pub color: bool,
-    /// JSON instead of a table.
-    pub json: bool,
-    /// The present instant, microseconds since 1970: a day that is not over yet is not cut by an end of
-    /// the range that lies ahead.
-    pub now_us: Option<i64>,
-    /// Why rows are missing that stand in the logs.
-    pub lacking: Vec<String>,
-}
 
 pub(super) fn write(
     report: &Report,

@@ -4,7 +4,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{DataType, Field};
 
 use super::ReportKind;
-use super::render::ReportOptions;
+use super::options::ReportOptions;
 use crate::query::output::{Cell, Cells, Column, Grid, OutputError, is_number, is_rigid};
 use crate::query::zone::Zone;
 use crate::text::clean;

@@ -1,7 +1,7 @@
 use arrow::array::{Array, AsArray};
 
 use super::*;
-use crate::schema::{EventRow, RowContext, Rows};
+use crate::schema::{EventRow, Learnt, RowContext, Rows};
 
 #[test]
 fn the_newest_folders_are_remembered_whole_and_each_once() {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::schema::{Checkpoint, Counts};
-use crate::watch::fingerprint::{hash, lengths, of};
+use crate::watch::fingerprint::{lengths, of};
+use crate::watch::marks::hash;
 
 /// A file system of whole contents: inode and bytes by path.
 #[derive(Debug, Clone, Default)]

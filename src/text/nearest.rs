@@ -1,7 +1,8 @@
 //! The nearest right word for a wrong one.
 
 /// The word of `known` that is closest to `word`, unless all are too far away to be meant.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = word.to_lowercase();
     let mut best: Option<(f64, &str)> = None;
     for candidate in known {
@@ -32,5 +33,8 @@ mod tests {
         assert_eq!(nearest("SesionId", known), Some("session_id"));
         assert_eq!(nearest("tokens", known), Some("output_tokens"));
         assert_eq!(nearest("xylophone", known), None);
+        assert_eq!(nearest("evnts", ["events", "rejects", "sources"]), Some("events"));
+        assert_eq!(nearest("Source", ["events", "rejects", "sources"]), Some("sources"));
+        assert_eq!(nearest("qqqq", ["events", "rejects", "sources"]), None);
     }
 }
