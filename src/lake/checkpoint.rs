@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::disk;
 use super::entry::{Live, TableInfo};
 use super::error::LakeError;
-use super::prune::PruneFilter;
+use super::pruned::PruneFilter;
 use super::state::{Files, State};
 use super::{Blocks, Part};
 use crate::schema::{Checkpoint, Counts, Fingerprint, Learnt, SourceId, SourcePosition};

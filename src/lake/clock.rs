@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Snapshot;
 use super::disk;
 use super::error::LakeError;
-use super::open::state_dir;
+use super::layout::state_dir;
 
 const DAY_US: i64 = 86_400_000_000;
 /// Ahead of what was believed last a clock may be by so much.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use super::doubt::InDoubt;
 use super::encode;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
 use super::error::LakeError;
-use super::open::{Lake, Writer, note_newest};
+use super::handle::{InDoubt, Lake, Writer, note_newest};
 use super::writer::NewPart;
 use super::{Snapshot, disk, rejects, vacuum};
 use crate::schema::{EVENTS_VERSION, EventId, SourcePosition};

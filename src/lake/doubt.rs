@@ -9,21 +9,7 @@ use std::sync::{Arc, MutexGuard};
 use super::Snapshot;
 use super::entry::Entry;
 use super::error::LakeError;
-use super::open::{Lake, Writer};
-
-/// A commit that may or may not be durable.
-#[derive(Debug)]
-pub(crate) enum InDoubt {
-    /// One of ours.
-    Ours {
-        /// As it was written.
-        entry: Box<Entry>,
-        /// Its rows wait in the memory of whoever committed them, who must hear of it: see [`Lake::settle`].
-        is_awaited: bool,
-    },
-    /// Its number was taken by somebody else: only another start helps.
-    Foreign(std::path::PathBuf),
-}
+use super::handle::{InDoubt, Lake, Writer};
 
 impl Lake {
     /// Makes the commit durable that [`Lake::commit`] could not vouch for, and returns the version that

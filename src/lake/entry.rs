@@ -20,7 +20,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::prune::PruneFilter;
+use super::pruned::PruneFilter;
 use super::stats;
 use super::{Blocks, Part};
 use crate::schema::{SourcePosition, Table};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::error::{At, LakeError};
+use super::handle::Lake;
+use super::layout::is_part;
 use super::log::{Found, Log};
-use super::open::Lake;
-use super::vacuum::is_part;
 use super::{Part, Snapshot};
 
 /// Marks a directory as one that [`snapshot_dir`] made.

@@ -4,22 +4,19 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use parquet::file::metadata::ParquetMetaDataReader;
-
 use super::checkpoint;
 use super::copies::each_copied;
 use super::disk;
 use super::entry::Live;
 use super::error::{At, LakeError};
 use super::evidence::Evidence;
+use super::footer::footer;
+use super::layout::{files, is_part, state_dir};
 use super::log::{Found, Log};
-use super::open::state_dir;
 use super::quarantine;
 use super::reader::read_ids;
 use super::staged::{self, StagedFile};
 use super::state::{Files, State};
-use super::vacuum::{files, is_part};
-use super::writer::{RANGES_KEY, Range};
 use crate::schema::{Table, events, rejects};
 
 /// Looks at a lake that changes meanwhile.
@@ -198,16 +195,6 @@ fn part_fault(path: &Path, live: &Live) -> Option<String> {
             (rows != part.rows).then(|| format!("its ranges name {rows} rows of {}", part.rows))
         }
     }
-}
-
-/// Rows and ranges that a file's footer names.
-pub(crate) fn footer(path: &Path) -> Result<(u64, Vec<Range>), parquet::errors::ParquetError> {
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&disk::open_file(path)?)?;
-    let file = metadata.file_metadata();
-    let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
-    let ranges = pairs.iter().find(|pair| pair.key == RANGES_KEY).and_then(|pair| pair.value.as_deref());
-    let ranges = ranges.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    Ok((u64::try_from(file.num_rows()).unwrap_or_default(), ranges))
 }
 
 fn check_ids(root: &Path, state: &State, table: &Table, report: &mut FsckReport) -> Result<(), LakeError> {

@@ -17,7 +17,7 @@ use super::error::{At, LakeError};
 use super::filter::{Filter, Spilled};
 use super::id_cache::{Held, IdCache};
 use super::ids::{PartIds, id_of};
-use super::open::state_dir;
+use super::layout::{filter_dir, filter_name};
 use super::reader::read_part_ids;
 use super::sieve::Sieve;
 use super::{Part, Snapshot};
@@ -289,15 +289,4 @@ impl Known {
     fn filter_path(&self, part: &str) -> PathBuf {
         filter_dir(&self.root).join(filter_name(part))
     }
-}
-
-/// Directory of the filters.
-pub(crate) fn filter_dir(root: &Path) -> PathBuf {
-    state_dir(root).join("ids")
-}
-
-/// Name of the filter's file of a part, whose own name is random.
-pub(crate) fn filter_name(part: &str) -> &str {
-    let name = part.rsplit('/').next().unwrap_or(part);
-    name.strip_suffix(".parquet").unwrap_or(name)
 }

@@ -23,15 +23,15 @@ use super::disk;
 use super::entry::{Change, Entry, TableInfo};
 use super::error::{At, LakeError};
 use super::evidence::{Evidence, patiently};
-use super::fsck::footer;
+use super::footer::footer;
 use super::guard::WriterLock;
+use super::handle::note_newest;
 use super::ids::id_of;
+use super::layout::{files, is_part_file, state_dir};
 use super::log::Log;
-use super::open::{note_newest, state_dir};
 use super::quarantine;
 use super::reader::{PartReader, read_ids};
 use super::rewrite::{READ_ROWS, size_of_batch};
-use super::vacuum::{files, is_part_file};
 use super::writer::{InFlight, NewPart, PartWriter, describe_file};
 use crate::schema::{EVENTS_VERSION, events, rejects};
 

@@ -6,7 +6,6 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::stats::TEXT_BYTES;
-use super::writer::GROUP_ROWS;
 use crate::schema::Table;
 
 /// Columns of long texts: a dictionary would be built only to be thrown away. `DELTA_LENGTH_BYTE_ARRAY`
@@ -104,3 +103,6 @@ pub(crate) fn properties(table: &Table, rows: usize) -> WriterProperties {
     }
     builder.build()
 }
+
+/// Rows of a row group.
+pub(crate) const GROUP_ROWS: usize = 128 * 1024;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Part;
 use super::error::{LakeError, MISSING};
-use super::prune::PruneFilter;
+use super::pruned::PruneFilter;
 use crate::schema::{SourceId, SourcePosition};
 
 /// One version of the lake: immutable, cheap to share.

@@ -24,8 +24,8 @@ use super::Snapshot;
 use super::disk;
 use super::error::{At, LakeError};
 use super::guard::WriterLock;
+use super::handle::Lake;
 use super::log::Log;
-use super::open::Lake;
 use super::quarantine::set_aside;
 use crate::schema::{EventId, SourcePosition, events, rejects};
 

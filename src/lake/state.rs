@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Snapshot;
 use super::entry::{Change, Entry, Live, ReadEntry, TableInfo};
-use super::prune::PruneFilter;
+use super::pruned::PruneFilter;
 use crate::schema::{SourceId, SourcePosition, Table, events};
 
 /// Live files of one table by their path within it.

@@ -7,7 +7,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use proptest::prelude::*;
 
 use super::entry::tests::position;
-use super::fsck::footer;
+use super::footer::footer;
 use super::log::Log;
 use super::open::follow_cost;
 use super::reader::PartReader;
@@ -192,7 +192,7 @@ fn known_events_are_found_wherever_they_are_and_no_others() {
         (0..4).for_each(|_| ask(&lake));
     }
     // Filters on disk are copies: they are made again when they are damaged or gone, and go with their parts.
-    let filters = crate::lake::known::filter_dir(dir.path());
+    let filters = crate::lake::layout::filter_dir(dir.path());
     let paths = || fs::read_dir(&filters).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     assert_eq!(paths().len(), Lake::read(dir.path()).unwrap().events.len());
     for (i, path) in paths().into_iter().enumerate() {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use super::disk;
 use super::error::LakeError;
 use super::export::remove_outdated;
-use super::known::{filter_dir, filter_name};
+use super::handle::{Lake, LakeOptions, Writer, write_checkpoint};
+use super::layout::{files, filter_dir, filter_name, is_part, is_temp, state_dir};
 use super::log::Log;
-use super::open::{Lake, LakeOptions, Writer, state_dir, write_checkpoint};
 use super::state::State;
 use super::writer::InFlight;
 
@@ -144,24 +144,9 @@ pub(crate) fn note_waiting(root: &Path, state: &State) {
     }
 }
 
-/// True for the name of a finished part.
-pub(crate) fn is_part(name: &str) -> bool {
-    name.starts_with("part-") && name.ends_with(".parquet")
-}
-
 /// True for the name of a part's filter: those of parts that are not live are copies of nothing.
 fn is_part_filter(name: &str) -> bool {
     name.starts_with("part-")
-}
-
-/// True for the path of a finished part.
-pub(crate) fn is_part_file(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(is_part)
-}
-
-/// True for the name of a file that was being written.
-pub(crate) fn is_temp(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
 }
 
 /// Removes leftovers of crashes: temporary files, and parts that no entry names.
@@ -198,18 +183,4 @@ pub(crate) fn remove_orphans(
         }
     }
     Ok(report)
-}
-
-/// Files in the directories of the tables: table, path, and path within the table.
-pub(crate) fn files(root: &Path) -> Result<Vec<(&'static str, PathBuf, String)>, LakeError> {
-    let mut found = Vec::new();
-    for (month, dir) in disk::list(&root.join("events"))? {
-        if month.starts_with("month=") {
-            let inside = disk::list(&dir)?;
-            found.extend(inside.into_iter().map(|(name, path)| ("events", path, format!("{month}/{name}"))));
-        }
-    }
-    let rejects = disk::list(&root.join("rejects"))?;
-    found.extend(rejects.into_iter().filter(|(_, p)| !p.is_dir()).map(|(name, path)| ("rejects", path, name)));
-    Ok(found)
 }

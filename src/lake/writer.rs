@@ -16,43 +16,21 @@ use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
-use serde::{Deserialize, Serialize};
 
 use super::blocks::Summer;
 use super::disk;
 use super::entry::Live;
 use super::error::{At, LakeError};
+use super::footer::{RANGES_KEY, Range, SCHEMA_KEY};
 use super::ids::{IdCollector, PartIds};
 use super::reader::PartReader;
-use super::settings::properties;
+use super::settings::{GROUP_ROWS, properties};
 use super::stats;
 use super::{Blocks, Part};
 use crate::schema::{EVENTS_VERSION, Table, events};
 
-/// Rows of a row group.
-pub(crate) const GROUP_ROWS: usize = 128 * 1024;
 /// Arrow bytes of a row group.
 const GROUP_BYTES: usize = 64 << 20;
-/// Footer key of the ranges.
-pub(crate) const RANGES_KEY: &str = "devlog.ranges";
-/// Footer key of the schema version.
-pub(crate) const SCHEMA_KEY: &str = "devlog.schema_version";
-
-/// Rows of one source that a file holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
-    /// Path of the source.
-    pub path: String,
-    /// Incarnation of its bytes.
-    pub generation: u32,
-    /// Offset of the first record.
-    pub start: u64,
-    /// One past the offset at which the last record starts.
-    pub end: u64,
-    /// Rows.
-    pub rows: u64,
-}
-
 /// Files written and not yet committed; clean-up leaves them alone.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Mutex<std::collections::HashSet<PathBuf>>);

@@ -22,7 +22,7 @@ fn flip(path: &Path, at: usize) {
 
 /// The file with the rows of commit `n`, as `broken` wrote them.
 fn part(root: &Path, n: usize) -> std::path::PathBuf {
-    let mut found: Vec<_> = vacuum::files(root).unwrap().into_iter().map(|(_, path, _)| path).collect();
+    let mut found: Vec<_> = layout::files(root).unwrap().into_iter().map(|(_, path, _)| path).collect();
     found.sort_by_key(|path| {
         let mut reader = PartReader::open(path, events(), Some(&["ts"]), 100).unwrap();
         let batch = reader.next().unwrap().unwrap();
@@ -101,7 +101,7 @@ fn any_number_of_damaged_files_is_kept() {
         write(&lake, &[Row::at(id, MARCH)], vec![]);
     }
     drop(lake);
-    for (_, path, _) in vacuum::files(dir.path()).unwrap() {
+    for (_, path, _) in layout::files(dir.path()).unwrap() {
         flip(&path, 10);
     }
     let report = rebuild_from_footers(dir.path(), MARCH).unwrap();
@@ -122,10 +122,10 @@ fn what_the_system_refuses_to_read_stops_a_rebuild_and_nothing_has_moved() {
         fs::rename(&shut, dir.path().join("elsewhere")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &shut).unwrap();
     }
-    let before: Vec<_> = vacuum::files(dir.path()).unwrap();
+    let before: Vec<_> = layout::files(dir.path()).unwrap();
     let error = rebuild_from_footers(dir.path(), MARCH).unwrap_err();
     assert!(!error.is_corruption() && error.to_string().contains("part-"), "{error}");
-    assert_eq!(vacuum::files(dir.path()).unwrap(), before);
+    assert_eq!(layout::files(dir.path()).unwrap(), before);
     assert_eq!(Log::master(dir.path()).versions().unwrap().len(), 8, "the log is the old one");
     assert!(!dir.path().join(".quarantine").exists() || quarantine::parts(dir.path()).unwrap().is_empty());
 }

@@ -95,7 +95,7 @@ fn pruned_rows_are_gone_from_every_file_and_positions_stay() {
     let left: Vec<Row> = rows.iter().copied().filter(|r| r.id % 3 != 1).collect();
     assert_eq!(content(&lake.snapshot()), model(&left));
     assert_eq!(lake.snapshot().sources[&SourceId(1)].checkpoint.high_water, 77);
-    let files: usize = vacuum::files(&root).unwrap().len();
+    let files: usize = layout::files(&root).unwrap().len();
     assert_eq!(files, lake.snapshot().events.len() + lake.snapshot().rejects.len(), "no other file holds rows");
     let filter = PruneFilter { before_us: Some(MARCH + 10 * DAY), project: Some("me/even".to_owned()), session: None };
     let report = lake.prune(&filter, MARCH).unwrap();
