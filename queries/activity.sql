@@ -5,7 +5,8 @@
 -- last_logged_at: of the rows whose log tells their time. lines_added, lines_removed: null where no log
 -- counts them.
 --
--- prompts: what a person asked. calls: model calls, that is rows with usage. tool_calls: calls of
+-- prompts: what a person asked. calls: model calls, that is rows with usage, but not those that add up a
+-- whole session (system, session_end): these count in the token columns only. tool_calls: calls of
 -- tools, commands and file tools. errors: rows that report failure. Token columns: sums over calls
 -- whose usage the log reports or that follows from its counters; estimates are left out of all sums
 -- and counted in estimated_calls. partial_calls, partial_output_tokens: the part of calls and
@@ -31,7 +32,8 @@ SELECT
   count(*) FILTER (WHERE is_error OR event_type = 'error_encountered') AS errors,
   sum(lines_added) AS lines_added,
   sum(lines_removed) AS lines_removed,
-  count(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS calls,
+  count(total_tokens) FILTER (
+    WHERE usage_source IS DISTINCT FROM 'estimated' AND event_type NOT IN ('system', 'session_end')) AS calls,
   sum(input_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS input_tokens,
   sum(cache_read_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_read_tokens,
   sum(cache_write_5m_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_write_5m_tokens,

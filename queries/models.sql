@@ -24,6 +24,6 @@ SELECT
   sum(partial_output_tokens) AS partial_output_tokens,
   sum(estimated_calls) AS estimated_calls
 FROM activity
-WHERE calls > 0 OR estimated_calls > 0
+WHERE calls > 0 OR estimated_calls > 0 OR total_tokens IS NOT NULL
 GROUP BY 1, 2, 3
 ORDER BY total_tokens DESC NULLS LAST, 1, 2, 3

@@ -19,6 +19,6 @@ SELECT
   sum(estimated_calls) AS estimated_calls,
   grouping(model) = 1 AS is_total
 FROM activity
-WHERE calls > 0 OR estimated_calls > 0
+WHERE calls > 0 OR estimated_calls > 0 OR total_tokens IS NOT NULL
 GROUP BY GROUPING SETS ((model, provider, agent), ())
 ORDER BY is_total, total_tokens DESC NULLS LAST, model, provider, agent

@@ -22,7 +22,8 @@ WITH prompts AS (
     count(*) FILTER (WHERE is_error OR event_type = 'error_encountered') AS errors,
     sum(lines_added) AS lines_added,
     sum(lines_removed) AS lines_removed,
-    count(total_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS calls,
+    count(total_tokens) FILTER (
+      WHERE usage_source IS DISTINCT FROM 'estimated' AND event_type NOT IN ('system', 'session_end')) AS calls,
     sum(input_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS input_tokens,
     sum(cache_read_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_read_tokens,
     sum(cache_write_5m_tokens) FILTER (WHERE usage_source IS DISTINCT FROM 'estimated') AS cache_write_5m_tokens,

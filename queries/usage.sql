@@ -1,6 +1,7 @@
 -- Every model call with its token usage.
 --
--- One row per call: each call has its usage on exactly one event, so any sum over these rows is right.
+-- One row per call, and one for what only a session's own counters tell (event_type system or
+-- session_end): each call has its usage on exactly one event, so any sum over these rows is right.
 -- The four input columns are disjoint; total_tokens is their sum plus output_tokens; reasoning_tokens
 -- is a part of output_tokens. A null says that the log does not tell, it is not zero. is_partial: the
 -- record is known to say too little. is_estimated: the agent guessed; leave these out of sums.

@@ -8,7 +8,7 @@
 //!   compaction, an edit) keeps these
 //! - usage: a row of the ledger is one request, as an `llm_request`, since no message names it; input
 //!   includes what was read from and written to a cache where the total says so. A session without
-//!   ledger rows has its accumulated counters as one such row, `derived`; a ledger row
+//!   ledger rows has its accumulated counters as one row, `derived` and no call; a ledger row
 //!   `carried_forward` repeats those, and is the same event. That row is emptied once there is a ledger
 //! - times are seconds
 //!

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::Call;
 use super::usage::Meters;
 use super::workspace::Workspace;
 use crate::adapters::line::Parser;
@@ -21,9 +22,13 @@ pub(super) struct State {
     pub(super) place: Place,
     pub(super) model: Option<String>,
     pub(super) turn: i32,
-    /// Calls of the model so far, and the newest one.
+    /// Calls of the model so far, and those of the leg under way: more messages may belong to the newest.
     pub(super) calls: i64,
-    pub(super) last_call: Option<LastCall>,
+    pub(super) leg: Vec<Call>,
+    /// Where they were made.
+    pub(super) places: Vec<Place>,
+    /// Reasoning that stands with the calls, by model.
+    pub(super) spread: BTreeMap<String, i64>,
     /// Tool calls without a result.
     pub(super) open: BTreeMap<String, OpenTool>,
     /// Names of sub-agents by the call that started them.
@@ -36,7 +41,7 @@ pub(super) struct State {
 }
 
 /// Where the work happens.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Place {
     pub(super) cwd: Option<String>,
@@ -45,17 +50,6 @@ pub(super) struct Place {
     /// `owner/name`.
     pub(super) repository: Option<String>,
     pub(super) repo_url: Option<String>,
-}
-
-/// The newest call of the model: more messages may belong to it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct LastCall {
-    pub(super) key: String,
-    pub(super) number: i64,
-    pub(super) output: i64,
-    pub(super) messages: i64,
-    pub(super) ts_us: i64,
 }
 
 /// What a tool's result repeats of its call.

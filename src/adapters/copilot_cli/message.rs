@@ -1,8 +1,7 @@
 //! What was said: prompts, thoughts, answers, and the calls of the model behind the answers.
 
-use super::events::{Core, LastCall};
+use super::events::Core;
 use super::record::{Stamp, envelope_rest, hash};
-use super::request_id;
 use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
@@ -22,7 +21,8 @@ impl Core {
         let injected = source.is_some_and(|source| source.starts_with("skill-"))
             || text.is_some_and(|text| text.trim_start().starts_with("<skill-context"))
             || flag("isAutopilotContinuation");
-        let handed_down = stamp.is_subagent || data.str_at("parentAgentTaskId").is_some();
+        // `parentAgentTaskId` names the task of the turn, a person's own too.
+        let handed_down = stamp.is_subagent;
         let is_prompt = !injected && !handed_down;
         if is_prompt {
             self.state.turn += 1;
@@ -100,37 +100,5 @@ impl Core {
             self.call(call, &Stamp { part, ..stamp.clone() }, rest, "assistant", rows);
         }
         Outcome::Row
-    }
-
-    /// The call of the model that a message belongs to, and the output that the message reports for it.
-    fn request(&mut self, data: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) {
-        let key = data.str_at("apiCallId").or_else(|| data.str_at("messageId")).unwrap_or(&stamp.id);
-        let mut call = match self.state.last_call.take().filter(|last| last.key == key) {
-            Some(last) => LastCall { messages: last.messages + 1, ..last },
-            None => {
-                self.state.calls += 1;
-                let number = self.state.calls - 1;
-                LastCall { key: key.to_owned(), number, ts_us: stamp.ts_us, ..LastCall::default() }
-            }
-        };
-        if let Some(output) = data.i64_at("outputTokens").filter(|output| *output > call.output || call.messages == 0) {
-            let output = output.max(0);
-            self.state.meters.count(stamp.model.as_deref(), output - call.output);
-            call.output = output;
-            let row = self.row("llm_request", stamp);
-            rows.event(&EventRow {
-                id: Some(request_id(self.session(), call.number)),
-                ts_us: call.ts_us,
-                // The store has another time for the same request.
-                ts_inferred: true,
-                message_id: data.str_at("messageId").or(row.message_id),
-                request_id: data.str_at("requestId").or_else(|| data.str_at("apiCallId")),
-                output_tokens: Some(output),
-                usage_source: Some("reported"),
-                completeness: 1 + call.messages,
-                ..row
-            });
-        }
-        self.state.last_call = Some(call);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::events::{Core, Place, State};
+use super::events::{Core, Place};
 use super::{AGENT, shutdown_id};
 use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
@@ -10,7 +10,7 @@ use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow, Rows};
 
 /// Types whose rows are `system` and say no more than their fields.
-const PLAIN: [&str; 49] = [
+const PLAIN: [&str; 48] = [
     "session.info",
     "session.warning",
     "session.mode_changed",
@@ -18,7 +18,6 @@ const PLAIN: [&str; 49] = [
     "session.plan_changed",
     "session.workspace_file_changed",
     "session.handoff",
-    "session.usage_checkpoint",
     "session.context_cleared",
     "session.compaction_start",
     "session.task_complete",
@@ -110,6 +109,12 @@ impl Core {
         match kind {
             "session.start" | "session.resume" => self.begin(json, data, stamp, rows),
             "session.shutdown" => self.shutdown(json, data, &stamp, rows),
+            "session.usage_checkpoint" => {
+                if self.state.meters.checkpoint(data) {
+                    self.totals(&stamp, false, rows);
+                }
+                self.plain("system", json, data, &stamp, rows)
+            }
             "session.error" => self.plain("error_encountered", json, data, &stamp, rows),
             "session.truncation" | "session.compaction_complete" => self.plain("compaction", json, data, &stamp, rows),
             "session.binary_asset" => self.plain("attachment", json, data, &stamp, rows),
@@ -136,7 +141,7 @@ impl Core {
             }
             "hook.start" | "hook.end" => self.plain("hook", json, data, &stamp, rows),
             _ if PLAIN.contains(&kind) => {
-                self.learn(kind, data);
+                self.learn(kind, json, data);
                 let stamp = Stamp { model: self.state.model.clone(), ..stamp };
                 self.plain("system", json, data, &stamp, rows)
             }
@@ -175,21 +180,13 @@ impl Core {
 
     /// A row of an event. Its id is the event's and its own type's.
     pub(super) fn row<'a>(&'a self, event_type: &'static str, stamp: &'a Stamp<'_>) -> EventRow<'a> {
-        let State { place, version, .. } = &self.state;
-        let fallback = &self.workspace.place;
-        let of = |own: &'a Option<String>, other: &'a Option<String>| own.as_deref().or(other.as_deref());
         let session = self.session();
-        EventRow {
+        let row = EventRow {
             id: Some(EventId::of(AGENT, event_type, &[session.as_bytes(), stamp.id.as_bytes()])),
             ts_us: stamp.ts_us,
             ts_inferred: stamp.inferred,
             event_type,
-            agent_version: version.as_deref(),
-            project: of(&place.repository, &fallback.repository),
-            repo_url: place.repo_url.as_deref(),
-            cwd: of(&place.cwd, &fallback.cwd),
-            git_branch: of(&place.branch, &fallback.branch),
-            git_commit: place.commit.as_deref(),
+            agent_version: self.state.version.as_deref(),
             session_id: Some(session),
             is_subagent: Some(stamp.is_subagent),
             subagent_type: stamp.subagent.as_deref(),
@@ -200,6 +197,21 @@ impl Core {
             source_offset: stamp.offset,
             completeness: 1,
             ..EventRow::default()
+        };
+        self.placed(&self.state.place, row)
+    }
+
+    /// The row of something that happened at `place`.
+    pub(super) fn placed<'a>(&'a self, place: &'a Place, row: EventRow<'a>) -> EventRow<'a> {
+        let fallback = &self.workspace.place;
+        let of = |own: &'a Option<String>, other: &'a Option<String>| own.as_deref().or(other.as_deref());
+        EventRow {
+            project: of(&place.repository, &fallback.repository),
+            repo_url: place.repo_url.as_deref(),
+            cwd: of(&place.cwd, &fallback.cwd),
+            git_branch: of(&place.branch, &fallback.branch),
+            git_commit: place.commit.as_deref(),
+            ..row
         }
     }
 
@@ -228,14 +240,17 @@ impl Core {
     }
 
     /// What later events take from this one.
-    fn learn(&mut self, kind: &str, data: Json<'_, '_>) {
+    fn learn(&mut self, kind: &str, json: Json<'_, '_>, data: Json<'_, '_>) {
         match kind {
             "session.model_change" => self.learn_model(data.str_at("newModel")),
             "session.auto_mode_resolved" => self.learn_model(data.str_at("chosenModel")),
             "session.context_changed" => self.learn_place(data.get("context").unwrap_or(data)),
             "subagent.started" => {
-                if let Some((id, name)) = data.str_at("toolCallId").zip(data.str_at("agentName")) {
-                    self.state.agents.insert(id.to_owned(), name.to_owned());
+                let name = data.str_at("agentName");
+                for id in [data.str_at("toolCallId"), json.str_at("agentId")] {
+                    if let Some((id, name)) = id.zip(name) {
+                        self.state.agents.insert(id.to_owned(), name.to_owned());
+                    }
                 }
             }
             _ => {}
@@ -266,6 +281,7 @@ impl Core {
 
     fn begin(&mut self, json: Json<'_, '_>, data: Json<'_, '_>, stamp: Stamp<'_>, rows: &mut Rows) -> Outcome {
         let resumed = stamp.kind == "session.resume";
+        self.state.meters.begin();
         if let Some(session) = data.str_at("sessionId") {
             self.state.session = Some(session.to_owned());
         }
@@ -301,37 +317,55 @@ impl Core {
         let extra = extra.end();
         let row = self.row("session_end", stamp);
         rows.event(&EventRow { status: data.str_at("shutdownType"), extra: extra.as_deref(), ..row });
-        let per_leg = self.state.version.as_deref().is_some_and(|version| version.starts_with("0."));
-        let Some(metrics) = data.get("modelMetrics").filter(|m| m.is_object()) else { return Outcome::Row };
-        self.state.meters.shutdown(metrics, per_leg);
+        let old = self.state.version.as_deref().is_some_and(|version| version.starts_with("0."));
+        self.state.meters.shutdown(data, old);
+        self.totals(stamp, true, rows);
+        (self.state.leg, self.state.places) = (Vec::new(), Vec::new());
+        Outcome::Row
+    }
+
+    /// Rows of what the counters say so far; those of a later end of the session replace them. They are no
+    /// calls: what a model's reasoning has no output for here stands with its calls.
+    fn totals(&mut self, stamp: &Stamp<'_>, is_end: bool, rows: &mut Rows) {
         for total in self.state.meters.totals() {
+            let spread = self.state.spread.get(&total.model).copied().unwrap_or_default();
+            let room = total.output.unwrap_or_default();
+            let here = total.reasoning.map(|reasoning| (reasoning - spread).clamp(0, room));
+            let of_calls = total.reasoning.unwrap_or_default() - here.unwrap_or_default();
+            if is_end {
+                self.spread_reasoning(&total.model, of_calls, rows);
+            }
+            let left = of_calls - self.state.spread.get(&total.model).copied().unwrap_or_default();
             let mut extra = Extra::default();
             if let Some(requests) = total.requests {
                 extra.number("requests", requests);
             }
+            if left > 0 {
+                extra.number("reasoningTokens", left);
+            }
             let extra = extra.end();
-            let row = self.row("llm_request", stamp);
-            rows.event(&EventRow {
+            let row = self.row("system", stamp);
+            let row = EventRow {
                 id: Some(shutdown_id(self.session(), &total.model)),
                 ts_inferred: true,
                 message_id: None,
                 is_subagent: None,
                 turn: None,
-                model: Some(&total.model),
+                model: Some(&*total.model).filter(|model| !model.is_empty()),
                 status: Some("session.shutdown"),
                 input_tokens: total.fresh,
                 cache_read_tokens: total.cache_read,
                 cache_write_5m_tokens: total.cache_write,
                 output_tokens: total.output,
-                reasoning_tokens: total.reasoning,
+                reasoning_tokens: here,
                 nano_credits: total.nano_credits,
-                usage_source: Some("derived"),
-                completeness: self.state.meters.shutdowns,
+                completeness: self.state.meters.ends,
                 extra: extra.as_deref(),
                 ..row
-            });
+            };
+            let has_usage = row.total().is_some();
+            rows.event(&EventRow { usage_source: has_usage.then_some("derived"), ..row });
         }
-        Outcome::Row
     }
 
     /// An event with a text and fields.

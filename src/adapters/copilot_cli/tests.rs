@@ -1,5 +1,6 @@
 mod corpus;
 mod events;
+mod legs;
 mod stores;
 
 use serde_json::Value;

@@ -111,7 +111,7 @@ impl LineDecoder {
         };
         if let Some(tokens) = tokens.known() {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
-            let row = EventRow { id: total_id(&self.session), event_type: "llm_request", completeness: level, ..row };
+            let row = EventRow { id: total_id(&self.session), event_type: "system", completeness: level, ..row };
             rows.event(&tokens.fill("derived", row));
         }
     }

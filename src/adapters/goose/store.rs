@@ -226,7 +226,7 @@ impl StoreDecoder {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
             let total = EventRow {
                 id: total_id(session),
-                event_type: "llm_request",
+                event_type: "system",
                 model: model.as_deref(),
                 provider: provider.as_deref(),
                 ..row
@@ -273,7 +273,7 @@ impl StoreDecoder {
             },
             ts_us: created.unwrap_or(self.modified_us),
             ts_inferred: created.is_none(),
-            event_type: "llm_request",
+            event_type: if carried { "system" } else { "llm_request" },
             model: model.as_deref(),
             provider: provider.as_deref(),
             cwd: cwd.as_deref(),

@@ -125,7 +125,7 @@ fn a_conversation_becomes_rows_the_same_in_lines_and_database() {
             (&json!("a.rs"), &json!("ls"), &json!(false))
         );
         assert_eq!(decoded.only("title")["text"], "A title");
-        let total = decoded.only("llm_request");
+        let total = decoded.only("system");
         assert_eq!((&total["total_tokens"], &total["usage_source"]), (&json!(110), &json!("derived")));
     }
     let (mut own, mut other) = (store.ids(), lines.ids());
@@ -162,7 +162,9 @@ fn each_request_of_the_ledger_counts_once_and_what_it_carries_forward_is_the_tot
     looks.look(false);
     assert_eq!(looks.all.sum("total_tokens"), 1100 + 550 + 415);
     let events = looks.all.events();
-    let requests: Vec<_> = events.iter().filter(|row| row["event_type"] == "llm_request").collect();
+    let requests: Vec<_> = events.iter().filter(|row| row.contains_key("usage_source")).collect();
+    let calls = requests.iter().filter(|row| row["event_type"] == "llm_request").count();
+    assert_eq!(calls, 2, "the total before is no call");
     let fresh: Vec<_> = requests.iter().map(|row| row["input_tokens"].as_i64().unwrap()).collect();
     assert_eq!(fresh, [1000, 100, 10], "cached input is part of the input unless the total counts it beside");
     assert_eq!(requests[1]["cost_usd_reported"], "0.020000000");

@@ -214,7 +214,7 @@ impl<'a> Thread<'a> {
         let left = all.without(self.counted);
         let row = EventRow {
             id: self.key("rest", &[]),
-            event_type: "llm_request",
+            event_type: "system",
             provider: self.provider.as_deref(),
             model: self.model.as_deref(),
             // More or less is left over as the thread goes on: the latest state stays.

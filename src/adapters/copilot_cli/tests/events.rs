@@ -44,8 +44,9 @@ fn a_session_makes_one_row_for_each_thing_that_happened() {
         ["system", "<skill-context name=\"x\">do</skill-context>"],
         ["hook", ""],
         ["session_end", ""],
+        ["system", ""],
         ["llm_request", ""],
-        ["llm_request", ""],
+        ["system", ""],
         ["session_start", ""],
         ["user_interaction", "Go on"],
         ["llm_response", "Went on"],
@@ -53,8 +54,8 @@ fn a_session_makes_one_row_for_each_thing_that_happened() {
         ["unknown", ""],
         ["system", ""],
         ["session_end", ""],
-        ["llm_request", ""],
-        ["llm_request", ""],
+        ["system", ""],
+        ["system", ""],
     ];
     assert_eq!(outline(&decoded.rows), expected.map(|row| row.map(str::to_owned)));
     // turn_start and what is ephemeral.
