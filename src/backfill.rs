@@ -13,8 +13,8 @@ use crate::config::Settings;
 use crate::discover::Note;
 use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport, StagedFile};
 use crate::pipeline::{
-    CaughtUp, Core, CoreOptions, How, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare, is_untidy,
-    limits_for, now_us, repositories, retain, survey, tidy, walk,
+    CatchUpOptions, CaughtUp, Core, CoreOptions, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare,
+    is_untidy, limits_for, now_us, repositories, retain, survey, tidy, walk,
 };
 use crate::schema::Folders;
 
@@ -171,7 +171,7 @@ pub fn run(
     core: &Core,
     scope: &Scope,
     mut found: Survey,
-    how: How,
+    how: CatchUpOptions<'_>,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
     let before = durable_rows(core);
@@ -212,7 +212,7 @@ fn read(
     core: &Core,
     scope: &Scope,
     found: &mut Survey,
-    how: How,
+    how: CatchUpOptions<'_>,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     core.keep(keep_us(settings));
@@ -248,7 +248,14 @@ pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Resu
         if found.bytes > IN_MEMORY_BYTES {
             return refresh_much(settings, &scope, found, workers, progress);
         }
-        let done = read(settings, &reader, &scope, &mut found, How { workers, history: true, shown: true }, progress)?;
+        let done = read(
+            settings,
+            &reader,
+            &scope,
+            &mut found,
+            CatchUpOptions { workers, history: true, shown: true, open: None },
+            progress,
+        )?;
         match store(settings, &mut reader) {
             Ok(true) => return Ok(refreshed(reader, found, done)),
             Ok(false) if tries < TRIES => tries += 1,
@@ -272,7 +279,14 @@ fn refresh_much(
     let written = open_writer(settings).and_then(|core| {
         // Somebody may have committed between the two looks.
         let mut found = look_around(settings, scope, &core);
-        let done = read(settings, &core, scope, &mut found, How { workers, history: true, shown: true }, progress)?;
+        let done = read(
+            settings,
+            &core,
+            scope,
+            &mut found,
+            CatchUpOptions { workers, history: true, shown: true, open: None },
+            progress,
+        )?;
         core.flush()?;
         put_away(settings, &core, true)?;
         Ok(refreshed(core, found, done))

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::context::{Means, mark_failed};
+use super::handed_on::HandedOn;
+use super::job::{Job, Outcome};
 use super::progress::Progress;
-use super::source::{Job, Means, Outcome, SourceReader, mark_failed};
+use super::source::SourceReader;
 use super::starts;
 use super::survey::Survey;
 use super::worker::{Stamp, Worker};
@@ -43,8 +46,8 @@ impl std::ops::AddAssign for CaughtUp {
 }
 
 /// How to read many sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct How {
+#[derive(Debug, Clone, Copy)]
+pub struct CatchUpOptions<'a> {
     /// Threads that read.
     pub workers: usize,
     /// True when nobody will look again soon: what an agent has marked as finished, or dated more than
@@ -52,6 +55,9 @@ pub struct How {
     pub history: bool,
     /// True when somebody is shown what is still open; otherwise logs that hold nothing else are left alone.
     pub shown: bool,
+    /// Where sources go in which something is still open, for who follows the logs from here on: it knows
+    /// then what was shown, whatever becomes of the file meanwhile.
+    pub open: Option<&'a HandedOn>,
 }
 
 /// Reads every file of `survey`, oldest first.
@@ -69,7 +75,7 @@ pub fn catch_up(
     survey: &Survey,
     stamp: &Stamp,
     limits: Limits,
-    how: How,
+    how: CatchUpOptions<'_>,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
     progress.plan(survey.jobs.len() as u64, survey.bytes);
@@ -110,7 +116,7 @@ struct Pass<'a> {
     core: &'a Core,
     stamp: &'a Stamp,
     limits: Limits,
-    how: How,
+    how: CatchUpOptions<'a>,
     progress: &'a Progress,
     /// Nobody comes back for what cannot be read now.
     is_last: bool,
@@ -193,9 +199,8 @@ impl Pass<'_> {
             live: false,
         };
         let (outcome, reader) = SourceReader::run(job, None, &mut means)?;
-        // Who follows the logs knows then what was shown, whatever becomes of the file meanwhile.
-        if let Some(reader) = reader.filter(|reader| self.how.shown && !self.how.history && reader.is_unfinished()) {
-            core.hand_on(job, reader);
+        if let (Some(open), Some(reader)) = (self.how.open, reader.filter(SourceReader::is_unfinished)) {
+            open.add(job, reader);
         }
         if self.is_last && matches!(outcome, Outcome::Later { .. }) {
             mark_failed(job, job.previous.as_deref().cloned(), STILL_WRITTEN, &mut means);

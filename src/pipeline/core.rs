@@ -7,19 +7,15 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
-use super::gather::Gathered;
+use super::gathered::Gathered;
 use super::heap::give_back;
 use super::judge::{Evidence, Load, Verdict, tie};
 use super::retention::Retention;
-use super::source::{Job, SourceReader};
 use super::turns::{Turn, Turns};
 use super::{PipelineError, now_us};
 use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, NewPart, Snapshot};
 use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
-
-/// So many open sources are handed on; what is open in others is read again.
-const HANDED_ON: usize = 256;
 
 /// How long somebody waits who is told of a newer version before it is shown.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -100,8 +96,6 @@ pub struct Core {
     pub(super) retention: Retention,
     gathered: Mutex<Gathered>,
     cuts: AtomicU64,
-    /// Open sources of a catch-up, for whoever follows the logs from there on.
-    open: Mutex<Vec<(Job, SourceReader)>>,
     /// Since when nothing could be committed, and why.
     trouble: Mutex<Option<(i64, String)>>,
 }
@@ -173,7 +167,6 @@ impl Core {
             retention,
             gathered: Mutex::default(),
             cuts: AtomicU64::new(0),
-            open: Mutex::default(),
             trouble: Mutex::default(),
         }
     }
@@ -184,19 +177,6 @@ impl Core {
 
     pub(super) fn gathered(&self) -> MutexGuard<'_, Gathered> {
         unpoison(self.gathered.lock())
-    }
-
-    /// Hands an open source on to whoever follows the logs next.
-    pub(super) fn hand_on(&self, job: &Job, reader: SourceReader) {
-        let mut open = unpoison(self.open.lock());
-        if open.len() < HANDED_ON {
-            open.push((job.clone(), reader));
-        }
-    }
-
-    /// The open sources that were handed on.
-    pub(super) fn handed_on(&self) -> Vec<(Job, SourceReader)> {
-        std::mem::take(&mut *unpoison(self.open.lock()))
     }
 
     /// From now on rows are made durable in `lake`, which shows what this core shows.

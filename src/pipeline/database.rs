@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::anchors::{Anchors, Handed};
 use super::companions::read_companions;
+use super::context::{Around, Means, mark_failed, vanished};
 use super::held::Held;
+use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
 use super::recent::{Recent, Touched};
-use super::source::{
-    AGAIN_US, Around, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, mark_failed, new_position, vanished,
-};
+use super::silence::{AGAIN_US, SILENCE_US, is_due, is_silent};
 use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};

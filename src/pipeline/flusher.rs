@@ -5,11 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::core::Core;
+use super::expire::{retain, spared};
 use super::heap::give_back;
-use super::retention::retain;
 use super::told::Told;
-use super::{Core, PipelineError, now_us};
-use crate::lake::{CompactOptions, GRACE_US, LakeError, Snapshot};
+use super::{PipelineError, now_us};
+use crate::lake::{CompactOptions, GRACE_US, Snapshot};
 
 /// Months with more small files than this are compacted.
 const SMALL_FILES: usize = 64;
@@ -172,17 +173,6 @@ pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
     give_back();
     let after = core.snapshot();
     Ok(after.version != before && is_untidy(&after))
-}
-
-/// What was done, or `None` when a damaged file was in the way, which is told.
-pub(super) fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
-    match done {
-        Err(error @ LakeError::CorruptPart { .. }) => {
-            tracing::warn!("{doing}: {error}; it is left as it is");
-            Ok(None)
-        }
-        other => other.map(Some),
-    }
 }
 
 /// True when a month has more small files than it should.

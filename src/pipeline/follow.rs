@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::context::Means;
+use super::handed_on::HandedOn;
 use super::heap::give_back;
+use super::job::{Job, Outcome};
 use super::looks::Looks;
 use super::progress::{Progress, Tally};
 use super::reading::Reading;
-use super::source::{AGAIN_US, Job, Means, Outcome, SourceReader, silent_at_us};
+use super::silence::{AGAIN_US, silent_at_us};
+use super::source::SourceReader;
 use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::told::Told;
 use super::worker::{Stamp, Worker};
@@ -50,6 +54,8 @@ pub struct FollowerOptions {
     pub reading: Arc<Reading>,
     /// Looks that others wait for.
     pub looks: Arc<Looks>,
+    /// What a catch-up has left open.
+    pub open: Arc<HandedOn>,
 }
 
 /// A second look for those who wait, when files were being written at the first.
@@ -199,7 +205,7 @@ impl Follower {
 
     /// Goes on with what a catch-up has left open.
     fn take_over(&mut self) {
-        for (job, mut reader) in self.core.handed_on() {
+        for (job, mut reader) in self.options.open.take() {
             let Some(position) = self.positions.get(&reader.position().id) else { continue };
             if reader.stands_at(position) {
                 self.later.insert((silent_at_us(position), job.path.clone()));

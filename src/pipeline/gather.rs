@@ -7,19 +7,12 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 
 use super::core::Core;
+use super::gathered::Gathered;
 use super::judge::{Evidence, Load, tie};
 use super::{PipelineError, now_us};
-use crate::lake::{Lake, LakeError, Snapshot, Staged, StagedFile, StagedStamp, soon, stage};
+use crate::lake::{Lake, LakeError, Snapshot, Staged, StagedFile, soon, stage};
 use crate::ring::{Arrival, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition, rejects_schema};
-
-/// What a core took in of an earlier process.
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    stamp: Option<StagedStamp>,
-    since_us: Option<i64>,
-    positions: HashMap<SourceId, Arc<SourcePosition>>,
-}
 
 impl Core {
     /// Takes in what is staged on top of the lake that this core shows. What belongs to an older commit is

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::source::Job;
+use super::job::Job;
 use crate::hierarchy::{git, launch_slug, launched, own_folder};
 use crate::schema::{Folders, Framing, Tree};
 

@@ -3,10 +3,10 @@
 use std::io;
 
 use super::companions::{changed_ns, read_companions};
+use super::context::{Around, Means, vanished};
+use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
-use super::source::{
-    Around, COPIED_US, Job, Means, Outcome, SILENCE_US, Stop, is_due, is_silent, new_position, vanished,
-};
+use super::silence::{COPIED_US, SILENCE_US, is_due, is_silent};
 use super::turns::Turn;
 use super::values::has_too_many_values;
 use super::worker::Worker;

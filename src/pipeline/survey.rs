@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::companions::changed_ns;
-use super::source::{Job, is_due, new_position};
+use super::job::{Job, new_position};
+use super::silence::is_due;
 use super::stream::has_torn_end;
 use crate::config::{Own, Places};
 use crate::discover::{

@@ -14,8 +14,8 @@ use crate::config::Settings;
 use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, Core, Flusher, Follower, FollowerOptions, How, Looks, PipelineError, Reading, Scope, Survey, Tally,
-    limits_for, now_us,
+    self, CatchUpOptions, Core, Flusher, Follower, FollowerOptions, HandedOn, Looks, PipelineError, Reading, Scope,
+    Survey, Tally, limits_for, now_us,
 };
 use crate::watch::WatchStatus;
 
@@ -140,7 +140,7 @@ pub(super) fn read_history(
     let scope = scope_of(settings, plan);
     let own = Settings { other_machine: plan.machine.clone(), ..settings.clone() };
     let settings = &own;
-    let how = How { workers: workers(plan.jobs), history: true, shown: false };
+    let how = CatchUpOptions { workers: workers(plan.jobs), history: true, shown: false, open: None };
     let report = watched(progress, on, || {
         backfill::run(settings, core, &scope, found, how, progress)
             .map_err(|source| CliError::failed("reading the logs", source))
@@ -203,7 +203,8 @@ pub(in crate::cli) fn ingest(
     #[cfg(unix)]
     let _server = start_server(settings, &core, &following, &reading);
     let first = &following.first;
-    let how = How { workers: workers(None), history: false, shown: true };
+    let open_sources = Arc::new(HandedOn::default());
+    let how = CatchUpOptions { workers: workers(None), history: false, shown: true, open: Some(&open_sources) };
     let caught_up = watched(first, &mut |progress| on(Moment::Reading(progress)), || {
         Ok(backfill::run(settings, &core, &scope, found, how, first))
     })?;
@@ -226,7 +227,7 @@ pub(in crate::cli) fn ingest(
         on(Moment::Following { read, files: files_by_agent(&core) });
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
             .map_err(|source| CliError::failed("following the logs", source))?;
-        follow_until(settings, &core, &following, &reading)?;
+        follow_until(settings, &core, &following, &reading, open_sources)?;
         flusher.stop();
     }
     core.drain().map_err(|source| CliError::failed("writing the last rows", source))?;
@@ -275,6 +276,7 @@ fn follow_until(
     core: &Arc<Core>,
     following: &Following,
     reading: &Arc<Reading>,
+    open: Arc<HandedOn>,
 ) -> Result<(), CliError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
@@ -284,6 +286,7 @@ fn follow_until(
         backstop: BACKSTOP,
         reading: Arc::clone(reading),
         looks: Arc::clone(&following.looks),
+        open,
     };
     let follower = Follower::start(Arc::clone(core), options, Arc::clone(&following.live));
     let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;

@@ -26,7 +26,7 @@ fn read(core: &Core, home: &Path) {
     let places = Places { os: Os::Linux, home: home.into(), env: Default::default() };
     let found = survey(&places, &Scope::default(), &core.positions());
     let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
-    let how = How { workers: 1, history: true, shown: true };
+    let how = CatchUpOptions { workers: 1, history: true, shown: true, open: None };
     catch_up(core, &found, &stamp, Limits::default(), how, &Progress::default()).unwrap();
 }
 
@@ -132,7 +132,7 @@ fn caught_up(home: &Path) -> (CaughtUp, Vec<(u64, u64, Option<String>)>) {
     assert_eq!(found.files(), 1);
     let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
     let progress = Progress::default();
-    let how = How { workers: 2, history: true, shown: true };
+    let how = CatchUpOptions { workers: 2, history: true, shown: true, open: None };
     let done = catch_up(&core, &found, &stamp, Limits::default(), how, &progress).unwrap();
     assert_eq!(progress.tally().files, 1, "each file is counted once");
     let of = |p: &Arc<SourcePosition>| (p.counts.rows, p.counts.rejects, p.last_error.clone());
@@ -202,8 +202,15 @@ fn long_lines_that_several_workers_meet_at_once_are_all_read_once() {
     let found = survey(&places, &Scope::default(), &core.positions());
     let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
     let limits = Limits { buffer: 64 << 10, long_line: 200_000, ..Limits::default() };
-    catch_up(&core, &found, &stamp, limits, How { workers: 3, history: true, shown: true }, &Progress::default())
-        .unwrap();
+    catch_up(
+        &core,
+        &found,
+        &stamp,
+        limits,
+        CatchUpOptions { workers: 3, history: true, shown: true, open: None },
+        &Progress::default(),
+    )
+    .unwrap();
     core.flush().unwrap();
     assert_eq!(core.snapshot().events.iter().map(|part| part.rows).sum::<u64>(), 60);
     let counts = core.positions().into_values().map(|position| position.counts.lines).sum::<u64>();
