@@ -33,6 +33,7 @@ pub mod gemini;
 pub mod goose;
 pub mod json;
 pub mod kiro;
+mod kit;
 mod ledger;
 pub mod legacy;
 pub mod line;

@@ -35,6 +35,8 @@ mod fuzz_replay;
 mod golden;
 #[path = "it/guarantees.rs"]
 mod guarantees;
+#[path = "it/identity.rs"]
+mod identity;
 #[cfg(unix)]
 #[path = "it/kept.rs"]
 mod kept;

@@ -51,6 +51,24 @@ impl<'t, 'i> Json<'t, 'i> {
         }
     }
 
+    /// The integer, if this is a number with an integral value that a double tells exactly.
+    pub(super) fn as_integer(self) -> Option<i128> {
+        match self.0.first() {
+            Some(Node::Static(StaticNode::U64(n))) => Some(i128::from(*n)),
+            _ => self.as_i64().map(i128::from),
+        }
+    }
+
+    /// True for a value that tells as little as a missing one: null, an empty text, list or object.
+    pub(super) fn is_blank(self) -> bool {
+        match self.0.first() {
+            Some(Node::Object { len, .. } | Node::Array { len, .. }) => *len == 0,
+            Some(Node::String(text)) => text.is_empty(),
+            Some(Node::Static(StaticNode::Null)) | None => true,
+            Some(Node::Static(_)) => false,
+        }
+    }
+
     /// The number, whatever its form; integers above 2^53 lose digits.
     #[must_use]
     pub fn as_f64(self) -> Option<f64> {

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
@@ -105,15 +106,15 @@ impl MappedDecoder {
         let mut consumed = Consumed::default();
         filler.columns(&mapping.columns, record, mapping, &mut consumed);
         self.last_us = self.last_us.max(filler.ts_us);
-        let whole = (mapping.id.is_empty() || mapping.packing == Packing::Document).then(|| record.to_json());
+        let is_document = mapping.packing == Packing::Document;
+        let size = is_document.then(|| i64::try_from(record.to_json().len()).unwrap_or(i64::MAX));
         let mut extra = String::new();
         let has_extra = consumed.write_rest(record, ObjectWriter::new(&mut extra));
         let event_type = rule.and_then(|r| r.event_type).or(filler.event_type).or(mapping.event_type);
         came.unknown |= event_type.is_none();
         came.rows += 1;
         let id = named_id(mapping, record).unwrap_or_else(|| {
-            let text = whole.as_deref().map_or_else(|| Cow::Owned(record.to_json()), Cow::Borrowed);
-            let own = EventId::of(mapping.agent, KIND, &[b"", text.as_bytes()]);
+            let own = EventId::of(mapping.agent, KIND, &[b"", Content::of(record).bytes()]);
             match mapping.packing {
                 Packing::Lines => self.repeats.tell(own, mapping.agent, KIND),
                 Packing::Document => own,
@@ -125,10 +126,10 @@ impl MappedDecoder {
             ts_inferred: filler.ts_us.is_none(),
             event_type: event_type.unwrap_or("unknown"),
             source_offset: line.offset,
-            completeness: match (&whole, mapping.packing) {
-                (Some(text), Packing::Document) => i64::try_from(text.len()).unwrap_or(i64::MAX),
-                (Some(_), Packing::Lines) => 1,
-                (None, _) => later(filler.ts_us, line.offset),
+            completeness: match size {
+                Some(size) => size,
+                None if mapping.id.is_empty() => 1,
+                None => later(filler.ts_us, line.offset),
             },
             extra: has_extra.then_some(extra.as_str()),
             ..EventRow::default()
@@ -148,10 +149,14 @@ fn later(ts_us: Option<i64>, offset: u64) -> i64 {
 
 /// Id of the values that the description names, when there are all of them.
 fn named_id(mapping: &Mapping, record: Json<'_, '_>) -> Option<EventId> {
-    let named: Option<Vec<Cow<'_, str>>> =
-        mapping.id.iter().map(|pointer| value::at(record, pointer).filter(|v| !v.is_null()).map(value::text)).collect();
+    let part = |value: Json<'_, '_>| match value.as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => Content::of(value).bytes().to_vec(),
+    };
+    let named: Option<Vec<Vec<u8>>> =
+        mapping.id.iter().map(|pointer| value::at(record, pointer).filter(|v| !v.is_null()).map(part)).collect();
     let parts = named.filter(|parts| !parts.is_empty())?;
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     Some(EventId::of(mapping.agent, KIND, &parts))
 }
 

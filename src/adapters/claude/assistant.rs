@@ -383,7 +383,7 @@ fn client_error(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_
         nested(object, "message", json, |key| message_taken(key) || key == "stop_sequence");
     });
     cx.rows.event(&EventRow {
-        id: Some(rec.id("error", &cx.scratch.text)),
+        id: Some(rec.id("error", cx.scratch.text.as_bytes())),
         event_type: if limited { "rate_limit" } else { "error_encountered" },
         role: Some("assistant"),
         text: filled(&cx.scratch.text),

@@ -66,7 +66,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     let seconds = data.and_then(|d| d.i64_at("elapsedTimeSeconds")).map(|s| s.saturating_mul(1000));
     cx.rows.event(&EventRow {
-        id: Some(rec.id("progress", &cx.scratch.extra)),
+        id: Some(rec.whole_id("progress")),
         event_type: if is_hook { "hook" } else { "progress" },
         role: Some("system"),
         text: at("query").or_else(|| at("taskDescription")),

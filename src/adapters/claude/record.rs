@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::state::Source;
 use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::kit::content::Content;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};
 
@@ -180,7 +181,7 @@ impl<'t, 'i> Record<'t, 'i> {
     }
 
     /// Identity of the record's own event; without `uuid` made of session, type, time and `content`.
-    pub(super) fn id(&self, kind: &str, content: &str) -> EventId {
+    pub(super) fn id(&self, kind: &str, content: &[u8]) -> EventId {
         match self.uuid {
             Some(uuid) => EventId::of(super::AGENT, kind, &[uuid.as_bytes()]),
             None => EventId::of(
@@ -190,10 +191,38 @@ impl<'t, 'i> Record<'t, 'i> {
                     self.session.unwrap_or_default().as_bytes(),
                     self.kind.as_bytes(),
                     &self.own_us.unwrap_or_default().to_le_bytes(),
-                    content.as_bytes(),
+                    content,
                 ],
             ),
         }
+    }
+
+    /// Identity of a record that says nothing else which one it is: without `uuid` made of session, type, time
+    /// and all that the client does not stamp on every record.
+    pub(super) fn whole_id(&self, kind: &str) -> EventId {
+        if self.uuid.is_some() {
+            return self.id(kind, &[]);
+        }
+        let mut content = Content::default();
+        content.fields(self.json, |key| self.is_said(key));
+        self.id(kind, content.bytes())
+    }
+
+    /// True for the fields that are the record's own, not those that say where it was written.
+    pub(super) fn is_said(&self, key: &str) -> bool {
+        const STAMPED: [&str; 10] = [
+            "uuid",
+            "parentUuid",
+            "sessionId",
+            "session_id",
+            "version",
+            "cwd",
+            "gitBranch",
+            "requestId",
+            "isSidechain",
+            "userType",
+        ];
+        !STAMPED.contains(&key) && (key != "timestamp" || self.own_us.is_none())
     }
 
     /// Writes the fields that have no column into `object`, but those that `taken` names.

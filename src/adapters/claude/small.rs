@@ -6,6 +6,7 @@ use super::record::{Record, filled, object, says_nothing};
 use super::session::Context;
 use super::write_clean;
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow};
@@ -83,9 +84,9 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         object.text("type", rec.kind);
         rec.rest(object, |key| matches!(key, "trackingPath" | "messageId"));
     });
-    let parts =
-        [message.unwrap_or_default().as_bytes(), path.unwrap_or_default().as_bytes(), cx.scratch.extra.as_bytes()];
-    let id = EventId::of(AGENT, "snapshot", &parts);
+    let mut content = Content::default();
+    content.fields(rec.json, |key| rec.is_said(key));
+    let id = EventId::of(AGENT, "snapshot", &[content.bytes()]);
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(id),
@@ -102,17 +103,14 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
 
 /// A record whose text is the first of `fields` that is a text.
 fn plain(cx: &mut Context<'_>, rec: &Record<'_, '_>, event_type: &str, fields: &[&str]) -> Outcome {
-    // Session, type, time and all other fields: the same record written again is the same event.
-    let mut content = std::mem::take(&mut cx.scratch.input);
-    object(&mut content, |object| rec.rest(object, |_| false));
+    // The same record written again is the same event.
     let id = match (rec.uuid, rec.kind) {
         (None, "pr-link") => {
             let url = rec.json.str_at("prUrl").unwrap_or_default();
             EventId::of(AGENT, "pr-link", &[rec.session.unwrap_or_default().as_bytes(), url.as_bytes()])
         }
-        _ => rec.id("small", &content),
+        _ => rec.whole_id("small"),
     };
-    cx.scratch.input = content;
     kept(cx, rec, id, event_type, fields);
     Outcome::Row
 }
@@ -151,7 +149,7 @@ pub(super) fn unknown(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
             }
         }
     });
-    let id = rec.id("unknown", &cx.scratch.extra);
+    let id = rec.whole_id("unknown");
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(id),

@@ -53,7 +53,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     });
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
-        id: Some(rec.id("system", &cx.scratch.extra)),
+        id: Some(rec.whole_id("system")),
         event_type,
         role: Some("system"),
         text: text.filter(|t| !t.is_empty()),
@@ -106,7 +106,7 @@ pub(super) fn attachment(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome 
     });
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
-        id: Some(rec.id("attachment", &cx.scratch.extra)),
+        id: Some(rec.whole_id("attachment")),
         event_type: if is_hook { "hook" } else { "attachment" },
         role: Some("system"),
         text,
@@ -154,7 +154,7 @@ fn queued_command(cx: &mut Context<'_>, rec: &Record<'_, '_>, json: Json<'_, '_>
     });
     let id = match source {
         Some(uuid) => prompt_id(uuid),
-        None => rec.id("attachment", &text),
+        None => rec.id("attachment", text.as_bytes()),
     };
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
@@ -178,7 +178,7 @@ fn bare_attachment(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     });
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
-        id: Some(rec.id("attachment", &cx.scratch.extra)),
+        id: Some(rec.whole_id("attachment")),
         event_type: "attachment",
         role: Some("system"),
         text,

@@ -128,7 +128,7 @@ fn said(
     });
     let kind = if beside_result { "user-text" } else { "user" };
     cx.rows.event(&EventRow {
-        id: Some(rec.id(kind, text)),
+        id: Some(rec.id(kind, text.as_bytes())),
         event_type: said.event_type,
         role: Some("user"),
         text: filled(text),

@@ -2,7 +2,7 @@
 
 use super::extra::text_of;
 use super::items::{filled, is_injected};
-use super::ledger::{Stream, content_hash};
+use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::usage::{Call, Tokens};
@@ -100,7 +100,13 @@ impl Core {
     ) -> Outcome {
         let mut buffer = std::mem::take(&mut self.text);
         let text = message.and_then(|m| text_of(m, &mut buffer)).unwrap_or_default();
-        self.item_extra(event, &["message", "content", "id", "item", "thread_id", "turn_id"]);
+        let used = ["message", "content", "id", "item", "thread_id", "turn_id"];
+        self.item_extra(event, &used);
+        let mut beside = std::mem::take(&mut self.content);
+        beside.begin();
+        if text.is_empty() {
+            beside.fields(event, |key| key != "type" && (key == "content" || !used.contains(&key)));
+        }
         let mut stamp = *stamp;
         let mut item_id = String::new();
         let mut told = None;
@@ -113,7 +119,8 @@ impl Core {
                 if held.text != text {
                     self.extra.text("model_text", &held.text);
                 }
-                let content = content_hash("user", &[&held.text, if held.text.is_empty() { &held.extra } else { "" }]);
+                let content = Self::prompt_hash(&held.text, held.record);
+                beside.text(&format!("{:x}", held.record));
                 told = self.content_id("user", content, Stream::Item).filter(|_| held.text == text);
                 item_id.push_str(&held.item_id);
                 stamp = held.stamp;
@@ -130,8 +137,7 @@ impl Core {
             self.extra.end();
         }
         let late = if joined { None } else { self.prompt_alone(text) };
-        let nothing = if text.is_empty() { self.extra.get().unwrap_or_default() } else { "" };
-        let content = content_hash("user", &[text, nothing]);
+        let content = Self::prompt_hash(text, record_hash("user", &beside));
         if let Some(id) = late.or_else(|| self.content_id("user", content, Stream::Event)).or(told) {
             let row = EventRow {
                 role: Some("user"),
@@ -145,6 +151,7 @@ impl Core {
             self.emit(rows, EventRow { completeness, ..row });
         }
         self.text = buffer;
+        self.content = beside;
         Outcome::Row
     }
 
@@ -169,7 +176,7 @@ impl Core {
     fn agent_event(&mut self, event: Json<'_, '_>, stamp: &Stamp) -> Outcome {
         self.item_extra(event, &["message", "phase"]);
         self.extra.end();
-        self.hold(false, stamp, event.str_at("message").unwrap_or_default(), None)
+        self.hold(false, stamp, event.str_at("message").unwrap_or_default(), None, 0)
     }
 
     fn thought(&mut self, text: Option<&str>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
@@ -273,19 +280,18 @@ impl Core {
 
     /// A row when the limits differ from the last ones in more than the time until they reset.
     fn rate_limits(&mut self, limits: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        self.text.clear();
-        for (key, value) in limits.entries() {
-            self.text.push_str(key);
+        let mut parts: Vec<_> = limits.entries().filter(|(_, value)| !value.is_blank()).collect();
+        parts.sort_by_key(|(key, _)| *key);
+        self.content.begin();
+        for (key, value) in parts {
+            self.content.text(key);
             if value.is_object() {
-                for (inner, value) in value.entries().filter(|(inner, _)| !inner.starts_with("reset")) {
-                    self.text.push_str(inner);
-                    value.write(&mut self.text);
-                }
+                self.content.fields(value, |inner| !inner.starts_with("reset"));
             } else {
-                value.write(&mut self.text);
+                self.content.value(value);
             }
         }
-        let content = content_hash("rate_limit", &[&self.text]);
+        let content = record_hash("rate_limit", &self.content);
         if std::mem::replace(&mut self.state.limits_hash, content) == content {
             return Outcome::Ignored;
         }
@@ -311,7 +317,7 @@ impl Core {
         self.extra.begin().text("record", kind);
         self.extra.rest(event, &["type", "duration_ms", "reason"]);
         self.extra.end();
-        if let Some(id) = self.note_id(kind, status.unwrap_or_default()) {
+        if let Some(id) = self.note_id(kind, event, &["duration_ms"]) {
             let row = EventRow {
                 status,
                 duration_ms: event.i64_at("duration_ms"),
@@ -330,7 +336,9 @@ impl Core {
         let error = event.get("error").filter(|e| !e.is_null());
         let last = event.str_at("last_agent_message");
         let told = last.is_some_and(|text| self.state.ledger.knows(content_hash("assistant", &[text])));
-        let Some(id) = self.note_id("task_complete", "") else { return Outcome::Row };
+        let Some(id) = self.note_id("task_complete", event, &["duration_ms", "last_agent_message"]) else {
+            return Outcome::Row;
+        };
         let message = error.and_then(|e| e.as_filled_str().or_else(|| e.str_at("message")));
         let row = EventRow {
             text: message.or(last.filter(|_| !told)),
@@ -353,7 +361,7 @@ impl Core {
         self.extra.rest(event, &["type", "message", "text", "timestamp"]);
         self.extra.end();
         let warning = kind == "warning";
-        if let Some(id) = self.note_id(kind, text.unwrap_or_default()) {
+        if let Some(id) = self.note_id(kind, event, &["timestamp"]) {
             let row = EventRow {
                 text,
                 is_error: (!warning).then_some(true),
@@ -370,7 +378,7 @@ impl Core {
         self.extra.rest(event, &["type"]);
         self.extra.end();
         let text = event.path(&["review_output", "overall_explanation"]).and_then(Json::as_filled_str);
-        if let Some(id) = self.note_id("exited_review_mode", "") {
+        if let Some(id) = self.note_id("exited_review_mode", event, &[]) {
             let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "system", id) };
             self.emit(rows, row);
         }
@@ -381,7 +389,7 @@ impl Core {
         let text = event.str_at("thread_name");
         self.extra.begin().rest(event, &["type", "thread_id", "thread_name"]);
         self.extra.end();
-        if let Some(id) = self.note_id("title", text.unwrap_or_default()) {
+        if let Some(id) = self.note_id("title", event, &["thread_id"]) {
             let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "title", id) };
             self.emit(rows, row);
         }
@@ -401,7 +409,7 @@ impl Core {
                 let text = item.get("content").and_then(|c| text_of(c, &mut buffer)).unwrap_or_default();
                 self.item_extra(item, &["content", "id", "phase"]);
                 self.extra.end();
-                let outcome = self.hold(false, stamp, text, item.str_at("id"));
+                let outcome = self.hold(false, stamp, text, item.str_at("id"), 0);
                 self.text = buffer;
                 outcome
             }

@@ -84,11 +84,6 @@ impl Extra {
         }
     }
 
-    /// What has been written of an object that is not ended.
-    pub(super) fn so_far(&self) -> &str {
-        &self.buffer
-    }
-
     /// The ended object; `None` when it has no keys.
     pub(super) fn get(&self) -> Option<&str> {
         (!self.buffer.is_empty()).then_some(&*self.buffer)
@@ -127,15 +122,19 @@ fn item_text<'i>(item: Json<'_, 'i>) -> Option<&'i str> {
     item.as_str().or_else(|| item.get("text").and_then(Json::as_str))
 }
 
+/// True for a part of a content list that is a text, or one that only the provider can read.
+pub(super) fn is_text(item: Json<'_, '_>) -> bool {
+    item_text(item).is_some() || item.get("encrypted_content").is_some()
+}
+
 /// Appends what a content list holds beside text (images, audio, files) as `attachments`.
 pub(super) fn attachments(content: Json<'_, '_>, extra: &mut Extra) {
-    let is_text = |item: &Json<'_, '_>| item_text(*item).is_some() || item.get("encrypted_content").is_some();
-    if content.items().all(|item| is_text(&item)) {
+    if content.items().all(is_text) {
         return;
     }
     extra.key("attachments");
     let mut separator = '[';
-    for item in content.items().filter(|item| !is_text(item)) {
+    for item in content.items().filter(|item| !is_text(*item)) {
         extra.buffer.push(separator);
         separator = ',';
         write_scrubbed(item, &mut extra.buffer);

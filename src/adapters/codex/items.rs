@@ -1,7 +1,7 @@
 //! Response items: what passes between Codex and the model.
 
-use super::extra::{attachments, text_of, write_scrubbed};
-use super::ledger::{Stream, content_hash};
+use super::extra::{attachments, is_text, text_of, write_scrubbed};
+use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Held, Outcome};
 use super::state::Stamp;
 use super::tools::{Deed, Edit, Verdict, command_of, duration_ms, path_of, script_commands};
@@ -53,9 +53,10 @@ impl Core {
     }
 
     fn message(&mut self, item: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
+        const USED: [&str; 8] = ["role", "content", "message", "id", "timestamp", "created_at", "ordinal", "model"];
         let role = item.str_at("role").unwrap_or("assistant");
         let content = item.get("content").or_else(|| item.get("message"));
-        self.item_extra(item, &["role", "content", "message", "id", "timestamp", "created_at", "ordinal", "model"]);
+        self.item_extra(item, &USED);
         if let Some(content) = content {
             attachments(content, &mut self.extra);
         }
@@ -64,14 +65,34 @@ impl Core {
         let text = content.and_then(|c| text_of(c, &mut buffer)).unwrap_or_default();
         let outcome = match role {
             "user" => {
-                let outcome = self.hold(true, stamp, text, item.str_at("id"));
+                let record = if text.is_empty() { self.message_hash("user", item, &USED, "") } else { 0 };
+                let outcome = self.hold(true, stamp, text, item.str_at("id"), record);
                 if stamp.bare { self.close_now(rows) } else { outcome }
             }
             "assistant" => self.answer(item, text, stamp, rows),
-            _ => self.injected(role, text, item.str_at("id"), stamp, rows),
+            _ => {
+                let content = self.message_hash(role, item, &USED, text);
+                self.injected(role, text, content, item.str_at("id"), stamp, rows)
+            }
         };
         self.text = buffer;
         outcome
+    }
+
+    /// Name of a message: its text, what stands beside the texts, and its fields but those in `used`.
+    fn message_hash(&mut self, role: &str, item: Json<'_, '_>, used: &[&str], text: &str) -> u64 {
+        let turn_id = self.state.turn_id.as_deref();
+        let notes = |key: &str| {
+            let note = item.get(key).filter(|_| TURN_NOTES.contains(&key));
+            note.is_some_and(|note| note.len() == 1 && note.str_at("turn_id") == turn_id)
+        };
+        self.content.begin().text(text);
+        self.content.fields(item, |key| key != "type" && !used.contains(&key) && !notes(key));
+        let content = item.get("content").or_else(|| item.get("message"));
+        for part in content.into_iter().flat_map(Json::items).filter(|part| !is_text(*part)) {
+            self.content.value(part);
+        }
+        record_hash(role, &self.content)
     }
 
     /// Closes a message just held: lines without an envelope have no doubles.
@@ -83,8 +104,16 @@ impl Core {
         Outcome::Row
     }
 
-    fn injected(&mut self, role: &str, text: &str, item: Option<&str>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        if let Some(id) = self.note_id(role, text) {
+    fn injected(
+        &mut self,
+        role: &str,
+        text: &str,
+        content: u64,
+        item: Option<&str>,
+        stamp: &Stamp,
+        rows: &mut Rows,
+    ) -> Outcome {
+        if let Some(id) = self.content_id(role, content, Stream::Item) {
             let row = EventRow {
                 role: Some(role),
                 text: Some(text).filter(|t| !t.is_empty()),
@@ -104,7 +133,7 @@ impl Core {
             self.state.facts.cwd = tag_content(&held.text, "cwd").map(str::to_owned);
             self.state.own_facts.cwd.clone_from(&self.state.facts.cwd);
         }
-        let content = content_hash("user", &[&held.text, if held.text.is_empty() { &held.extra } else { "" }]);
+        let content = Self::prompt_hash(&held.text, held.record);
         let told = self.state.ledger.owes_item(content);
         let human = !told && !injected && !self.state.user_events;
         if human {
@@ -163,11 +192,13 @@ impl Core {
 
     /// A message from another agent.
     fn agent_item(&mut self, item: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        self.item_extra(item, &["content", "id"]);
+        const USED: [&str; 2] = ["content", "id"];
+        self.item_extra(item, &USED);
         self.extra.end();
         let mut buffer = std::mem::take(&mut self.text);
         let text = item.get("content").and_then(|c| text_of(c, &mut buffer)).unwrap_or_default();
-        let outcome = self.injected("agent", text, item.str_at("id"), stamp, rows);
+        let content = self.message_hash("agent", item, &USED, text);
+        let outcome = self.injected("agent", text, content, item.str_at("id"), stamp, rows);
         self.text = buffer;
         outcome
     }
@@ -230,7 +261,11 @@ impl Core {
             Some(call_id) if !again => {
                 Some(self.state.natural_id(&self.origin, "call", &[call_id.as_bytes(), name.as_bytes()]))
             }
-            _ => self.content_id("call", content_hash(name, &[&self.input]), Stream::Item),
+            _ => {
+                self.content.begin();
+                ["arguments", "input", "action"].iter().find_map(|key| item.get(key)).map(|a| self.content.value(a));
+                self.content_id("call", record_hash(name, &self.content), Stream::Item)
+            }
         };
         let (command, path) = (filled(&self.command), filled(&self.path));
         if let Some(call_id) = call_id {
@@ -331,7 +366,10 @@ impl Core {
         };
         let id = match call_id {
             Some(call_id) if !again => Some(self.state.natural_id(&self.origin, "result", &[call_id.as_bytes()])),
-            _ => self.content_id("result", content_hash(name.unwrap_or_default(), &[text]), Stream::Item),
+            _ => {
+                self.content.begin().value(output);
+                self.content_id("result", record_hash(name.unwrap_or_default(), &self.content), Stream::Item)
+            }
         };
         if let Some(id) = id {
             let row = EventRow {
@@ -412,7 +450,9 @@ impl Core {
         }
         self.item_extra(item, &["action", "call_id", "id", "status", "results", "query"]);
         self.extra.end();
-        let content = content_hash("web_search", &[&self.input]);
+        self.content.begin();
+        item.get("action").map(|action| self.content.value(action));
+        let content = record_hash("web_search", &self.content);
         if let Some(id) = self.content_id("web_search", content, stream) {
             let query = item.str_at("query").or_else(|| item.path(&["action", "query"]).and_then(Json::as_filled_str));
             let row = EventRow {
@@ -469,7 +509,7 @@ impl Core {
             self.state.compactions -= 1;
             return Outcome::Row;
         }
-        if let Some(id) = self.note_id("compaction_sign", "") {
+        if let Some(id) = self.note_id("compaction_sign", item, &[]) {
             let row = EventRow { extra: self.extra.get(), ..self.row(stamp, "compaction", id) };
             self.emit(rows, row);
         }

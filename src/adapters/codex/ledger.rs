@@ -8,6 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapters::kit::content::Content;
+
 /// Contents per segment of a turn.
 const SEGMENT: usize = 1024;
 
@@ -120,6 +122,11 @@ fn absorb(state: u64, bytes: &[u8]) -> u64 {
 /// all decoding time for them.
 pub(super) fn content_hash(kind: &str, parts: &[&str]) -> u64 {
     parts.iter().fold(absorb(MIX[1], kind.as_bytes()), |state, part| absorb(state, part.as_bytes()))
+}
+
+/// The same for a record without a text that names it.
+pub(super) fn record_hash(kind: &str, content: &Content) -> u64 {
+    absorb(absorb(MIX[1], kind.as_bytes()), content.bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Records about the thread itself: `session_meta`, `turn_context`, `compacted`.
 
 use super::extra::write_scrubbed;
-use super::ledger::content_hash;
+use super::ledger::{content_hash, record_hash};
 use super::replay::{Mode, Thread};
 use super::rollout::{Core, Outcome};
 use super::state::{Facts, Stamp};
@@ -117,6 +117,7 @@ impl Core {
 
     /// Takes the settings of a turn; a row only when they differ from the last ones.
     pub(super) fn turn_context(&mut self, context: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
+        const OWN: [&str; 3] = ["turn_id", "user_instructions", "developer_instructions"];
         let context = context.get("turn_context").filter(|c| c.is_object()).unwrap_or(context);
         self.state.mark_turn(context.str_at("turn_id"), None);
         self.apply_settings(context);
@@ -128,8 +129,9 @@ impl Core {
             ],
         );
         let repeated = std::mem::replace(&mut self.state.instructions_hash, instructions) == instructions;
-        self.extra.begin().rest(context, &["turn_id", "user_instructions", "developer_instructions"]);
-        let content = content_hash("turn_context", &[self.extra.so_far()]);
+        self.extra.begin().rest(context, &OWN);
+        self.content.begin().fields(context, |key| !OWN.contains(&key));
+        let content = record_hash("turn_context", &self.content);
         if std::mem::replace(&mut self.state.context_hash, content) == content && repeated {
             return Outcome::Ignored;
         }
@@ -139,7 +141,7 @@ impl Core {
             }
         }
         self.extra.end();
-        let Some(id) = self.note_id("turn_context", "") else { return Outcome::Row };
+        let Some(id) = self.note_id("turn_context", context, &["turn_id"]) else { return Outcome::Row };
         let row = EventRow {
             model: self.state.facts.model.as_deref(),
             extra: self.extra.get(),
@@ -174,7 +176,7 @@ impl Core {
         }
         self.extra.end();
         let text = payload.str_at("message");
-        if let Some(id) = self.note_id("compacted", text.unwrap_or_default()) {
+        if let Some(id) = self.note_id("compacted", payload, &["replacement_history"]) {
             let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "compaction", id) };
             self.emit(rows, row);
         }

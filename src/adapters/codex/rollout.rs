@@ -7,9 +7,10 @@
 //! - blank lines behind a held line neither close it nor are counted before it
 
 use super::extra::Extra;
-use super::ledger::{Stream, content_hash};
+use super::ledger::{Stream, content_hash, record_hash};
 use super::state::{Origin, STATE_VERSION, Stamp, State};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 pub(super) use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
@@ -24,6 +25,8 @@ pub(super) struct Held {
     pub(super) text: String,
     pub(super) item_id: String,
     pub(super) extra: String,
+    /// Name of what the message holds beside its text; 0 when it has a text.
+    pub(super) record: u64,
     replaced: u64,
     /// Blank lines that followed.
     blanks: u64,
@@ -50,6 +53,7 @@ pub(super) struct Core {
     pub(super) command: String,
     pub(super) path: String,
     pub(super) input: String,
+    pub(super) content: Content,
     /// Parses JSON that stands inside strings.
     pub(super) inner: Parser,
     preview: bool,
@@ -76,10 +80,15 @@ impl Core {
         self.state.content_id(&self.origin, kind, content, stream)
     }
 
-    /// Id of a record named by its kind and what stands in `extra`.
-    pub(super) fn note_id(&mut self, kind: &str, text: &str) -> Option<EventId> {
-        let content = content_hash(kind, &[self.extra.get().unwrap_or_default(), text]);
-        self.content_id(kind, content, Stream::Item)
+    /// Id of a record named by its kind and its fields but those in `used`.
+    pub(super) fn note_id(&mut self, kind: &str, record: Json<'_, '_>, used: &[&str]) -> Option<EventId> {
+        self.content.begin().fields(record, |key| key != "type" && !used.contains(&key));
+        self.content_id(kind, record_hash(kind, &self.content), Stream::Item)
+    }
+
+    /// Name of a user's message with this text. One without a text is named by `record`, what it holds beside it.
+    pub(super) fn prompt_hash(text: &str, record: u64) -> u64 {
+        if text.is_empty() { record } else { content_hash("user", &[text, ""]) }
     }
 
     /// A row with everything that does not depend on the record.
@@ -87,8 +96,16 @@ impl Core {
         EventRow { id: Some(id), ..self.state.row(&self.origin, stamp, event_type) }
     }
 
-    /// Keeps a message until the next line; the buffers are reused.
-    pub(super) fn hold(&mut self, user: bool, stamp: &Stamp, text: &str, item_id: Option<&str>) -> Outcome {
+    /// Keeps a message until the next line; the buffers are reused. `record` is as for
+    /// [`prompt_hash`](Self::prompt_hash).
+    pub(super) fn hold(
+        &mut self,
+        user: bool,
+        stamp: &Stamp,
+        text: &str,
+        item_id: Option<&str>,
+        record: u64,
+    ) -> Outcome {
         let mut held = std::mem::take(&mut self.spare);
         held.text.clear();
         held.text.push_str(text);
@@ -96,7 +113,7 @@ impl Core {
         held.item_id.push_str(item_id.unwrap_or_default());
         held.extra.clear();
         held.extra.push_str(self.extra.get().unwrap_or_default());
-        self.held = Some(Held { user, stamp: *stamp, replaced: 0, blanks: 0, glued: false, ..held });
+        self.held = Some(Held { user, stamp: *stamp, record, replaced: 0, blanks: 0, glued: false, ..held });
         Outcome::Held
     }
 
@@ -238,7 +255,7 @@ impl Core {
         self.extra.begin().text("record", kind);
         self.extra.rest(payload, &["type"]);
         self.extra.end();
-        if let Some(id) = self.note_id(kind, "") {
+        if let Some(id) = self.note_id(kind, payload, &[]) {
             let row = EventRow { extra: self.extra.get(), ..self.row(stamp, event_type, id) };
             self.emit(rows, row);
         }

@@ -15,7 +15,7 @@ use super::usage::Counter;
 use crate::schema::{EventId, EventRow};
 
 /// Rises when [`State`] changes so that older text would be misread.
-pub(super) const STATE_VERSION: u8 = 1;
+pub(super) const STATE_VERSION: u8 = 2;
 /// Bytes of open calls that are kept.
 const CALL_BYTES: usize = 24 * 1024;
 /// Longest command or path that is repeated on the result's row.

@@ -6,6 +6,7 @@ use super::AGENT;
 use crate::adapters::SourceInfo;
 use crate::adapters::chat::{At, Calls, Facts, Fields, Outcome, Records, file_stem};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, Format, Rows};
@@ -153,9 +154,9 @@ impl Session {
             Some(own) if is_uuid(own) => EventId::of(AGENT, kind, &[own.as_bytes()]),
             Some(own) => EventId::of(AGENT, kind, &[session, own.as_bytes()]),
             None => {
-                let stamp = json.get("timestamp").map(Json::to_json).unwrap_or_default();
+                let stamp = json.get("timestamp").map(Content::of).unwrap_or_default();
                 let number = self.nameless.to_le_bytes();
-                let id = EventId::of(AGENT, kind, &[session, stamp.as_bytes(), &number]);
+                let id = EventId::of(AGENT, kind, &[session, stamp.bytes(), &number]);
                 self.nameless += 1;
                 id
             }

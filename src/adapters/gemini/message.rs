@@ -3,6 +3,7 @@
 use super::project::Folders;
 use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
@@ -41,9 +42,17 @@ struct Stamp<'a> {
 
 impl Chat {
     fn id(&self, kind: &str, parts: &[&str]) -> Option<EventId> {
-        let mut all = vec![self.session.as_bytes()];
-        all.extend(parts.iter().map(|part| part.as_bytes()));
-        Some(EventId::of(self.agent, kind, &all))
+        let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+        Some(self.own_id(kind, &parts))
+    }
+
+    fn own_id(&self, kind: &str, parts: &[&[u8]]) -> EventId {
+        EventId::of(self.agent, kind, &[&[self.session.as_bytes()], parts].concat())
+    }
+
+    /// A row of a record that has no name but its content.
+    pub(super) fn content_row(&self, kind: &'static str, content: &Content, offset: u64) -> EventRow<'_> {
+        EventRow { id: Some(self.own_id(kind, &[content.bytes()])), ..self.row(kind, &[], offset) }
     }
 
     pub(super) fn row(&self, kind: &'static str, parts: &[&str], offset: u64) -> EventRow<'_> {

@@ -10,6 +10,7 @@ use super::message::Chat;
 use super::project::Folders;
 use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
@@ -127,6 +128,7 @@ impl Replay {
     /// A patch of the document. `messages` is the whole history again: what is known is not taken from
     /// it, because outputs are masked there.
     fn set(&mut self, patch: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) -> Outcome {
+        const SEEN: [&str; 3] = ["messages", "summary", "lastUpdated"];
         let mut outcome = Outcome::Ignored;
         chat.last_us = chat.last_us.max(time_at(patch, "lastUpdated"));
         if chat.title(patch, offset, rows) {
@@ -146,10 +148,12 @@ impl Replay {
             }
         }
         let mut extra = Extra::default();
-        extra.rest(patch, &["messages", "summary", "lastUpdated"]);
+        extra.rest(patch, &SEEN);
         let Some(extra) = extra.end() else { return outcome };
         let mut ledger = std::mem::take(&mut chat.ledger);
-        let row = chat.row("system", &["set", &extra], offset);
+        let mut said = Content::default();
+        said.text("set").fields(patch, |key| !SEEN.contains(&key));
+        let row = chat.content_row("system", &said, offset);
         ledger.emit(&EventRow { status: Some("set"), extra: Some(&extra), ..row }, false, rows);
         chat.ledger = ledger;
         outcome.max(Outcome::Row)
@@ -186,7 +190,7 @@ fn unknown(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) ->
     extra.rest(json, &[]);
     let extra = extra.end();
     let mut ledger = std::mem::take(&mut chat.ledger);
-    let row = chat.row("unknown", &[extra.as_deref().unwrap_or_default()], offset);
+    let row = chat.content_row("unknown", &Content::of(json), offset);
     ledger.emit(&EventRow { extra: extra.as_deref(), ..row }, false, rows);
     chat.ledger = ledger;
     Outcome::Unknown

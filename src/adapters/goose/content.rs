@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::AGENT;
 use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::schema::{EventId, EventRow, Rows};
 
@@ -92,10 +93,10 @@ fn filled(text: &str) -> Option<&str> {
 
 impl<'a> Message<'a> {
     /// Identity of a row: session, role and second of the message, and what tells it from others.
-    fn id(&self, kind: &str, what: &str) -> Option<EventId> {
+    fn id(&self, kind: &str, what: &[u8]) -> Option<EventId> {
         let seconds = self.ts_us.div_euclid(1_000_000).to_le_bytes();
         let time: &[u8] = if self.inferred { b"" } else { &seconds };
-        Some(EventId::of(AGENT, kind, &[self.session.as_bytes(), self.role.as_bytes(), time, what.as_bytes()]))
+        Some(EventId::of(AGENT, kind, &[self.session.as_bytes(), self.role.as_bytes(), time, what]))
     }
 
     fn row(&self) -> EventRow<'a> {
@@ -136,7 +137,7 @@ impl<'a> Message<'a> {
                 }
                 "thinking" => {
                     let text = item.str_at("thinking");
-                    let id = self.id("thinking", text.unwrap_or_default());
+                    let id = self.id("thinking", text.unwrap_or_default().as_bytes());
                     rows.event(&EventRow { id, event_type: "thinking", text, ..self.row() });
                 }
                 "redactedThinking" => made.rows -= 1,
@@ -167,7 +168,7 @@ impl<'a> Message<'a> {
         // An answer that only calls tools is known by its calls.
         key.insert_str(0, &to.text);
         let text = filled(&to.text);
-        rows.event(&EventRow { id: self.id("message", &key), event_type, text, ..self.row() });
+        rows.event(&EventRow { id: self.id("message", key.as_bytes()), event_type, text, ..self.row() });
         made.rows += 1;
         made
     }
@@ -177,7 +178,7 @@ impl<'a> Message<'a> {
         to.extra.begin().text("kind", item.str_at("type").unwrap_or_default());
         to.extra.rest(item, &["type", "text", "msg", "message", "prompt"]);
         let extra = to.extra.end();
-        let id = self.id("item", extra.unwrap_or_default());
+        let id = self.id("item", Content::of(item).bytes());
         rows.event(&EventRow { id, event_type, text, extra, ..self.row() });
     }
 

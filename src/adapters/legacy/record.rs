@@ -6,6 +6,7 @@ use super::words::{has_word, leading_time, moment};
 use crate::adapters::SourceInfo;
 use crate::adapters::chat::{At, Facts, Fields, Outcome, Records, clean_json, output_text};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, Format, Rows};
 
@@ -86,7 +87,7 @@ impl Records for Log {
         // A line without a time goes on from the one before it, or is no log line at all.
         let Some(((us, naive), rest)) = leading_time(text) else { return Some(Outcome::Ignored) };
         let at = self.facts.at(offset, Some(us), self.modified_us);
-        let id = self.id("line", text);
+        let id = self.id("line", text.as_bytes());
         self.fields.begin().text("record", "log_line").end();
         rows.event(&EventRow {
             id: Some(id),
@@ -107,8 +108,8 @@ impl Records for Log {
 
 impl Log {
     /// Id of a record by its content, and by its number among equal neighbours.
-    fn id(&mut self, kind: &str, content: &str) -> EventId {
-        let plain = EventId::of(self.agent, "legacy", &[kind.as_bytes(), content.as_bytes()]).to_string();
+    fn id(&mut self, kind: &str, content: &[u8]) -> EventId {
+        let plain = EventId::of(self.agent, "legacy", &[kind.as_bytes(), content]).to_string();
         if plain == self.before {
             self.repeated += 1;
         } else {
@@ -119,7 +120,7 @@ impl Log {
     }
 
     fn tell(&mut self, event_type: &str, json: Json<'_, '_>, at: At, rows: &mut Rows) {
-        let id = self.id("record", &json.to_json());
+        let id = self.id("record", Content::of(json).bytes());
         let text = |keys: &[&str]| keys.iter().find_map(|key| json.str_at(key));
         let number = |keys: &[&str]| keys.iter().find_map(|key| json.i64_at(key)).filter(|n| *n > 0);
         let answer = event_type == "llm_response";

@@ -3,6 +3,7 @@
 use super::entry::{Entry, Session};
 use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, clean_json, joined_text, output_text};
 use crate::adapters::json::Json;
+use crate::adapters::kit::content::Content;
 use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, Rows};
 
@@ -72,17 +73,18 @@ impl Session {
     }
 
     fn key(&self, message: Json<'_, '_>, entry: &Entry<'_>) -> Key {
-        let said = message.get("timestamp").map(Json::to_json).unwrap_or_default();
+        let timestamp = message.get("timestamp");
+        let said = timestamp.map(Content::of).unwrap_or_default();
         let text = message.get("content").and_then(joined_text);
         let text = text.as_deref().or_else(|| message.str_at("command")).unwrap_or_default();
         let call = message.str_at("toolCallId").or_else(|| first_call(message)).unwrap_or_default();
         let role = message.str_at("role").unwrap_or_default();
         // Without any time there is nothing but the session and the entry.
-        let timeless = entry.stamp.is_empty() && said.is_empty();
+        let timeless = entry.stamp.is_empty() && timestamp.is_none();
         let place = entry.at.offset.to_string();
         let (session, own) = if timeless { (self.facts.session(), entry.id.unwrap_or(&place)) } else { ("", "") };
-        let parts = [entry.stamp, &said, role, call, text, session, own];
-        Key(EventId::of(self.agent, "message", &parts.map(str::as_bytes)))
+        let [stamp, role, call, text, session, own] = [entry.stamp, role, call, text, session, own].map(str::as_bytes);
+        Key(EventId::of(self.agent, "message", &[stamp, said.bytes(), role, call, text, session, own]))
     }
 
     fn prompt(&mut self, message: Json<'_, '_>, key: Key, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {

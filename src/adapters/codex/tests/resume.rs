@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::state::STATE_VERSION;
 use super::{Decoded, PATH, decode, finish, info, lines};
 use crate::adapters::Decoder;
 use crate::adapters::codex::RolloutDecoder;
@@ -82,7 +83,7 @@ fn a_state_of_another_version_starts_over() {
     let mut decoder = RolloutDecoder::new(info(PATH), None);
     decoder.line(lines(SESSION.as_bytes())[0], &mut rows);
     let mut checkpoint = decoder.checkpoint();
-    checkpoint.state = checkpoint.state.replace("\"version\":1", "\"version\":200");
+    checkpoint.state = checkpoint.state.replace(&format!("\"version\":{STATE_VERSION}"), "\"version\":200");
     assert_eq!(RolloutDecoder::new(info(PATH), Some(&checkpoint)).checkpoint().resume_at, 0);
 }
 

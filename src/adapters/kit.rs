@@ -1,0 +1,3 @@
+//! What all agents' adapters share: one file for each decision that must be the same whoever wrote the log.
+
+pub(super) mod content;
