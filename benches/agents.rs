@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use devlog::adapters::{Line, SourceInfo, database_decoder, decoder};
-use devlog::discover::{Seen, explicit};
+use devlog::discover::{ScanItem, explicit};
 use devlog::schema::{Format, Framing, RowContext, Rows};
 use devlog::watch::{Cursor, Database};
 
@@ -29,7 +29,7 @@ fn corpus() -> BTreeMap<Format, Vec<PathBuf>> {
     let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
     for folder in fs::read_dir(corpus).into_iter().flatten().flatten() {
         explicit(None, &folder.path(), |seen| {
-            if let Seen::File(file) = seen {
+            if let ScanItem::File(file) = seen {
                 found.entry(file.format).or_default().push(file.path);
             }
         });

@@ -10,7 +10,7 @@ mod rows;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use devlog::ring::{Arrival, Claim, Ring, Span};
+use devlog::ring::{Arrival, Precedence, Ring, Span};
 use devlog::schema::{RowBatch, SourceId};
 
 /// Rows in the ring.
@@ -19,7 +19,7 @@ const ROWS: u64 = 65_536;
 fn arrival(rows: RowBatch) -> Arrival {
     let count = rows.ids.len();
     Arrival {
-        claims: vec![Claim { completeness: 2, born_us: 0, tie: 0 }; count],
+        precedences: vec![Precedence { completeness: 2, born_us: 0, tie_break: 0 }; count],
         stale: Vec::new(),
         replaces: Vec::new(),
         positions: Vec::new(),

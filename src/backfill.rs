@@ -10,11 +10,11 @@ mod refreshed;
 use std::sync::Arc;
 
 use crate::config::Settings;
-use crate::discover::Note;
+use crate::discover::ScanWarning;
 use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport, StagedFile};
 use crate::pipeline::{
-    CatchUpOptions, CaughtUp, Core, CoreOptions, PipelineError, Progress, Scope, Stamp, Survey, catch_up, compare,
-    is_untidy, limits_for, now_us, repositories, retain, survey, tidy, walk,
+    CatchUpOptions, CaughtUp, Core, CoreOptions, MachineContext, PipelineError, Progress, ScanPlan, Scope, catch_up,
+    compact_step, compare, limits_for, needs_compaction, now_us, repositories, retain, survey, walk,
 };
 use crate::schema::Folders;
 
@@ -45,16 +45,16 @@ pub struct Report {
     /// Events that were added to the lake, without the copies, and before `retention` deletes any.
     pub stored: u64,
     /// Places that were not read, and why.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ScanWarning>,
     /// True when the lake has many small files: merging them makes queries faster.
-    pub is_untidy: bool,
+    pub needs_compaction: bool,
 }
 
 /// What is written into every row of this machine.
 #[must_use]
-pub fn stamp(settings: &Settings) -> Stamp {
+pub fn stamp(settings: &Settings) -> MachineContext {
     let other = settings.other_machine.as_deref().filter(|name| *name != settings.machine_id);
-    Stamp {
+    MachineContext {
         machine_id: settings.machine_id.as_str().into(),
         user_name: settings.user_name.as_str().into(),
         folders: other.map_or_else(|| repositories(&settings.places.home), Folders::of_machine),
@@ -136,7 +136,7 @@ pub fn commit_staged(settings: &Settings) -> Result<(), PipelineError> {
 
 /// Finds what `scope` means and what of it is new to `core`.
 #[must_use]
-pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> Survey {
+pub fn look_around(settings: &Settings, scope: &Scope, core: &Core) -> ScanPlan {
     survey(&settings.places, scope, &core.positions())
 }
 
@@ -149,7 +149,7 @@ pub fn open_and_look(
     settings: &Settings,
     scope: &Scope,
     open: impl FnOnce(&Settings) -> Result<Core, PipelineError>,
-) -> Result<(Core, Survey), PipelineError> {
+) -> Result<(Core, ScanPlan), PipelineError> {
     let (core, walked) = std::thread::scope(|threads| {
         let walk = std::thread::Builder::new().spawn_scoped(threads, || walk(&settings.places, scope));
         (open(settings), walk.ok().map(std::thread::ScopedJoinHandle::join))
@@ -170,7 +170,7 @@ pub fn run(
     settings: &Settings,
     core: &Core,
     scope: &Scope,
-    mut found: Survey,
+    mut found: ScanPlan,
     how: CatchUpOptions<'_>,
     progress: &Progress,
 ) -> Result<Report, PipelineError> {
@@ -181,9 +181,9 @@ pub fn run(
     let caught_up = read(settings, core, scope, &mut found, how, progress)?;
     core.flush()?;
     let stored = durable_rows(core).saturating_sub(before);
-    put_away(settings, core, found.files() > 0)?;
-    let is_untidy = is_untidy(&core.snapshot());
-    Ok(Report { found: found.found, caught_up, stored, notes: found.notes, is_untidy })
+    run_upkeep(settings, core, found.files() > 0)?;
+    let needs_compaction = needs_compaction(&core.snapshot());
+    Ok(Report { found: found.found, caught_up, stored, notes: found.notes, needs_compaction })
 }
 
 fn durable_rows(core: &Core) -> u64 {
@@ -192,10 +192,10 @@ fn durable_rows(core: &Core) -> u64 {
 
 /// Deletes what is older than the user wants to keep; after something was read merges a few small files: all
 /// that a large backfill leaves would take longer than the backfill, and somebody waits for it.
-fn put_away(settings: &Settings, core: &Core, was_read: bool) -> Result<(), PipelineError> {
+fn run_upkeep(settings: &Settings, core: &Core, was_read: bool) -> Result<(), PipelineError> {
     retain(core, keep_us(settings))?;
     if was_read {
-        tidy(core)?;
+        compact_step(core)?;
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ fn read(
     settings: &Settings,
     core: &Core,
     scope: &Scope,
-    found: &mut Survey,
+    found: &mut ScanPlan,
     how: CatchUpOptions<'_>,
     progress: &Progress,
 ) -> Result<CaughtUp, PipelineError> {
@@ -272,7 +272,7 @@ pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Resu
 fn refresh_much(
     settings: &Settings,
     scope: &Scope,
-    found: Survey,
+    found: ScanPlan,
     workers: usize,
     progress: &Progress,
 ) -> Result<Refreshed, PipelineError> {
@@ -288,7 +288,7 @@ fn refresh_much(
             progress,
         )?;
         core.flush()?;
-        put_away(settings, &core, true)?;
+        run_upkeep(settings, &core, true)?;
         Ok(refreshed(core, found, done))
     });
     match written {
@@ -320,12 +320,12 @@ fn store(settings: &Settings, core: &mut Core) -> Result<bool, PipelineError> {
     }
     core.flush()?;
     core.upkeep(Lake::unstage)?;
-    put_away(settings, core, true)?;
+    run_upkeep(settings, core, true)?;
     Ok(true)
 }
 
 /// What `core` shows after what was `found` was read as far as `done` says.
-fn refreshed(core: Core, found: Survey, done: CaughtUp) -> Refreshed {
+fn refreshed(core: Core, found: ScanPlan, done: CaughtUp) -> Refreshed {
     let mut shown = Refreshed { core: Arc::new(core), lacking: Vec::new(), unstored: None, notes: Vec::new() };
     shown.take_notes(found.notes);
     let failed = shown.core.positions().into_values().filter(|source| !source.missing);

@@ -13,36 +13,36 @@
 //! - segments are encoded in any order and committed in the order they were sealed
 //! - the ring and the lake's snapshot change together under one lock: [`Core::cut`] is one cut
 
-mod anchors;
 mod catch_up;
 mod companions;
 mod context;
 mod core;
 mod database;
+mod dedup;
 mod expire;
 mod flusher;
 mod follow;
 mod gather;
 mod gathered;
 mod handed_on;
-mod heap;
-mod held;
 mod job;
-mod judge;
 mod leftover;
 mod looks;
+mod memory_gate;
 mod progress;
 mod reading;
-mod recent;
+mod recent_rows;
 mod repositories;
 mod retention;
+mod rowid_proofs;
+mod scan_plan;
 mod silence;
 mod source;
 mod starts;
 mod stream;
-mod survey;
 mod told;
-mod turns;
+mod trim;
+mod unsettled;
 mod values;
 mod worker;
 
@@ -54,20 +54,20 @@ use crate::watch::Limits;
 pub use catch_up::{CatchUpOptions, CaughtUp, catch_up};
 pub use core::{Core, CoreOptions, Cut};
 pub use database::DatabaseReader;
+pub use dedup::Load;
 pub use expire::retain;
-pub use flusher::{Flusher, is_untidy, tidy};
+pub use flusher::{Flusher, compact_step, needs_compaction};
 pub use follow::{Follower, FollowerOptions};
 pub use handed_on::HandedOn;
 pub use job::Outcome;
-pub use judge::Load;
 pub use looks::Looks;
 pub use progress::{Progress, Tally};
 pub use reading::{Reading, State};
 pub use repositories::repositories;
+pub use scan_plan::{ScanPlan, ScanResult, Scope, compare, projected_positions, survey, walk};
 pub use source::SourceReader;
 pub use stream::StreamReader;
-pub use survey::{Scope, Survey, Walked, compare, outlook, survey, walk};
-pub use worker::Stamp;
+pub use worker::MachineContext;
 
 /// Why the pipeline stopped. Nothing that was not durable has moved a position.
 #[derive(Debug, thiserror::Error)]

@@ -33,22 +33,23 @@ pub use tail::Tail;
 /// What decides between two records of one event: the more complete one stays, of equally complete
 /// ones that of the source born first, of sources born in one tick of the clock always the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct Precedence {
     /// `events.completeness`.
     pub completeness: i64,
     /// `SourcePosition::born_us` of the source it was decoded from.
     pub born_us: i64,
     /// Checksum of that source's path.
-    pub tie: u32,
+    pub tie_break: u32,
 }
 
-impl Claim {
+impl Precedence {
     /// True when a record with this claim replaces one with the claim `other`.
     #[must_use]
     pub const fn beats(self, other: Self) -> bool {
         self.completeness > other.completeness
             || (self.completeness == other.completeness
-                && (self.born_us < other.born_us || (self.born_us == other.born_us && self.tie < other.tie)))
+                && (self.born_us < other.born_us
+                    || (self.born_us == other.born_us && self.tie_break < other.tie_break)))
     }
 }
 
@@ -57,7 +58,7 @@ impl Claim {
 struct Place {
     chunk: u64,
     row: u32,
-    claim: Claim,
+    claim: Precedence,
 }
 
 /// Ids are hashes already.
@@ -101,8 +102,8 @@ pub type IdSet = HashSet<EventId, BuildHasherDefault<IdHasher>>;
 pub struct Arrival {
     /// The rows.
     pub rows: RowBatch,
-    /// `claims[i]` belongs to row `i`.
-    pub claims: Vec<Claim>,
+    /// `precedences[i]` belongs to row `i`.
+    pub precedences: Vec<Precedence>,
     /// Rows (ascending) that are older or equal copies of durable events: they are dropped.
     pub stale: Vec<u32>,
     /// Ids of durable events that a row of this arrival replaces.
@@ -156,10 +157,10 @@ impl Ring {
     /// Returns how many rows of which source were copies; they are already added to the counters of
     /// the positions handed in. A source that moves loses its provisional tail.
     pub fn append(&mut self, arrival: Arrival) -> Vec<(SourceId, u64)> {
-        let Arrival { rows, claims, stale, replaces, positions, spans, bytes } = arrival;
+        let Arrival { rows, precedences, stale, replaces, positions, spans, bytes } = arrival;
         let number = self.next_chunk;
         let mut dropped = stale.clone();
-        for (row, (id, claim)) in (0u32..).zip(rows.ids.iter().zip(&claims)) {
+        for (row, (id, claim)) in (0u32..).zip(rows.ids.iter().zip(&precedences)) {
             if stale.binary_search(&row).is_err() {
                 self.claim_row(*id, Place { chunk: number, row, claim: *claim }, &mut dropped);
             }
@@ -251,7 +252,7 @@ impl Ring {
 
     /// Claim of the settled row with this id, if the ring holds one.
     #[must_use]
-    pub fn claim_of(&self, id: EventId) -> Option<Claim> {
+    pub fn claim_of(&self, id: EventId) -> Option<Precedence> {
         self.places.get(&id).map(|p| p.claim)
     }
 

@@ -32,8 +32,8 @@ pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use learnt::{Learnt, Session, Tree};
 pub use mapping::{
-    Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Packing, Pointer, SetText, Setter, TARGETS, Target, Test,
-    TimeFormat, TypeRule, intern,
+    Compression, Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Pointer, SetText, Setter, TARGETS, Target,
+    Test, TimeFormat, TypeRule, intern,
 };
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};

@@ -16,9 +16,9 @@
 
 mod database;
 mod document;
+mod file_change;
 mod fingerprint;
 mod hints;
-mod look;
 mod marks;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "the tests' numbers are small")]
@@ -31,11 +31,11 @@ mod watcher;
 
 pub use database::{Cursor, Database, DatabaseError};
 pub use document::{Document, Patience, read_document};
-pub use fingerprint::{UNTRUSTED, anchor, fingerprint, is_untouched};
+pub use file_change::{FileChange, Rewrite, inspect};
+pub use fingerprint::{UNTRUSTED, durable_offset, fingerprint, is_untouched};
 pub use hints::{Hint, Hints};
-pub use look::{Look, Rewrite, look};
 pub use marks::{HEAD_BYTES, TAIL_BYTES};
 pub use opened::Opened;
-pub use reader::{Frame, Limits, Reader, Standing};
-pub use registry::{Decision, Disk, Eyes, Presence, Registry};
+pub use reader::{Frame, Limits, ReadPosition, Reader};
+pub use registry::{Decision, Disk, FileProbe, Presence, Registry};
 pub use watcher::{RootStatus, WatchMode, WatchStatus, Watcher, WatcherConfig};

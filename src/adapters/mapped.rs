@@ -23,7 +23,7 @@ use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
-    Checkpoint, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Packing, Pointer, RejectReason, Rows, SetText,
+    Checkpoint, Compression, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Pointer, RejectReason, Rows, SetText,
     Setter, Target, TypeRule,
 };
 use repeats::Repeats;
@@ -106,7 +106,7 @@ impl MappedDecoder {
         let mut consumed = Consumed::default();
         filler.columns(&mapping.columns, record, mapping, &mut consumed);
         self.last_us = self.last_us.max(filler.ts_us);
-        let is_document = mapping.packing == Packing::Document;
+        let is_document = mapping.packing == Compression::Document;
         let size = is_document.then(|| i64::try_from(record.to_json().len()).unwrap_or(i64::MAX));
         let mut extra = String::new();
         let has_extra = consumed.write_rest(record, ObjectWriter::new(&mut extra));
@@ -116,8 +116,8 @@ impl MappedDecoder {
         let id = named_id(mapping, record).unwrap_or_else(|| {
             let own = EventId::of(mapping.agent, KIND, &[b"", Content::of(record).bytes()]);
             match mapping.packing {
-                Packing::Lines => self.repeats.tell(own, mapping.agent, KIND),
-                Packing::Document => own,
+                Compression::Lines => self.repeats.tell(own, mapping.agent, KIND),
+                Compression::Document => own,
             }
         });
         let mut row = EventRow {
@@ -281,7 +281,7 @@ impl<'v> Filler<'v> {
 
 impl Decoder for MappedDecoder {
     fn line(&mut self, line: Line<'_>, rows: &mut Rows) {
-        if line.offset < self.read_to && self.mapping.packing == Packing::Lines {
+        if line.offset < self.read_to && self.mapping.packing == Compression::Lines {
             return;
         }
         let mut parser = std::mem::take(&mut self.parser);

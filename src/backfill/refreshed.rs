@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::discover::Note;
+use crate::discover::ScanWarning;
 use crate::lake::LakeError;
 use crate::pipeline::Core;
 
@@ -18,7 +18,7 @@ pub struct Refreshed {
     /// Why rows that the answer shows are not stored; `None` when they are.
     pub unstored: Option<String>,
     /// Places that are not read by rule: links that lead out of the logs, names that are no text.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ScanWarning>,
 }
 
 impl Refreshed {
@@ -35,10 +35,10 @@ impl Refreshed {
     }
 
     /// Takes `notes` apart: what could not be read is lacking, the rest is so by rule.
-    pub(super) fn take_notes(&mut self, notes: Vec<Note>) {
+    pub(super) fn take_notes(&mut self, notes: Vec<ScanWarning>) {
         for note in notes {
             match note {
-                Note::Unreadable { path, source } => {
+                ScanWarning::Unreadable { path, source } => {
                     self.lacking.push(Lacking::Place { path, why: source.to_string() })
                 }
                 note => self.notes.push(note),

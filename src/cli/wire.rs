@@ -358,7 +358,7 @@ pub(super) struct Backfilled {
     /// Places that were not read, and why.
     pub notes: Vec<String>,
     /// The lake has many small files: merging them makes queries faster.
-    pub is_untidy: bool,
+    pub needs_compaction: bool,
     /// Of a dry run, the logs that would be read, oldest first.
     pub planned: Vec<Planned>,
 }

@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 use super::line::line_of;
 use super::{ConfigError, MappingError, Os, absolute, parse_zone, read_own};
 use crate::schema::{
-    Condition, Constant, EVENT_TYPES, Format, MappedFiles, Mapping, Packing, Pointer, Setter, TARGETS, Target, Test,
-    TimeFormat, TypeRule, intern,
+    Compression, Condition, Constant, EVENT_TYPES, Format, MappedFiles, Mapping, Pointer, Setter, TARGETS, Target,
+    Test, TimeFormat, TypeRule, intern,
 };
 use crate::text::nearest;
 
@@ -333,7 +333,7 @@ pub(super) fn parse(path: &Path, name: &str, text: &str, start: &Start<'_>) -> R
         agent: intern(name),
         path: path.to_owned(),
         files: Vec::new(),
-        packing: Packing::Lines,
+        packing: Compression::Lines,
         records: Pointer::default(),
         time: TimeFormat::Auto(zone),
         columns: Vec::new(),
@@ -355,8 +355,8 @@ pub(super) fn parse(path: &Path, name: &str, text: &str, start: &Start<'_>) -> R
             "framing" => {
                 let word = place.string(value, "framing", "lines, array or document")?;
                 mapping.packing = match word {
-                    "lines" => Packing::Lines,
-                    "array" | "document" => Packing::Document,
+                    "lines" => Compression::Lines,
+                    "array" | "document" => Compression::Document,
                     _ => return Err(place.unknown(value.span(), "framing", word, FRAMINGS.to_vec())),
                 };
             }

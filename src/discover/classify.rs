@@ -30,7 +30,7 @@ pub fn classify(root: &Root, relative: &Path) -> Option<Found> {
         let pattern = files.find(relative)?;
         return Some(Found {
             format: pattern.format,
-            companions: pattern.companions_of(&root.path.join(relative), &root.kin),
+            companions: pattern.companions_of(&root.path.join(relative), &root.sibling_roots),
         });
     }
     let name = relative.file_name()?.to_str()?;
@@ -97,12 +97,12 @@ pub(super) fn companion_name(format: Format, name: &str) -> Option<String> {
 }
 
 /// True for a folder that no log lies under, so a walk need not enter it.
-pub(super) fn is_barren(layout: Layout, name: &str) -> bool {
+pub(super) fn is_skipped_dir(layout: Layout, name: &str) -> bool {
     match layout {
         Layout::Claude | Layout::ClaudeProjects => matches!(name, "tool-results" | ".git" | "node_modules"),
         Layout::ClaudeDesktop => matches!(name, "tool-results" | ".git" | "node_modules" | "outputs" | "uploads"),
         Layout::Codex => name.starts_with('.'),
-        Layout::Files(files) => files.barren.contains(&name),
+        Layout::Files(files) => files.skip_dirs.contains(&name),
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn format(layout: Layout, relative: &str) -> Option<Format> {
-        let root = Root { agent: "x", layout, path: "/r".into(), wildcard: false, kin: [].into() };
+        let root = Root { agent: "x", layout, path: "/r".into(), wildcard: false, sibling_roots: [].into() };
         classify(&root, Path::new(relative)).map(|f| f.format)
     }
 
@@ -200,7 +200,13 @@ mod tests {
 
     #[test]
     fn a_sub_agent_names_the_small_file_beside_it() {
-        let root = Root { agent: "claude", layout: Layout::Claude, path: "/r".into(), wildcard: false, kin: [].into() };
+        let root = Root {
+            agent: "claude",
+            layout: Layout::Claude,
+            path: "/r".into(),
+            wildcard: false,
+            sibling_roots: [].into(),
+        };
         let found = classify(&root, Path::new("projects/p/s/subagents/agent-1f.jsonl")).unwrap();
         assert_eq!(found.companions, [PathBuf::from("/r/projects/p/s/subagents/agent-1f.meta.json")]);
         assert!(classify(&root, Path::new("projects/p/0a.jsonl")).unwrap().companions.is_empty());

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::discover::agents::AGENTS;
 use crate::discover::classify::is_lines;
 use crate::discover::mapped::is_named_like;
-use crate::discover::note::Note;
 use crate::discover::pattern::Pattern;
 use crate::discover::places::Layout;
-use crate::discover::scan::{FoundFile, Seen, companion_beside, scan_all};
+use crate::discover::scan::{FoundFile, ScanItem, companion_beside, scan_all};
 use crate::discover::sniff::{SNIFF_BYTES, SQLITE_MAGIC, Unknown, sniff};
 use crate::discover::stat::Stat;
+use crate::discover::warning::ScanWarning;
 use crate::schema::{Format, Mapping};
 
 /// Bytes that decide nearly always, read first.
@@ -23,22 +23,22 @@ const DATABASE_LOG_BYTES: u64 = 1 << 20;
 
 /// Calls `visit` for each log of `agent` (of any agent when `None`) below `path`, and for each file
 /// that is not one, with the reason. `path` may be a file; its name does not matter then.
-pub fn explicit(agent: Option<&str>, path: &Path, mut visit: impl FnMut(Seen)) {
+pub fn explicit(agent: Option<&str>, path: &Path, mut visit: impl FnMut(ScanItem)) {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             scan_all(path, &mut |path, stat| Some(by_name(agent, path, stat)), &mut visit);
         }
         Ok(metadata) if metadata.is_file() => visit(by_content(agent, path, &Stat::of(&metadata))),
-        Ok(_) => visit(Seen::Note(Note::Special { path: path.to_owned() })),
-        Err(source) => visit(Seen::Note(Note::Unreadable { path: path.to_owned(), source })),
+        Ok(_) => visit(ScanItem::ScanWarning(ScanWarning::Special { path: path.to_owned() })),
+        Err(source) => visit(ScanItem::ScanWarning(ScanWarning::Unreadable { path: path.to_owned(), source })),
     }
 }
 
 /// Calls `visit` for each file below `path` that is named like one of the format that `mapping` describes;
 /// `path` may be a file, whatever its name.
-pub fn explicit_mapped(mapping: &Mapping, path: &Path, mut visit: impl FnMut(Seen)) {
+pub fn explicit_mapped(mapping: &Mapping, path: &Path, mut visit: impl FnMut(ScanItem)) {
     let found = |path: &Path, stat: &Stat| {
-        Seen::File(FoundFile {
+        ScanItem::File(FoundFile {
             path: path.to_owned(),
             agent: mapping.agent,
             format: mapping.format(),
@@ -52,8 +52,8 @@ pub fn explicit_mapped(mapping: &Mapping, path: &Path, mut visit: impl FnMut(See
             scan_all(path, &mut |path, stat| named(path).then(|| found(path, stat)), &mut visit);
         }
         Ok(metadata) if metadata.is_file() => visit(found(path, &Stat::of(&metadata))),
-        Ok(_) => visit(Seen::Note(Note::Special { path: path.to_owned() })),
-        Err(source) => visit(Seen::Note(Note::Unreadable { path: path.to_owned(), source })),
+        Ok(_) => visit(ScanItem::ScanWarning(ScanWarning::Special { path: path.to_owned() })),
+        Err(source) => visit(ScanItem::ScanWarning(ScanWarning::Unreadable { path: path.to_owned(), source })),
     }
 }
 
@@ -61,7 +61,7 @@ pub fn explicit_mapped(mapping: &Mapping, path: &Path, mut visit: impl FnMut(See
 const ENDINGS: [&str; 12] =
     [".jsonl", ".zst", ".json", ".db", ".vscdb", ".sqlite", ".sqlite3", ".md", ".txt", ".log", ".history", ".chat"];
 
-fn by_name(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
+fn by_name(agent: Option<&str>, path: &Path, stat: &Stat) -> ScanItem {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if !ENDINGS.iter().any(|ending| name.ends_with(ending)) && named(agent, path).is_none() {
         return skipped(path, Unknown::Name);
@@ -82,7 +82,7 @@ fn named(agent: Option<&str>, path: &Path) -> Option<&'static Pattern> {
     fits.find(|pattern| agent.is_none_or(|agent| pattern.format.agent() == agent))
 }
 
-fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
+fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> ScanItem {
     let shown = path.to_string_lossy().replace('\\', "/");
     let decided = beginning(path, FIRST_BYTES).and_then(|bytes| match sniff(&shown, &bytes, agent) {
         Err(_) if bytes.len() >= FIRST_BYTES => beginning(path, SNIFF_BYTES).map(|b| sniff(&shown, &b, agent)),
@@ -90,7 +90,7 @@ fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
     });
     let decided = match decided {
         Ok(decided) => decided,
-        Err(source) => return Seen::Note(Note::Unreadable { path: path.to_owned(), source }),
+        Err(source) => return ScanItem::ScanWarning(ScanWarning::Unreadable { path: path.to_owned(), source }),
     };
     let pattern = named(agent, path);
     let format = match (decided, pattern) {
@@ -106,15 +106,15 @@ fn by_content(agent: Option<&str>, path: &Path, stat: &Stat) -> Seen {
         companions.extend(pattern.companions_of(path, &[]));
     }
     let stat = stat.with_changes_beside(path, format);
-    Seen::File(FoundFile { path: path.to_owned(), agent: format.agent(), format, companions, stat })
+    ScanItem::File(FoundFile { path: path.to_owned(), agent: format.agent(), format, companions, stat })
 }
 
 fn has_own_name(path: &Path) -> bool {
     path.file_name().and_then(|n| n.to_str()).is_some_and(|n| n.starts_with("rollout-") && is_lines(n))
 }
 
-fn skipped(path: &Path, reason: Unknown) -> Seen {
-    Seen::Note(Note::Skipped { path: path.to_owned(), reason })
+fn skipped(path: &Path, reason: Unknown) -> ScanItem {
+    ScanItem::ScanWarning(ScanWarning::Skipped { path: path.to_owned(), reason })
 }
 
 /// The first `limit` bytes of the file, decompressed when it is `.zst`; of a database, the first

@@ -16,7 +16,7 @@ pub fn mapped_roots(mappings: &[Arc<Mapping>]) -> Vec<Root> {
             layout: Layout::Files(files_of(&files.pattern, mapping.format())),
             path: files.folder.clone(),
             wildcard: false,
-            kin: [].into(),
+            sibling_roots: [].into(),
         })
     });
     roots.collect()
@@ -45,7 +45,7 @@ fn files_of(pattern: &str, format: Format) -> &'static Files {
     let files: &'static Files = Box::leak(Box::new(Files {
         folders: if is_single { &[] } else { &[""] },
         files: if is_single { single } else { &[] },
-        barren: &[".git", "node_modules"],
+        skip_dirs: &[".git", "node_modules"],
         patterns,
     }));
     known.insert((pattern.to_owned(), format), files);

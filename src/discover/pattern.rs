@@ -15,7 +15,7 @@ pub struct Files {
     /// Files directly below the root that are looked at without a walk.
     pub files: &'static [&'static str],
     /// Names of folders that no walk enters, wherever they are.
-    pub barren: &'static [&'static str],
+    pub skip_dirs: &'static [&'static str],
     /// What the files are.
     pub patterns: &'static [Pattern],
 }
@@ -61,7 +61,7 @@ impl Files {
     /// True when a log may lie below the folder at `relative`.
     pub(super) fn may_lead(&self, relative: &Path) -> bool {
         let Some(parts) = parts(relative) else { return false };
-        parts.last().is_none_or(|name| !self.barren.contains(name))
+        parts.last().is_none_or(|name| !self.skip_dirs.contains(name))
             && self.patterns.iter().any(|pattern| pattern.leads(&parts))
     }
 }
@@ -93,12 +93,12 @@ impl Pattern {
         leads(folders, parts)
     }
 
-    /// Full paths of what belongs to the log at `path`; `kin` are the places that `{root}` stands for.
-    pub(super) fn companions_of(&self, path: &Path, kin: &[PathBuf]) -> Vec<PathBuf> {
+    /// Full paths of what belongs to the log at `path`; `sibling_roots` are the places that `{root}` stands for.
+    pub(super) fn companions_of(&self, path: &Path, sibling_roots: &[PathBuf]) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = Vec::with_capacity(self.companions.len());
         for companion in self.companions {
             let found = match companion.strip_prefix(ROOT) {
-                Some(below) => kin.iter().filter_map(|root| named(path, root, below)).collect(),
+                Some(below) => sibling_roots.iter().filter_map(|root| named(path, root, below)).collect(),
                 None => Vec::from_iter(path.parent().and_then(|folder| named(path, folder, companion))),
             };
             found.into_iter().for_each(|path| {
@@ -111,7 +111,7 @@ impl Pattern {
     }
 
     /// True when a companion may lie in any of the agent's places.
-    pub(super) fn has_kin(&self) -> bool {
+    pub(super) fn has_sibling_roots(&self) -> bool {
         self.companions.iter().any(|companion| companion.starts_with(ROOT))
     }
 }
@@ -193,7 +193,7 @@ mod tests {
     const FILES: Files = Files {
         folders: &["storage"],
         files: &[],
-        barren: &["cache"],
+        skip_dirs: &["cache"],
         patterns: &[
             with("storage/*/chats/*.json", Format::CopilotSession, &["../workspace.json", "{stem}.meta"]),
             log("storage/**/deep-*.jsonl", Format::CopilotTranscript),

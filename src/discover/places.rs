@@ -71,7 +71,7 @@ pub struct Root {
     pub wildcard: bool,
     /// All places of the agent, when its logs have companions in the others and relative paths do not lead
     /// there: a variable has moved one, or this one does not lie in home.
-    pub kin: Arc<[PathBuf]>,
+    pub sibling_roots: Arc<[PathBuf]>,
 }
 
 impl Root {
@@ -156,8 +156,9 @@ pub fn roots(places: &Places) -> Vec<Root> {
         for path in paths_of(row, places) {
             let names_projects = row.layout == Layout::Claude && path.file_name().is_some_and(|n| n == "projects");
             let layout = if names_projects { Layout::ClaudeProjects } else { row.layout };
-            let kin = if has_kin(row.layout) { kin_of(row.agent, &path, places) } else { [].into() };
-            all.push(Root { agent: row.agent, layout, path, wildcard: row.then.contains('*'), kin });
+            let sibling_roots =
+                if has_sibling_roots(row.layout) { sibling_roots_of(row.agent, &path, places) } else { [].into() };
+            all.push(Root { agent: row.agent, layout, path, wildcard: row.then.contains('*'), sibling_roots });
         }
     }
     without_covered(all)
@@ -170,13 +171,13 @@ fn paths_of(row: &Row, places: &Places) -> Vec<PathBuf> {
     starts(row.start, places).into_iter().map(below).collect()
 }
 
-fn has_kin(layout: Layout) -> bool {
-    matches!(layout, Layout::Files(files) if files.patterns.iter().any(Pattern::has_kin))
+fn has_sibling_roots(layout: Layout) -> bool {
+    matches!(layout, Layout::Files(files) if files.patterns.iter().any(Pattern::has_sibling_roots))
 }
 
 /// All places of an agent, for the one at `path`; none when it lies in home and all are where they are
 /// without any variable.
-fn kin_of(agent: &str, path: &Path, places: &Places) -> Arc<[PathBuf]> {
+fn sibling_roots_of(agent: &str, path: &Path, places: &Places) -> Arc<[PathBuf]> {
     let all = |places: &Places| -> Vec<PathBuf> {
         let rows = AGENTS.iter().flat_map(|a| a.rows);
         let own = rows.filter(|row| row.agent == agent && row.systems.contains(&places.os));

@@ -68,7 +68,13 @@ fn project_folders<'a>(folder: &'a Path, home: &Path, tops: &mut HashMap<&'a Pat
 fn root(agent: &'static str, files: &'static Files, folder: &Path) -> Option<Root> {
     let mut places = files.files.iter().chain(files.folders);
     let any = places.any(|place| fs::symlink_metadata(folder.join(place)).is_ok());
-    any.then(|| Root { agent, layout: Layout::Files(files), path: folder.to_owned(), wildcard: false, kin: [].into() })
+    any.then(|| Root {
+        agent,
+        layout: Layout::Files(files),
+        path: folder.to_owned(),
+        wildcard: false,
+        sibling_roots: [].into(),
+    })
 }
 
 /// Folders that nobody's log has to name: those that fit the user's `patterns` (`*` stands for any
@@ -84,7 +90,7 @@ pub fn named_projects(patterns: &[PathBuf], places: &Places) -> Vec<PathBuf> {
                 layout: Layout::Files(&aider::PROJECT_FILES),
                 path: pattern.clone(),
                 wildcard,
-                kin: [].into(),
+                sibling_roots: [].into(),
             })
         })
         .map(|root| root.path)

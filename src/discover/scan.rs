@@ -7,12 +7,12 @@ use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_barren, may_be_log_of};
+use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_skipped_dir, may_be_log_of};
 use crate::discover::expand::{expand, matching_paths};
 use crate::discover::links::{Elsewhere, Followed, Met};
-use crate::discover::note::{MAX_DEPTH, MOST_LINKED, Note};
 use crate::discover::places::{Layout, Root};
 use crate::discover::stat::Stat;
+use crate::discover::warning::{MAX_DEPTH, MOST_LINKED, ScanWarning};
 use crate::schema::Format;
 
 /// A log file that exists.
@@ -32,23 +32,23 @@ pub struct FoundFile {
 
 /// What a walk hands out.
 #[derive(Debug)]
-pub enum Seen {
+pub enum ScanItem {
     /// A log file.
     File(FoundFile),
     /// A link below the root that was followed: changes in what it leads to are its own.
     Link(Followed),
     /// A place that was not read, and why.
-    Note(Note),
+    ScanWarning(ScanWarning),
 }
 
 /// Walks the folders of `root` and calls `visit` for each log file and each place that could not be
 /// read. A root or folder that does not exist is nothing to tell. The order is the file system's.
-pub fn scan(root: &Root, visit: impl FnMut(Seen)) {
+pub fn scan(root: &Root, visit: impl FnMut(ScanItem)) {
     scan_among(root, &Elsewhere::default(), visit);
 }
 
 /// The same beside other roots: a link that leads into the folders of one of them is met there.
-pub fn scan_among(root: &Root, elsewhere: &Elsewhere<'_>, mut visit: impl FnMut(Seen)) {
+pub fn scan_among(root: &Root, elsewhere: &Elsewhere<'_>, mut visit: impl FnMut(ScanItem)) {
     for root in expand(root) {
         let folders: Vec<PathBuf> = root.folders().collect();
         let mut walk = Walk::new(&root.path, &mut visit, Rule::Place(&root));
@@ -76,8 +76,8 @@ pub fn scan_among(root: &Root, elsewhere: &Elsewhere<'_>, mut visit: impl FnMut(
 
 /// Walks two sets of folders at once; returns the links in them. Those are followed afterwards, in one
 /// place, so that no two links lead to the same folder twice.
-fn in_two(root: &Root, own: Waiting, other: Waiting, visit: &mut dyn FnMut(Seen)) -> Vec<Link> {
-    let part = |stack: Waiting, visit: &mut dyn FnMut(Seen)| {
+fn in_two(root: &Root, own: Waiting, other: Waiting, visit: &mut dyn FnMut(ScanItem)) -> Vec<Link> {
+    let part = |stack: Waiting, visit: &mut dyn FnMut(ScanItem)| {
         let mut walk = Walk::new(&root.path, visit, Rule::Place(root));
         walk.stack = stack;
         walk.run(usize::MAX);
@@ -112,7 +112,7 @@ fn in_two(root: &Root, own: Waiting, other: Waiting, visit: &mut dyn FnMut(Seen)
 
 /// Walks `folder` only, which lies at or below one of the folders of `root`. Follows no link; true when
 /// there is one, which only a whole scan can place.
-pub fn scan_below(root: &Root, folder: &Path, mut visit: impl FnMut(Seen)) -> bool {
+pub fn scan_below(root: &Root, folder: &Path, mut visit: impl FnMut(ScanItem)) -> bool {
     let mut walk = Walk::new(&root.path, &mut visit, Rule::Place(root));
     walk.stack.push((folder.to_owned(), 0));
     walk.run(usize::MAX);
@@ -120,7 +120,11 @@ pub fn scan_below(root: &Root, folder: &Path, mut visit: impl FnMut(Seen)) -> bo
 }
 
 /// Walks everything below `path`, and calls `decide` for each regular file (with its name).
-pub(super) fn scan_all(path: &Path, decide: &mut dyn FnMut(&Path, &Stat) -> Option<Seen>, visit: &mut dyn FnMut(Seen)) {
+pub(super) fn scan_all(
+    path: &Path,
+    decide: &mut dyn FnMut(&Path, &Stat) -> Option<ScanItem>,
+    visit: &mut dyn FnMut(ScanItem),
+) {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut walk = Walk::new(&path, visit, Rule::Ask(decide));
     walk.stack.push((path.clone(), 0));
@@ -134,13 +138,13 @@ enum Rule<'a> {
     /// By place, below this root.
     Place(&'a Root),
     /// By asking.
-    Ask(&'a mut dyn FnMut(&Path, &Stat) -> Option<Seen>),
+    Ask(&'a mut dyn FnMut(&Path, &Stat) -> Option<ScanItem>),
 }
 
 struct Walk<'a> {
     root: &'a Path,
     rule: Rule<'a>,
-    visit: &'a mut dyn FnMut(Seen),
+    visit: &'a mut dyn FnMut(ScanItem),
     stack: Waiting,
     /// Links met, to be followed when the folders have been walked.
     links: Vec<Link>,
@@ -160,17 +164,17 @@ type Link = (PathBuf, usize);
 const FEW_FOLDERS: usize = 48;
 
 impl<'a> Walk<'a> {
-    fn new(root: &'a Path, visit: &'a mut dyn FnMut(Seen), rule: Rule<'a>) -> Self {
+    fn new(root: &'a Path, visit: &'a mut dyn FnMut(ScanItem), rule: Rule<'a>) -> Self {
         Self { root, rule, visit, stack: Vec::new(), links: Vec::new(), behind: None, met: Met::default() }
     }
 
-    fn note(&mut self, note: Note) {
-        (self.visit)(Seen::Note(note));
+    fn note(&mut self, note: ScanWarning) {
+        (self.visit)(ScanItem::ScanWarning(note));
     }
 
     fn unreadable(&mut self, path: PathBuf, source: io::Error) {
         if !is_absent(&source) {
-            self.note(Note::Unreadable { path, source });
+            self.note(ScanWarning::Unreadable { path, source });
         }
     }
 
@@ -179,7 +183,7 @@ impl<'a> Walk<'a> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => self.file(path.to_owned(), &Stat::of(&metadata)),
             Ok(metadata) if metadata.is_dir() => {}
-            Ok(_) => self.note(Note::Special { path: path.to_owned() }),
+            Ok(_) => self.note(ScanWarning::Special { path: path.to_owned() }),
             Err(error) => self.unreadable(path.to_owned(), error),
         }
     }
@@ -219,7 +223,7 @@ impl<'a> Walk<'a> {
         if !is_text {
             let is_ours = if kind.is_dir() { self.enters(&name, &entry.path(), depth) } else { self.wants(&name) };
             if is_ours {
-                self.note(Note::NoText { path: entry.path() });
+                self.note(ScanWarning::NoText { path: entry.path() });
             }
         } else if kind.is_dir() {
             if self.enters(&name, &entry.path(), depth) {
@@ -237,7 +241,7 @@ impl<'a> Walk<'a> {
                 self.links.push((entry.path(), depth));
             }
         } else if self.wants(&name) {
-            self.note(Note::Special { path: entry.path() });
+            self.note(ScanWarning::Special { path: entry.path() });
         }
     }
 
@@ -254,16 +258,16 @@ impl<'a> Walk<'a> {
                 path.strip_prefix(self.root).is_ok_and(|relative| files.may_lead(relative))
             }
             Rule::Place(root) if root.layout == Layout::ClaudeDesktop => {
-                depth < DESKTOP_DEPTH + 4 && !is_barren(root.layout, name)
+                depth < DESKTOP_DEPTH + 4 && !is_skipped_dir(root.layout, name)
             }
-            Rule::Place(root) => !is_barren(root.layout, name),
+            Rule::Place(root) => !is_skipped_dir(root.layout, name),
             Rule::Ask(_) => !matches!(name, ".git" | "node_modules"),
         }
     }
 
     fn push(&mut self, path: PathBuf, depth: usize) {
         if depth > MAX_DEPTH {
-            return self.note(Note::TooDeep { path });
+            return self.note(ScanWarning::TooDeep { path });
         }
         if let Some((link, target, folders)) = &mut self.behind {
             *folders += 1;
@@ -284,7 +288,7 @@ impl<'a> Walk<'a> {
                 };
                 let stat = stat.with_changes_beside(&path, found.format);
                 let (format, agent, companions) = (found.format, agent_of(root, found.format), found.companions);
-                (self.visit)(Seen::File(FoundFile { path, agent, format, companions, stat }));
+                (self.visit)(ScanItem::File(FoundFile { path, agent, format, companions, stat }));
             }
             Rule::Ask(decide) => {
                 if let Some(seen) = decide(&path, stat) {
@@ -321,11 +325,11 @@ impl<'a> Walk<'a> {
         } else if metadata.is_dir() || !self.wants(&name) {
             // No log has this name.
         } else if !metadata.is_file() {
-            self.note(Note::Special { path });
+            self.note(ScanWarning::Special { path });
         } else if !self.is_met_file(&target) {
             self.met.add_file(target.clone());
             self.file(path.clone(), &Stat::of(&metadata));
-            (self.visit)(Seen::Link(Followed { path, target, is_folder: false }));
+            (self.visit)(ScanItem::Link(Followed { path, target, is_folder: false }));
         }
     }
 
@@ -347,13 +351,13 @@ impl<'a> Walk<'a> {
             return;
         }
         if self.met.is_above(&target) {
-            return self.note(Note::LinkLoop { path, target });
+            return self.note(ScanWarning::LinkLoop { path, target });
         }
         if is_system(&target) {
-            return self.note(Note::LinkToSystem { path, target });
+            return self.note(ScanWarning::LinkToSystem { path, target });
         }
         if depth >= MAX_DEPTH {
-            return self.note(Note::TooDeep { path });
+            return self.note(ScanWarning::TooDeep { path });
         }
         self.met.add_folder(target.clone(), path.clone());
         let mut seen = Vec::new();
@@ -370,10 +374,10 @@ impl<'a> Walk<'a> {
         let Walk { behind, links, met, .. } = walk;
         self.met = met;
         if behind.is_some_and(|(_, _, folders)| folders > MOST_LINKED) {
-            return self.note(Note::LinkTooLarge { path, target });
+            return self.note(ScanWarning::LinkTooLarge { path, target });
         }
         self.links.extend(links);
-        (self.visit)(Seen::Link(Followed { path, target, is_folder: true }));
+        (self.visit)(ScanItem::Link(Followed { path, target, is_folder: true }));
         seen.into_iter().for_each(&mut *self.visit);
     }
 }

@@ -40,20 +40,20 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
     }
 
-    fn claim(self: &Arc<Self>, path: PathBuf) -> Claim {
+    fn claim(self: &Arc<Self>, path: PathBuf) -> TempFileGuard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
-        Claim { set: Arc::clone(self), path }
+        TempFileGuard { set: Arc::clone(self), path }
     }
 }
 
 /// Protects one path from clean-up while it lives.
 #[derive(Debug)]
-struct Claim {
+struct TempFileGuard {
     set: Arc<InFlight>,
     path: PathBuf,
 }
 
-impl Drop for Claim {
+impl Drop for TempFileGuard {
     fn drop(&mut self) {
         self.set.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
     }
@@ -67,7 +67,7 @@ pub struct NewPart {
     pub(crate) part: Arc<Part>,
     pub(crate) crc32c: u32,
     pub(crate) ids: Arc<PartIds>,
-    _claims: [Claim; 2],
+    _claims: [TempFileGuard; 2],
 }
 
 impl NewPart {
@@ -84,7 +84,7 @@ pub(crate) struct PartWriter {
     dir: PathBuf,
     temp: PathBuf,
     target: PathBuf,
-    claims: Option<[Claim; 2]>,
+    claims: Option<[TempFileGuard; 2]>,
     writer: Option<ArrowWriter<Summing>>,
     seen: Seen,
     group_rows: usize,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::context::{Means, mark_failed};
+use super::context::{ReadContext, mark_failed};
 use super::handed_on::HandedOn;
 use super::job::{Job, Outcome};
 use super::progress::Progress;
+use super::scan_plan::ScanPlan;
 use super::source::SourceReader;
 use super::starts;
-use super::survey::Survey;
-use super::worker::{Stamp, Worker};
+use super::worker::{MachineContext, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::schema::SourcePosition;
 use crate::watch::Limits;
@@ -72,8 +72,8 @@ pub struct CatchUpOptions<'a> {
 /// When the lake cannot be read or written: nothing that was not durable has moved a position.
 pub fn catch_up(
     core: &Core,
-    survey: &Survey,
-    stamp: &Stamp,
+    survey: &ScanPlan,
+    stamp: &MachineContext,
     limits: Limits,
     how: CatchUpOptions<'_>,
     progress: &Progress,
@@ -114,7 +114,7 @@ fn wait(at_us: i64, progress: &Progress) {
 #[derive(Debug, Clone, Copy)]
 struct Pass<'a> {
     core: &'a Core,
-    stamp: &'a Stamp,
+    stamp: &'a MachineContext,
     limits: Limits,
     how: CatchUpOptions<'a>,
     progress: &'a Progress,
@@ -171,7 +171,7 @@ impl Pass<'_> {
             }
             self.progress.file_done();
             if worker.is_full() {
-                let _turn = self.core.shared_turn();
+                let _turn = self.core.shared_permit();
                 worker.deliver(self.core, self.progress)?;
             }
         };
@@ -180,14 +180,14 @@ impl Pass<'_> {
             self.progress.stop();
         }
         result?;
-        let _turn = self.core.shared_turn();
+        let _turn = self.core.shared_permit();
         worker.deliver(self.core, self.progress)?;
         Ok((done, later))
     }
 
     fn one(&self, job: &Job, worker: &mut Worker, buffer: &mut Vec<u8>) -> Result<Outcome, PipelineError> {
         let Self { core, limits, progress, .. } = *self;
-        let mut means = Means {
+        let mut means = ReadContext {
             core,
             progress,
             worker,

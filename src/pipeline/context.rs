@@ -9,7 +9,7 @@ use crate::schema::SourcePosition;
 use crate::watch::Limits;
 
 /// What a thread reads with: shared by all the sources it reads.
-pub(super) struct Means<'a> {
+pub(super) struct ReadContext<'a> {
     pub(super) core: &'a Core,
     pub(super) progress: &'a Progress,
     pub(super) worker: &'a mut Worker,
@@ -35,7 +35,7 @@ pub(super) struct Around {
     pub(super) most_bytes: usize,
 }
 
-impl Means<'_> {
+impl ReadContext<'_> {
     pub(super) const fn around(&self) -> Around {
         Around { zone: self.worker.zone(), most_bytes: self.limits.max_line }
     }
@@ -50,8 +50,8 @@ impl Means<'_> {
 /// The file is gone: what its agent had open is settled by that, if it is still in memory.
 pub(super) fn vanished(
     position: Option<SourcePosition>,
-    settle: impl FnOnce(&mut Means<'_>),
-    means: &mut Means<'_>,
+    settle: impl FnOnce(&mut ReadContext<'_>),
+    means: &mut ReadContext<'_>,
 ) -> Outcome {
     let Some(mut position) = position.filter(|p| !p.missing) else { return Outcome::Gone };
     means.worker.begin(&position);
@@ -62,7 +62,12 @@ pub(super) fn vanished(
 }
 
 /// Remembers what went wrong with a source, once.
-pub(super) fn mark_failed(job: &Job, known: Option<SourcePosition>, text: &str, means: &mut Means<'_>) -> Outcome {
+pub(super) fn mark_failed(
+    job: &Job,
+    known: Option<SourcePosition>,
+    text: &str,
+    means: &mut ReadContext<'_>,
+) -> Outcome {
     means.progress.file_failed();
     let mut position = known.unwrap_or_else(|| new_position(job, &job.stat.unwrap_or_default()));
     if position.last_error.as_deref() != Some(text) {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
+use super::dedup::{Candidates, Decision, Load, tie_break};
 use super::gathered::Gathered;
-use super::heap::give_back;
-use super::judge::{Evidence, Load, Verdict, tie};
+use super::memory_gate::{MemoryGate, ReadPermit};
 use super::retention::Retention;
-use super::turns::{Turn, Turns};
+use super::trim::trim_heap;
 use super::{PipelineError, now_us};
 use crate::lake::{Clock, Commit, Found, Known, Lake, LakeError, NewPart, Snapshot};
-use crate::ring::{Arrival, Claim, IdSet, Ring, Segment, Span, Tail};
+use crate::ring::{Arrival, IdSet, Precedence, Ring, Segment, Span, Tail};
 use crate::schema::{SourceId, SourcePosition};
 
 /// How long somebody waits who is told of a newer version before it is shown.
@@ -54,7 +54,7 @@ pub(super) struct Live {
     /// Segments whose commit failed, oldest first: tried again before anything newer.
     unwritten: VecDeque<Arc<Segment>>,
     /// Number of the segment whose turn it is to be committed.
-    turn: u64,
+    next_commit: u64,
     /// Its commit may be durable already; the lake finds out.
     in_doubt: bool,
     generation: u64,
@@ -92,7 +92,7 @@ pub struct Core {
     upkeep: Mutex<()>,
     options: CoreOptions,
     born_by_path: Mutex<HashMap<String, i64>>,
-    turns: Turns,
+    gate: MemoryGate,
     pub(super) retention: Retention,
     gathered: Mutex<Gathered>,
     cuts: AtomicU64,
@@ -149,7 +149,7 @@ impl Core {
             ring: Ring::default(),
             lake: snapshot,
             unwritten: VecDeque::new(),
-            turn: 0,
+            next_commit: 0,
             in_doubt: false,
             generation: 0,
         };
@@ -163,7 +163,7 @@ impl Core {
             upkeep: Mutex::default(),
             options,
             born_by_path: Mutex::default(),
-            turns: Turns::default(),
+            gate: MemoryGate::default(),
             retention,
             gathered: Mutex::default(),
             cuts: AtomicU64::new(0),
@@ -234,23 +234,23 @@ impl Core {
     }
 
     /// The right to read, together with others.
-    pub(super) fn shared_turn(&self) -> Turn<'_> {
-        self.turns.shared()
+    pub(super) fn shared_permit(&self) -> ReadPermit<'_> {
+        self.gate.shared()
     }
 
     /// The right to read a long line: nobody else reads or delivers, and the ring has been written, where
     /// there is a lake to write and it can be.
-    pub(super) fn turn_alone(&self, held: Turn<'_>) -> Turn<'_> {
+    pub(super) fn exclusive_permit(&self, held: ReadPermit<'_>) -> ReadPermit<'_> {
         drop(held);
-        let turn = self.turns.alone();
-        self.spill();
-        give_back();
+        let turn = self.gate.alone();
+        self.try_flush();
+        trim_heap();
         turn
     }
 
     /// Makes everything durable if that is possible now. What is not stays in the ring, and the next who
     /// needs its room hears why.
-    pub(super) fn spill(&self) {
+    pub(super) fn try_flush(&self) {
         if let Err(error) = self.flush() {
             tracing::debug!(%error, "rows stay in memory for now");
         }
@@ -283,21 +283,21 @@ impl Core {
             let known = self.snapshot();
             load.rows.rejects = self.rejected.fresh_rejects(&known.rejects, &mut HashSet::new(), load.rows.rejects)?;
         }
-        let born = load.positions.iter().map(|p| (p.id, (p.born_us, tie(&p.path)))).collect();
+        let born = load.positions.iter().map(|p| (p.id, (p.born_us, tie_break(&p.path)))).collect();
         let tail_spans: Vec<[Span; 1]> =
             load.tails.iter().map(|(source, _)| [Span { source: *source, end: u32::MAX }]).collect();
-        let mut parcels = vec![Evidence::of(&load.rows.events, &load.rows.ids, &load.spans, &born)];
+        let mut parcels = vec![Candidates::of(&load.rows.events, &load.rows.ids, &load.spans, &born)];
         for ((_, rows), spans) in load.tails.iter().zip(&tail_spans) {
-            parcels.push(Evidence::of(&rows.events, &rows.ids, spans, &born));
+            parcels.push(Candidates::of(&rows.events, &rows.ids, spans, &born));
         }
         let (mut live, mut verdicts) = self.judge(&parcels)?;
         let tail_verdicts = verdicts.split_off(1);
-        let claims: Vec<Vec<Claim>> = parcels.into_iter().map(|p| p.claims).collect();
-        let mut claims = claims.into_iter();
+        let precedences: Vec<Vec<Precedence>> = parcels.into_iter().map(|p| p.precedences).collect();
+        let mut precedences = precedences.into_iter();
         let verdict = verdicts.pop().unwrap_or_default();
         self.retention.count_aged(verdict.aged);
         let copies = live.ring.append(Arrival {
-            claims: claims.next().unwrap_or_default(),
+            precedences: precedences.next().unwrap_or_default(),
             stale: verdict.stale,
             replaces: verdict.replaces,
             positions: load.positions,
@@ -305,26 +305,26 @@ impl Core {
             bytes: load.bytes,
             rows: load.rows,
         });
-        for (((source, rows), claims), verdict) in load.tails.into_iter().zip(claims).zip(tail_verdicts) {
-            let Verdict { stale, replaces, .. } = verdict;
-            live.ring.set_tail(source, Tail::new(rows.events, rows.ids, claims, &stale, replaces));
+        for (((source, rows), precedences), verdict) in load.tails.into_iter().zip(precedences).zip(tail_verdicts) {
+            let Decision { stale, replaces, .. } = verdict;
+            live.ring.set_tail(source, Tail::new(rows.events, rows.ids, precedences, &stale, replaces));
         }
         Ok(copies)
     }
 
     /// Asks the lake about rows until the answer is about the snapshot that is current while the
     /// returned lock is held.
-    fn judge(&self, parcels: &[Evidence<'_>]) -> Result<(MutexGuard<'_, Live>, Vec<Verdict>), PipelineError> {
+    fn judge(&self, parcels: &[Candidates<'_>]) -> Result<(MutexGuard<'_, Live>, Vec<Decision>), PipelineError> {
         let mut live = self.lock();
         loop {
             let (snapshot, generation) = (Arc::clone(&live.lake), live.generation);
             let in_ring: Vec<Vec<bool>> = parcels.iter().map(|p| p.in_ring(&live.ring)).collect();
             drop(live);
             let cutoff_us = self.retention.cutoff_us();
-            let ask = |(parcel, in_ring): (&Evidence<'_>, &Vec<bool>)| {
+            let ask = |(parcel, in_ring): (&Candidates<'_>, &Vec<bool>)| {
                 parcel.against_lake(&self.known, &snapshot, in_ring, cutoff_us, |f| self.born_of(f, &snapshot))
             };
-            let verdicts: Result<Vec<Verdict>, _> = parcels.iter().zip(&in_ring).map(ask).collect();
+            let verdicts: Result<Vec<Decision>, _> = parcels.iter().zip(&in_ring).map(ask).collect();
             live = self.lock();
             // A file that was rewritten and deleted meanwhile is no failure: ask the new snapshot.
             if live.generation != generation {
@@ -433,8 +433,8 @@ impl Core {
     pub fn drain(&self) -> Result<(), PipelineError> {
         self.flush()?;
         let mut live = self.lock();
-        let until = live.turn + live.ring.sealed_segments() as u64;
-        while live.turn < until {
+        let until = live.next_commit + live.ring.sealed_segments() as u64;
+        while live.next_commit < until {
             if live.unwritten.is_empty() {
                 live = unpoison(self.moved.wait(live));
             } else {
@@ -465,7 +465,7 @@ impl Core {
             return Ok(());
         }
         let parts = lake.encode_rows(&segment.batches())?;
-        self.await_turn(segment)?;
+        self.await_commit_order(segment)?;
         let stored = stored(&parts, segment);
         let commit = Commit {
             operation: "ingest",
@@ -491,7 +491,7 @@ impl Core {
 
     fn is_in_doubt(&self, segment: &Segment) -> bool {
         let live = self.lock();
-        live.in_doubt && live.turn == segment.number.0
+        live.in_doubt && live.next_commit == segment.number.0
     }
 
     /// Shows the commit of a segment in the same instant in which the ring forgets it.
@@ -499,15 +499,15 @@ impl Core {
         let mut live = self.lock();
         live.ring.release(segment.number);
         live.lake = snapshot;
-        live.turn += 1;
+        live.next_commit += 1;
         live.in_doubt = false;
         live.generation += 1;
     }
 
     /// Waits until every older segment is durable; an older one that failed is written here first.
-    fn await_turn(&self, segment: &Segment) -> Result<(), PipelineError> {
+    fn await_commit_order(&self, segment: &Segment) -> Result<(), PipelineError> {
         let mut live = self.lock();
-        while live.turn != segment.number.0 {
+        while live.next_commit != segment.number.0 {
             if live.unwritten.front().is_some_and(|s| s.number < segment.number) {
                 let Some(older) = live.unwritten.pop_front() else { continue };
                 drop(live);

@@ -13,14 +13,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::anchors::{Anchors, Handed};
 use super::companions::read_companions;
-use super::context::{Around, Means, mark_failed, vanished};
-use super::held::Held;
+use super::context::{Around, ReadContext, mark_failed, vanished};
 use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
-use super::recent::{Recent, Touched};
+use super::recent_rows::{RecentRows, TouchedRows};
+use super::rowid_proofs::{EmittedRowids, RowidProofs};
 use super::silence::{AGAIN_US, SILENCE_US, is_due, is_silent};
+use super::unsettled::UnsettledRecord;
 use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};
@@ -41,7 +41,7 @@ const HELD_BYTES: usize = 32 << 20;
 pub struct DatabaseReader {
     decoder: Box<dyn DatabaseDecoder>,
     position: SourcePosition,
-    held: Vec<Held>,
+    held: Vec<UnsettledRecord>,
     held_bytes: usize,
     /// Since when each held record is as it is.
     since: Since,
@@ -56,22 +56,22 @@ type Since = BTreeMap<(&'static str, i64), (u64, i64)>;
 
 /// Positions of all queries, as they stand in a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Cursors(BTreeMap<String, Proved>);
+struct QueryPositions(BTreeMap<String, ProvenPosition>);
 
 /// A position, and what proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Proved {
+struct ProvenPosition {
     #[serde(flatten)]
     cursor: Cursor,
-    #[serde(default, skip_serializing_if = "Anchors::is_empty")]
-    anchors: Anchors,
-    #[serde(default, skip_serializing_if = "Recent::is_empty")]
-    recent: Recent,
+    #[serde(default, skip_serializing_if = "RowidProofs::is_empty")]
+    anchors: RowidProofs,
+    #[serde(default, skip_serializing_if = "RecentRows::is_empty")]
+    recent: RecentRows,
 }
 
-impl Proved {
+impl ProvenPosition {
     fn start() -> Self {
-        Self { cursor: Cursor::START, anchors: Anchors::default(), recent: Recent::default() }
+        Self { cursor: Cursor::START, anchors: RowidProofs::default(), recent: RecentRows::default() }
     }
 }
 
@@ -105,7 +105,7 @@ impl DatabaseReader {
         job: &Job,
         kept: Option<Self>,
         known: Option<&SourcePosition>,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<(Outcome, Option<Self>), Stop> {
         let stat = match job.stat {
             Some(stat) => stat,
@@ -113,7 +113,7 @@ impl DatabaseReader {
                 Ok(metadata) => Stat::of(&metadata).with_changes_beside(&job.path, job.format),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     let position = known.cloned();
-                    let settle = |means: &mut Means<'_>| {
+                    let settle = |means: &mut ReadContext<'_>| {
                         if let Some(mut kept) = kept {
                             kept.settle(means);
                             kept.leave(means);
@@ -175,7 +175,7 @@ impl DatabaseReader {
     }
 
     /// Hands out what the database does not hold any more.
-    fn leave(&mut self, means: &mut Means<'_>) {
+    fn leave(&mut self, means: &mut ReadContext<'_>) {
         if let Some((rows, counts)) = self.leftover.take().and_then(Leftover::rest) {
             self.position.counts += counts;
             means.worker.leave(self.position.id, rows);
@@ -183,7 +183,12 @@ impl DatabaseReader {
     }
 
     /// Reads what is new. The inner error is about this database; nothing has moved then.
-    fn read(&mut self, job: &Job, silent: bool, means: &mut Means<'_>) -> Result<Result<Outcome, DatabaseError>, Stop> {
+    fn read(
+        &mut self,
+        job: &Job,
+        silent: bool,
+        means: &mut ReadContext<'_>,
+    ) -> Result<Result<Outcome, DatabaseError>, Stop> {
         let before = self.position.clone();
         means.worker.begin(&self.position);
         let database = match Database::open_within(&job.path, job.format, means.limits.max_line) {
@@ -201,7 +206,7 @@ impl DatabaseReader {
                 return Ok(Ok(outcome));
             }
         };
-        let mut cursors: Cursors = serde_json::from_str(&self.position.checkpoint.state).unwrap_or_default();
+        let mut cursors: QueryPositions = serde_json::from_str(&self.position.checkpoint.state).unwrap_or_default();
         if is_other_file(&before.fingerprint, database.stat()) {
             // Another file under this name; positions that anchors prove may still be right.
             cursors.0.retain(|_, proved| !proved.anchors.is_empty());
@@ -235,17 +240,17 @@ impl DatabaseReader {
         &mut self,
         database: &Database,
         query: &Query,
-        cursors: &mut Cursors,
+        cursors: &mut QueryPositions,
         patience: Patience<'_>,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<Result<bool, DatabaseError>, Stop> {
-        let mut proved = cursors.0.remove(query.name).unwrap_or_else(Proved::start);
+        let mut proved = cursors.0.remove(query.name).unwrap_or_else(ProvenPosition::start);
         if query.anchor.is_some() && proved.anchors.is_empty() {
-            proved = Proved::start();
+            proved = ProvenPosition::start();
         }
         match proved.anchors.resume(proved.cursor.rowid, |rowid| database.anchor(query, rowid)) {
             Ok(Some(rowid)) => proved.cursor.rowid = rowid,
-            Ok(None) => proved = Proved::start(),
+            Ok(None) => proved = ProvenPosition::start(),
             Err(error) => return Ok(Err(error)),
         }
         let from = proved.cursor;
@@ -256,7 +261,7 @@ impl DatabaseReader {
                 Err(error) => return Ok(Err(error)),
             };
         }
-        let mut seen = Seen { reached: from, handed: Handed::default(), touched: Touched::default() };
+        let mut seen = Seen { reached: from, handed: EmittedRowids::default(), touched: TouchedRows::default() };
         let single = changed.iter().map(|rowid| (Cursor { rowid: rowid.saturating_sub(1), mark: i64::MIN }, *rowid));
         for (after, until) in single.chain([(from, i64::MAX)]) {
             match self.hand_out(database, query, (after, until), patience, &mut seen, means)? {
@@ -284,7 +289,7 @@ impl DatabaseReader {
                 return Ok(Err(error));
             }
         }
-        cursors.0.insert(query.name.to_owned(), Proved { cursor: reached, ..proved });
+        cursors.0.insert(query.name.to_owned(), ProvenPosition { cursor: reached, ..proved });
         Ok(Ok(true))
     }
 
@@ -297,7 +302,7 @@ impl DatabaseReader {
         (after, until): (Cursor, i64),
         patience: Patience<'_>,
         seen: &mut Seen,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<Result<bool, DatabaseError>, Stop> {
         let mut failed: Option<PipelineError> = None;
         let mut stopped = false;
@@ -323,7 +328,7 @@ impl DatabaseReader {
                 if let Some(leftover) = &mut self.leftover {
                     leftover.found(means.worker.rows.ids());
                 }
-                let _turn = means.core.shared_turn();
+                let _turn = means.core.shared_permit();
                 match means.worker.deliver(means.core, means.progress) {
                     Ok(copies) => copies.into_iter().for_each(|(source, n)| self.count_copies(source, n)),
                     Err(error) => failed = Some(error),
@@ -359,11 +364,11 @@ impl DatabaseReader {
         }
         self.held_bytes += size;
         self.since.insert(key, (hash, first_us));
-        self.held.push(Held::of(record));
+        self.held.push(UnsettledRecord::of(record));
         true
     }
 
-    fn mark(&mut self, cursors: &Cursors, stat: &Stat) {
+    fn mark(&mut self, cursors: &QueryPositions, stat: &Stat) {
         self.position.last_error = None;
         self.position.checkpoint = Checkpoint {
             resume_at: stat.size,
@@ -382,7 +387,7 @@ impl DatabaseReader {
     }
 
     /// Ends the rows of this source for now: position and provisional rows go with them.
-    fn finish(&mut self, before: &SourcePosition, means: &mut Means<'_>) {
+    fn finish(&mut self, before: &SourcePosition, means: &mut ReadContext<'_>) {
         let tail = self.is_open().then(|| {
             let (held, decoder) = (&self.held, self.decoder.as_mut());
             means.worker.open_rows(&self.position, |rows| {
@@ -416,7 +421,7 @@ impl DatabaseReader {
     }
 
     /// Hands out what is held: it can no longer change.
-    fn settle(&mut self, means: &mut Means<'_>) {
+    fn settle(&mut self, means: &mut ReadContext<'_>) {
         for held in std::mem::take(&mut self.held) {
             held.with(|record| take(self.decoder.as_mut(), record, &mut means.worker.rows));
         }
@@ -427,8 +432,8 @@ impl DatabaseReader {
 #[derive(Debug)]
 struct Seen {
     reached: Cursor,
-    handed: Handed,
-    touched: Touched,
+    handed: EmittedRowids,
+    touched: TouchedRows,
 }
 
 impl Seen {

@@ -59,7 +59,8 @@ pub fn retain(core: &Core, keep_us: Option<i64>) -> Result<(), PipelineError> {
 /// Deletes the rows that are earlier.
 fn expire(core: &Core, before_us: i64) -> Result<(), PipelineError> {
     if core.snapshot().events.iter().any(|part| part.min_ts_us < before_us) {
-        let done = core.upkeep(|lake| spared(lake.expire(before_us, now_us()), "deleting what is old enough"))?;
+        let done =
+            core.upkeep(|lake| ignore_transient(lake.expire(before_us, now_us()), "deleting what is old enough"))?;
         let rows = done.flatten().map_or(0, |report| report.events + report.rejects);
         if rows > 0 {
             tracing::warn!("rows older than the `retention` of config.toml are deleted: {rows}");
@@ -105,7 +106,7 @@ const DAY_US: i64 = 86_400_000_000;
 const SHARE: u64 = 10;
 
 /// What was done, or `None` when a damaged file was in the way, which is told.
-pub(super) fn spared<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
+pub(super) fn ignore_transient<T>(done: Result<T, LakeError>, doing: &str) -> Result<Option<T>, LakeError> {
     match done {
         Err(error @ LakeError::CorruptPart { .. }) => {
             tracing::warn!("{doing}: {error}; it is left as it is");

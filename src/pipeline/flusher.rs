@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::expire::{retain, spared};
-use super::heap::give_back;
+use super::expire::{ignore_transient, retain};
 use super::told::Told;
+use super::trim::trim_heap;
 use super::{PipelineError, now_us};
 use crate::lake::{CompactOptions, GRACE_US, Snapshot};
 
@@ -88,18 +88,18 @@ fn run(core: &Core, every: Duration, keep_us: Option<i64>, shared: &Shared, repo
     let mut cuts = 0;
     while wait(shared, pause) {
         let done = if flushed.is_some_and(|at| at.elapsed() < every) {
-            unless_busy(core, || tidy(core))
+            unless_busy(core, || compact_step(core))
         } else {
             flushed = None;
             let idle = core.ring_bytes() == 0;
             if !idle {
                 tracing::debug!("storing, as the flush interval of {every:?} has passed");
             }
-            let care = || retain(core, keep_us).and_then(|()| tidy(core));
+            let care = || retain(core, keep_us).and_then(|()| compact_step(core));
             let done = core.flush().and_then(|()| unless_busy(core, care));
             // Answers take memory too.
             if !idle || core.cuts() != cuts {
-                give_back();
+                trim_heap();
                 cuts = core.cuts();
             }
             done
@@ -154,30 +154,32 @@ fn wait(shared: &Shared, pause: Duration) -> bool {
 /// # Errors
 ///
 /// When the lake cannot be read or written; what was there stays valid.
-pub fn tidy(core: &Core) -> Result<bool, PipelineError> {
-    if !is_untidy(&core.snapshot()) {
+pub fn compact_step(core: &Core) -> Result<bool, PipelineError> {
+    if !needs_compaction(&core.snapshot()) {
         if core.has_waited() {
             core.upkeep(|lake| lake.vacuum(GRACE_US, now_us()))?;
         }
         return Ok(false);
     }
     let options = CompactOptions { max_merges: 1, memory_bytes: core.merge_bytes(), ..CompactOptions::new(now_us()) };
-    give_back();
+    trim_heap();
     let before = core.snapshot().version;
     core.upkeep(|lake| {
-        if let Some(report) = spared(lake.compact(options), "merging small files")?.filter(|report| report.merges > 0) {
+        if let Some(report) =
+            ignore_transient(lake.compact(options), "merging small files")?.filter(|report| report.merges > 0)
+        {
             tracing::info!("merged {} small files into {}", report.removed, report.written);
         }
         lake.vacuum(GRACE_US, now_us())
     })?;
-    give_back();
+    trim_heap();
     let after = core.snapshot();
-    Ok(after.version != before && is_untidy(&after))
+    Ok(after.version != before && needs_compaction(&after))
 }
 
 /// True when a month has more small files than it should.
 #[must_use]
-pub fn is_untidy(snapshot: &Snapshot) -> bool {
+pub fn needs_compaction(snapshot: &Snapshot) -> bool {
     let mut months: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
     for part in snapshot.events.iter().filter(|p| p.bytes < SMALL_BYTES) {
         *months.entry(part.month.as_str()).or_default() += 1;

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::context::Means;
+use super::context::ReadContext;
 use super::handed_on::HandedOn;
-use super::heap::give_back;
 use super::job::{Job, Outcome};
 use super::looks::Looks;
 use super::progress::{Progress, Tally};
 use super::reading::Reading;
+use super::scan_plan::{Scope, mapping_of, survey, wanted_roots};
 use super::silence::{AGAIN_US, silent_at_us};
 use super::source::SourceReader;
-use super::survey::{Scope, mapping_of, survey, wanted_roots};
 use super::told::Told;
-use super::worker::{Stamp, Worker};
+use super::trim::trim_heap;
+use super::worker::{MachineContext, Worker};
 use super::{Core, PipelineError, now_us};
 use crate::config::Places;
 use crate::discover::{Root, Stat, agent_of, classify_change, expand};
@@ -45,7 +45,7 @@ pub struct FollowerOptions {
     /// Which of them are meant.
     pub scope: Scope,
     /// What is written into every row.
-    pub stamp: Stamp,
+    pub stamp: MachineContext,
     /// Bounds of reading.
     pub limits: Limits,
     /// Time between scans beside the notifications.
@@ -140,7 +140,7 @@ impl Follower {
         self.take_over();
         self.options.looks.attach(&self.hints);
         // What was needed to catch up is not needed to follow.
-        give_back();
+        trim_heap();
         let mut told = Told::default();
         while !stop.load(Ordering::Relaxed) {
             let hint = self.hints.take(self.nap());
@@ -165,12 +165,12 @@ impl Follower {
                 }
             }
         }
-        self.put_away()
+        self.run_upkeep()
     }
 
     /// Takes the last rows out of the decoders.
-    fn put_away(&mut self) -> Result<(), PipelineError> {
-        let mut means = Means {
+    fn run_upkeep(&mut self) -> Result<(), PipelineError> {
+        let mut means = ReadContext {
             core: &self.core,
             progress: &self.progress,
             worker: &mut self.worker,
@@ -339,7 +339,7 @@ impl Follower {
 
     fn read_job(&mut self, job: Job) -> Result<Outcome, PipelineError> {
         let kept = self.kept.remove(&job.path).map(|(_, reader)| reader);
-        let mut means = Means {
+        let mut means = ReadContext {
             core: &self.core,
             progress: &self.progress,
             worker: &mut self.worker,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 
 use super::core::Core;
+use super::dedup::{Candidates, Load, tie_break};
 use super::gathered::Gathered;
-use super::judge::{Evidence, Load, tie};
 use super::{PipelineError, now_us};
 use crate::lake::{Lake, LakeError, Snapshot, Staged, StagedFile, soon, stage};
 use crate::ring::{Arrival, Span};
@@ -36,16 +36,16 @@ impl Core {
             return Ok(());
         }
         let ids: HashMap<&str, SourceId> = sources.iter().map(|source| (source.path.as_str(), source.id)).collect();
-        let born = sources.iter().map(|source| (source.id, (source.born_us, tie(&source.path)))).collect();
+        let born = sources.iter().map(|source| (source.id, (source.born_us, tie_break(&source.path)))).collect();
         let mut live = self.lock();
         let mut share = bytes;
         for events in events {
             let rows = batch(events, RecordBatch::new_empty(rejects_schema()));
             let spans = spans(&rows.events, &ids);
-            let claims = Evidence::of(&rows.events, &rows.ids, &spans, &born).claims;
+            let precedences = Candidates::of(&rows.events, &rows.ids, &spans, &born).precedences;
             // All of it takes about what the file takes.
             let bytes = std::mem::take(&mut share);
-            live.ring.append(Arrival { rows, claims, spans, bytes, ..Arrival::default() });
+            live.ring.append(Arrival { rows, precedences, spans, bytes, ..Arrival::default() });
         }
         for rejects in rejects {
             let rows = RowBatch { rejects, ..RowBatch::empty() };

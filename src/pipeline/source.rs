@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::context::{Means, mark_failed};
+use super::context::{ReadContext, mark_failed};
 use super::database::DatabaseReader;
 use super::job::{Job, Outcome, Stop};
 use super::silence::AGAIN_US;
@@ -50,7 +50,7 @@ impl SourceReader {
     pub(super) fn run(
         job: &Job,
         kept: Option<Self>,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<(Outcome, Option<Self>), PipelineError> {
         let known = kept.as_ref().map_or_else(|| job.previous.as_deref().cloned(), |k| Some(k.position().clone()));
         let done = if job.format.framing() == Framing::Database {
@@ -82,7 +82,7 @@ impl SourceReader {
     }
 
     /// Hands out what its agent has marked as finished: nobody will look again soon.
-    pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
+    pub(super) fn finish_for_now(&mut self, means: &mut ReadContext<'_>) {
         if let Self::Stream(reader) = self {
             reader.finish_for_now(means);
         }

@@ -3,17 +3,19 @@
 use std::io;
 
 use super::companions::{changed_ns, read_companions};
-use super::context::{Around, Means, vanished};
+use super::context::{Around, ReadContext, vanished};
 use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
+use super::memory_gate::ReadPermit;
 use super::silence::{COPIED_US, SILENCE_US, is_due, is_silent};
-use super::turns::Turn;
 use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo, decoder, mapped};
 use crate::schema::{Checkpoint, EventId, Fingerprint, Format, Framing, RejectReason, SourceId, SourcePosition};
-use crate::watch::{Document, Frame, Look, Opened, Patience, Reader, anchor, fingerprint, look, read_document};
+use crate::watch::{
+    Document, FileChange, Frame, Opened, Patience, Reader, durable_offset, fingerprint, inspect, read_document,
+};
 
 /// A document is read when it has been left alone for this long.
 const SETTLE_US: i64 = 2_000_000;
@@ -80,16 +82,16 @@ impl StreamReader {
         job: &Job,
         kept: Option<Self>,
         known: Option<&SourcePosition>,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<(Outcome, Option<Self>), Stop> {
-        let (mut reader, opened) = match look(&job.path, job.stat.as_ref(), known) {
-            Look::Unchanged => match Self::unchanged(job, kept, known, means)? {
+        let (mut reader, opened) = match inspect(&job.path, job.stat.as_ref(), known) {
+            FileChange::Unchanged => match Self::unchanged(job, kept, known, means)? {
                 Ok(again) => again,
                 Err(done) => return Ok(done),
             },
-            Look::Vanished => {
+            FileChange::Vanished => {
                 let position = known.map(|known| kept.as_ref().map_or(known, |k| &k.position)).cloned();
-                let settle = |means: &mut Means<'_>| {
+                let settle = |means: &mut ReadContext<'_>| {
                     if let Some(mut kept) = kept {
                         kept.decoder.settle(&mut means.worker.rows);
                         kept.leave(means);
@@ -97,13 +99,13 @@ impl StreamReader {
                 };
                 return Ok((vanished(position, settle, means), None));
             }
-            Look::Unreadable { error } => return Err(error.into()),
-            Look::New(opened) | Look::Rewritten { opened, .. } => {
+            FileChange::Unreadable { error } => return Err(error.into()),
+            FileChange::New(opened) | FileChange::Rewritten { opened, .. } => {
                 let mut fresh = Self::from_zero(job, known, &opened, means.around())?;
                 fresh.leftover = kept.and_then(|kept| kept.into_leftover(means.worker));
                 (fresh, opened)
             }
-            Look::Touched(opened) | Look::Appended(opened) => match (kept, known) {
+            FileChange::Touched(opened) | FileChange::Appended(opened) => match (kept, known) {
                 (Some(kept), _) if !kept.decoder.asks_again() && !job.format.follows_companions() => (kept, opened),
                 (_, Some(known)) => (Self::resume(job, known, &opened, means.around())?, opened),
                 (_, None) => (Self::from_zero(job, None, &opened, means.around())?, opened),
@@ -124,7 +126,7 @@ impl StreamReader {
         job: &Job,
         kept: Option<Self>,
         known: Option<&SourcePosition>,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<Result<(Self, Opened), (Outcome, Option<Self>)>, Stop> {
         if let Some(known) = known.filter(|known| companions_ns(job) != known.fingerprint.companions_ns) {
             let opened = Opened::open(&job.path)?;
@@ -212,14 +214,14 @@ impl StreamReader {
     }
 
     /// Hands out what the new content does not hold.
-    fn leave(&mut self, means: &mut Means<'_>) {
+    fn leave(&mut self, means: &mut ReadContext<'_>) {
         if let Some((rows, counts)) = self.leftover.take().and_then(Leftover::rest) {
             self.position.counts += counts;
             means.worker.leave(self.position.id, rows);
         }
     }
 
-    fn read(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+    fn read(&mut self, job: &Job, opened: Opened, means: &mut ReadContext<'_>) -> Result<Outcome, Stop> {
         self.before.clone_from(&self.position);
         self.position.path = job.path.to_string_lossy().into_owned();
         self.position.missing = false;
@@ -243,21 +245,21 @@ impl StreamReader {
         }
     }
 
-    fn read_lines(&mut self, job: &Job, opened: Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
+    fn read_lines(&mut self, job: &Job, opened: Opened, means: &mut ReadContext<'_>) -> Result<Outcome, Stop> {
         let from = self.next;
         // Lines before this have made their rows already.
-        let done = anchor(&self.position.checkpoint);
+        let done = durable_offset(&self.position.checkpoint);
         let mut lines = Reader::new(opened, from, means.limits, std::mem::take(means.buffer))?;
         let mut read = from;
         let mut outcome = Outcome::Read;
         self.is_torn = false;
-        let mut turn = means.core.shared_turn();
+        let mut turn = means.core.shared_permit();
         while let Some(frame) = lines.next_frame()? {
             let end = match frame {
                 Frame::Long => {
                     // Whoever follows the logs is the only reader.
                     if !means.live {
-                        turn = means.core.turn_alone(turn);
+                        turn = means.core.exclusive_permit(turn);
                     }
                     continue;
                 }
@@ -289,16 +291,16 @@ impl StreamReader {
                 }
                 self.deliver(means)?;
                 if turn.is_alone() {
-                    means.core.spill();
+                    means.core.try_flush();
                 }
                 drop(turn);
-                turn = means.core.shared_turn();
+                turn = means.core.shared_permit();
                 means.worker.begin(&self.position);
             }
             if turn.is_alone() {
                 lines.relax();
                 drop(turn);
-                turn = means.core.shared_turn();
+                turn = means.core.shared_permit();
             }
             if means.progress.stopped() {
                 outcome = Outcome::Stopped;
@@ -321,7 +323,7 @@ impl StreamReader {
         job: &Job,
         lines: &mut Reader,
         outcome: Outcome,
-        means: &mut Means<'_>,
+        means: &mut ReadContext<'_>,
     ) -> Result<Outcome, Stop> {
         if lines.is_cut() && !self.was_cut(lines.opened()) {
             reject(means, (lines.offset(), lines.offset() + lines.waiting()), BOMB, &[]);
@@ -346,7 +348,7 @@ impl StreamReader {
 
     /// True when the agent has said nothing for a while, as the file's time tells; of history, which
     /// nobody is writing, the newest record's own time tells too.
-    fn is_silent(&self, modified_us: i64, means: &Means<'_>) -> bool {
+    fn is_silent(&self, modified_us: i64, means: &ReadContext<'_>) -> bool {
         is_silent(modified_us, means.seen_us(&self.before)) || (means.history && self.is_old())
     }
 
@@ -359,7 +361,7 @@ impl StreamReader {
 
     /// True when a log of the past is being written at this moment: more of it may come, and what is open may
     /// not be what it will be.
-    fn is_being_copied(&self, modified_us: i64, means: &Means<'_>) -> bool {
+    fn is_being_copied(&self, modified_us: i64, means: &ReadContext<'_>) -> bool {
         means.history && self.is_old() && (0..COPIED_US).contains(&now_us().saturating_sub(modified_us))
     }
 
@@ -371,7 +373,7 @@ impl StreamReader {
     /// Takes the last line of a file that nobody has written to for a while although its newline is
     /// missing: some agents' exporters leave it out. Of JSON only a whole value counts; a value that is
     /// cut off goes on waiting.
-    fn take_torn(&mut self, lines: &mut Reader, means: &mut Means<'_>) -> io::Result<()> {
+    fn take_torn(&mut self, lines: &mut Reader, means: &mut ReadContext<'_>) -> io::Result<()> {
         let whole = match self.format.framing() {
             Framing::Text => !lines.torn().is_empty(),
             _ => {
@@ -400,7 +402,7 @@ impl StreamReader {
             }
         }
         self.position.checkpoint = checkpoint;
-        match lines.fingerprint(anchor(&self.position.checkpoint), now_us())? {
+        match lines.fingerprint(durable_offset(&self.position.checkpoint), now_us())? {
             Some(fingerprint) => self.position.fingerprint = fingerprint,
             // The file changed under us: the old fingerprint does not fit the new position, so the
             // next look finds a rewrite and reads from zero; ids make that harmless.
@@ -409,10 +411,10 @@ impl StreamReader {
         Ok(())
     }
 
-    fn read_document(&mut self, opened: &Opened, means: &mut Means<'_>) -> Result<Outcome, Stop> {
-        let mut turn = means.core.shared_turn();
-        if !means.live && (opened.is_packed() || opened.stat().size > means.limits.long_line as u64) {
-            turn = means.core.turn_alone(turn);
+    fn read_document(&mut self, opened: &Opened, means: &mut ReadContext<'_>) -> Result<Outcome, Stop> {
+        let mut turn = means.core.shared_permit();
+        if !means.live && (opened.is_compressed() || opened.stat().size > means.limits.long_line as u64) {
+            turn = means.core.exclusive_permit(turn);
         }
         // Nobody waits for a document in a catch-up, and none that is rewritten all the time is left
         // unread for long.
@@ -464,16 +466,16 @@ impl StreamReader {
     }
 
     /// What was read alone is durable before others read.
-    fn hand_over(&mut self, turn: &Turn<'_>, means: &mut Means<'_>) -> Result<(), Stop> {
+    fn hand_over(&mut self, turn: &ReadPermit<'_>, means: &mut ReadContext<'_>) -> Result<(), Stop> {
         if turn.is_alone() {
             self.deliver(means)?;
-            means.core.spill();
+            means.core.try_flush();
         }
         Ok(())
     }
 
     /// Hands out what its agent has marked as finished: nobody will look again soon.
-    pub(super) fn finish_for_now(&mut self, means: &mut Means<'_>) {
+    pub(super) fn finish_for_now(&mut self, means: &mut ReadContext<'_>) {
         if self.is_open() {
             self.before = self.position.clone();
             means.worker.begin(&self.position);
@@ -493,7 +495,7 @@ impl StreamReader {
     }
 
     /// Ends the rows of this source for now: position and provisional tail go with them.
-    fn finish(&mut self, settle: bool, means: &mut Means<'_>) {
+    fn finish(&mut self, settle: bool, means: &mut ReadContext<'_>) {
         if settle {
             self.decoder.settle(&mut means.worker.rows);
             self.take_checkpoint();
@@ -521,7 +523,7 @@ impl StreamReader {
         }
     }
 
-    fn deliver(&mut self, means: &mut Means<'_>) -> Result<(), PipelineError> {
+    fn deliver(&mut self, means: &mut ReadContext<'_>) -> Result<(), PipelineError> {
         if let Some(leftover) = &mut self.leftover {
             leftover.found(means.worker.rows.ids());
         }
@@ -545,7 +547,7 @@ fn companions_ns(job: &Job) -> i64 {
 }
 
 /// True when a look at the same bytes may find more, or is for somebody who is shown what is open.
-fn is_worth_a_look(known: &SourcePosition, means: &Means<'_>) -> bool {
+fn is_worth_a_look(known: &SourcePosition, means: &ReadContext<'_>) -> bool {
     let is_due = is_due(known, means.seen_us(known)) || (means.history && was_being_copied(known));
     (known.checkpoint.open && (means.shown || is_due)) || (has_torn_end(known) && is_due)
 }
@@ -559,7 +561,7 @@ fn was_being_copied(known: &SourcePosition) -> bool {
 
 /// Bytes after the last newline that was read.
 pub(super) fn has_torn_end(position: &SourcePosition) -> bool {
-    !position.is_compressed() && anchor(&position.checkpoint) < position.fingerprint.size
+    !position.is_compressed() && durable_offset(&position.checkpoint) < position.fingerprint.size
 }
 
 /// Why a line is refused for its length, and what helps.
@@ -573,7 +575,7 @@ const TOO_MANY: &str =
 /// Why a packed log is read no further.
 const BOMB: &str = "it unpacks to far more than a log would, or is damaged here; what follows is not read";
 
-fn reject(means: &mut Means<'_>, (offset, end): (u64, u64), detail: &str, head: &[u8]) {
+fn reject(means: &mut ReadContext<'_>, (offset, end): (u64, u64), detail: &str, head: &[u8]) {
     means.worker.rows.counts().lines += 1;
     means.worker.rows.reject(offset, end - offset, RejectReason::TooLong, detail, head);
 }

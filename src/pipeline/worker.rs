@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::judge::Load;
+use super::dedup::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
 use crate::lake::LakeError;
@@ -14,7 +14,7 @@ const LOAD_BYTES: usize = 4 << 20;
 
 /// What is written into every row of this machine.
 #[derive(Debug, Clone)]
-pub struct Stamp {
+pub struct MachineContext {
     /// `events.machine_id`.
     pub machine_id: Arc<str>,
     /// `events.user_name`.
@@ -29,7 +29,7 @@ pub struct Stamp {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) rows: Rows,
-    stamp: Stamp,
+    stamp: MachineContext,
     most_bytes: usize,
     spans: Vec<Span>,
     positions: Vec<SourcePosition>,
@@ -40,7 +40,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// No rows yet; a record, and what is packed in one, may have `most_bytes`.
-    pub(super) fn new(stamp: Stamp, most_bytes: usize) -> Self {
+    pub(super) fn new(stamp: MachineContext, most_bytes: usize) -> Self {
         Self {
             rows: Rows::new(RowContext::new("", "")).with_folders(stamp.folders.clone()).within(most_bytes),
             stamp,

@@ -8,7 +8,7 @@
 //! - a query that meets the memory limit before its first row runs once more, with plans that spill
 
 mod answer;
-mod frugal;
+mod low_memory;
 mod runtime;
 mod spill;
 #[cfg(test)]
@@ -34,7 +34,7 @@ use super::zone::Zone;
 use super::{Cut, params, times};
 pub use answer::Answer;
 use answer::{Bounds, Message, Started};
-use frugal::frugal_state;
+use low_memory::low_memory_session;
 pub use runtime::{EngineOptions, Runtime};
 pub use spill::remove_spilled;
 
@@ -244,8 +244,9 @@ impl Planner {
                 Err(QueryError::Memory { .. }) if !sent && !frugal => {
                     frugal = true;
                     drop(stream);
-                    stream =
-                        self.start(frugal_state(&self.session, self.surroundings.memory_bytes)?, plan.clone()).await?;
+                    stream = self
+                        .start(low_memory_session(&self.session, self.surroundings.memory_bytes)?, plan.clone())
+                        .await?;
                 }
                 Err(error) => return Err(error),
             }

@@ -6,7 +6,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
 use super::chunk::compact;
-use super::{ById, Claim, IdSet, Place};
+use super::{ById, IdSet, Place, Precedence};
 use crate::schema::{EventId, SourceId};
 
 /// The provisional rows of one source.
@@ -14,8 +14,8 @@ use crate::schema::{EventId, SourceId};
 pub struct Tail {
     events: RecordBatch,
     ids: Vec<EventId>,
-    /// `claims[i]` belongs to row `i`.
-    claims: Vec<Claim>,
+    /// `precedences[i]` belongs to row `i`.
+    precedences: Vec<Precedence>,
     /// Durable events that rows of this tail replace for as long as it stands.
     replaces: IdSet,
 }
@@ -28,12 +28,12 @@ impl Tail {
     pub fn new(
         events: RecordBatch,
         ids: Vec<EventId>,
-        claims: Vec<Claim>,
+        precedences: Vec<Precedence>,
         stale: &[u32],
         replaces: Vec<EventId>,
     ) -> Option<Self> {
         // Each source may have one, and a batch under construction begins with room for many rows.
-        let mut tail = Self { events: compact(&events), ids, claims, replaces: replaces.into_iter().collect() };
+        let mut tail = Self { events: compact(&events), ids, precedences, replaces: replaces.into_iter().collect() };
         tail.retain(|row| u32::try_from(row).is_ok_and(|row| stale.binary_search(&row).is_err()));
         (!tail.ids.is_empty()).then_some(tail)
     }
@@ -47,13 +47,13 @@ impl Tail {
         let mut kept = mask.iter();
         self.ids.retain(|_| *kept.next().unwrap_or(&true));
         let mut kept = mask.iter();
-        self.claims.retain(|_| *kept.next().unwrap_or(&true));
+        self.precedences.retain(|_| *kept.next().unwrap_or(&true));
     }
 
     /// Settled rows became durable: of an event in `settled` the better record stays visible.
-    pub(super) fn settle(&mut self, settled: impl Fn(EventId) -> Option<Claim>) {
+    pub(super) fn settle(&mut self, settled: impl Fn(EventId) -> Option<Precedence>) {
         let (mut better, mut lost) = (IdSet::default(), Vec::new());
-        for (row, (id, claim)) in self.ids.iter().zip(&self.claims).enumerate() {
+        for (row, (id, claim)) in self.ids.iter().zip(&self.precedences).enumerate() {
             match settled(*id) {
                 Some(durable) if claim.beats(durable) => drop(better.insert(*id)),
                 Some(_) => lost.push(row),
@@ -78,14 +78,14 @@ impl Tail {
 pub(super) struct Newest<'a> {
     tails: &'a BTreeMap<SourceId, Tail>,
     /// Claim and place of the best provisional record of each event.
-    best: ById<(Claim, SourceId, usize)>,
+    best: ById<(Precedence, SourceId, usize)>,
 }
 
 impl<'a> Newest<'a> {
     pub(super) fn of(tails: &'a BTreeMap<SourceId, Tail>, settled: &ById<Place>) -> Self {
-        let mut best: ById<(Claim, SourceId, usize)> = ById::default();
+        let mut best: ById<(Precedence, SourceId, usize)> = ById::default();
         for (source, tail) in tails {
-            for (row, (id, claim)) in tail.ids.iter().zip(&tail.claims).enumerate() {
+            for (row, (id, claim)) in tail.ids.iter().zip(&tail.precedences).enumerate() {
                 let is_settled = settled.get(id).is_some_and(|place| !claim.beats(place.claim));
                 if !is_settled && best.get(id).is_none_or(|(known, ..)| claim.beats(*known)) {
                     best.insert(*id, (*claim, *source, row));

@@ -18,12 +18,14 @@ fn arrival(rows: &[(u8, i64)]) -> Arrival {
             ..EventRow::default()
         });
     }
-    let claims =
-        rows.iter().map(|(_, completeness)| Claim { completeness: *completeness, born_us: 0, tie: 0 }).collect();
+    let precedences = rows
+        .iter()
+        .map(|(_, completeness)| Precedence { completeness: *completeness, born_us: 0, tie_break: 0 })
+        .collect();
     let spans = vec![Span { source: SourceId(1), end: u32::try_from(rows.len()).unwrap() }];
     Arrival {
         rows: builder.finish(),
-        claims,
+        precedences,
         stale: vec![],
         replaces: vec![],
         positions: vec![],
@@ -83,8 +85,8 @@ impl World {
     }
 
     fn set_tail(&mut self, source: u64, rows: &[(u8, i64)]) {
-        let Arrival { rows, claims, stale, replaces, .. } = self.judged(rows);
-        self.ring.set_tail(SourceId(source), Tail::new(rows.events, rows.ids, claims, &stale, replaces));
+        let Arrival { rows, precedences, stale, replaces, .. } = self.judged(rows);
+        self.ring.set_tail(SourceId(source), Tail::new(rows.events, rows.ids, precedences, &stale, replaces));
     }
 
     /// Rows with what the lake says about those that are not in the ring.
@@ -161,8 +163,8 @@ fn a_tail_is_seen_until_it_is_replaced_and_hides_what_it_replaces() {
     let mut ring = Ring::default();
     ring.append(arrival(&[(1, 1), (2, 1)]));
     let tail = |rows| {
-        let Arrival { rows, claims, .. } = arrival(rows);
-        Tail::new(rows.events, rows.ids, claims, &[], Vec::new())
+        let Arrival { rows, precedences, .. } = arrival(rows);
+        Tail::new(rows.events, rows.ids, precedences, &[], Vec::new())
     };
     ring.set_tail(SourceId(1), tail(&[(2, 5), (3, 0)]));
     assert_eq!(seen(&ring.view().events), [(1, 1), (2, 5), (3, 0)]);
@@ -175,17 +177,20 @@ fn a_tail_is_seen_until_it_is_replaced_and_hides_what_it_replaces() {
 #[test]
 fn of_equally_complete_copies_the_source_born_first_owns_the_event() {
     let mut ring = Ring::default();
-    let claimed = |born_us| Arrival { claims: vec![Claim { completeness: 0, born_us, tie: 0 }], ..arrival(&[(1, 0)]) };
+    let claimed = |born_us| Arrival {
+        precedences: vec![Precedence { completeness: 0, born_us, tie_break: 0 }],
+        ..arrival(&[(1, 0)])
+    };
     assert_eq!(ring.append(claimed(20)), []);
     assert_eq!(ring.append(claimed(10)), []);
     assert_eq!(ring.append(claimed(15)), [(SourceId(1), 1)]);
-    assert_eq!(ring.claim_of(EventId(1)), Some(Claim { completeness: 0, born_us: 10, tie: 0 }));
+    assert_eq!(ring.claim_of(EventId(1)), Some(Precedence { completeness: 0, born_us: 10, tie_break: 0 }));
     assert_eq!(ring.view().events.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
 }
 
 #[test]
 fn of_sources_born_in_one_tick_the_same_one_owns_a_copy_in_either_order() {
-    let claim = |tie| Claim { completeness: 1, born_us: 7, tie };
+    let claim = |tie_break| Precedence { completeness: 1, born_us: 7, tie_break };
     assert!(claim(1).beats(claim(2)) && !claim(2).beats(claim(1)) && !claim(1).beats(claim(1)));
-    assert!(!Claim { born_us: 8, ..claim(1) }.beats(claim(2)), "age comes first");
+    assert!(!Precedence { born_us: 8, ..claim(1) }.beats(claim(2)), "age comes first");
 }

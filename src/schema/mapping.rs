@@ -216,7 +216,7 @@ pub enum TimeFormat {
 
 /// How the records lie in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// JSON values, one a line.
     Lines,
     /// One JSON document.
@@ -242,7 +242,7 @@ pub struct Mapping {
     /// Where its files are.
     pub files: Vec<MappedFiles>,
     /// How records lie in a file.
-    pub packing: Packing,
+    pub packing: Compression,
     /// Where the records are in a line or document: an array has one in each element, anything else is one.
     pub records: Pointer,
     /// How times are written.
@@ -268,8 +268,8 @@ impl Mapping {
     #[must_use]
     pub const fn format(&self) -> Format {
         match self.packing {
-            Packing::Lines => Format::MappedLines,
-            Packing::Document => Format::MappedDocument,
+            Compression::Lines => Format::MappedLines,
+            Compression::Document => Format::MappedDocument,
         }
     }
 }

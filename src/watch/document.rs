@@ -60,7 +60,7 @@ pub fn read_document(opened: &Opened, max_bytes: usize, patience: Patience, now_
     }
     let mut bytes = Vec::new();
     let limit = max_bytes as u64 + 1;
-    if opened.is_packed() {
+    if opened.is_compressed() {
         opened.unpack()?.take(limit).read_to_end(&mut bytes)?;
     } else {
         let size = usize::try_from(before.size.min(limit)).unwrap_or(usize::MAX);
@@ -74,7 +74,7 @@ pub fn read_document(opened: &Opened, max_bytes: usize, patience: Patience, now_
         return Ok(Document::TooLong { head: bytes, size: before.size });
     }
     let after = opened.restat()?;
-    if after != before || (!opened.is_packed() && bytes.len() as u64 != before.size) {
+    if after != before || (!opened.is_compressed() && bytes.len() as u64 != before.size) {
         return Ok(Document::Moving);
     }
     if settling && !is_whole(&bytes) {

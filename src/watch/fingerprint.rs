@@ -15,7 +15,7 @@ const RACY_US: i64 = 50_000;
 
 /// The position that a fingerprint's tail stands before: rows of all records before it are durable.
 #[must_use]
-pub fn anchor(checkpoint: &Checkpoint) -> u64 {
+pub fn durable_offset(checkpoint: &Checkpoint) -> u64 {
     checkpoint.high_water.max(checkpoint.resume_at)
 }
 

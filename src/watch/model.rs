@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use crate::discover::{FoundFile, Stat};
 use crate::schema::{Checkpoint, Counts, Format, SourceId, SourcePosition};
-use crate::watch::{Decision, Disk, Frame, Limits, Look, Opened, Reader, Registry, anchor, look};
+use crate::watch::{Decision, Disk, FileChange, Frame, Limits, Opened, Reader, Registry, durable_offset, inspect};
 
 const LIMITS: Limits = Limits { buffer: 1024, long_line: usize::MAX, max_line: 64 * 1024, max_ratio: 2048 };
 
@@ -40,7 +40,7 @@ enum Step {
     /// Unpacked; the packed file stays or goes.
     Unpack(usize, bool),
     /// Read at most that many lines of each file, then everything.
-    Look(usize),
+    FileChange(usize),
     LookAll,
     Commit,
     /// Forget everything since the last commit.
@@ -63,7 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => f().prop_map(Step::Remove),
         2 => (f(), any::<bool>()).prop_map(|(f, k)| Step::Compress(f, k)),
         1 => (f(), any::<bool>()).prop_map(|(f, k)| Step::Unpack(f, k)),
-        2 => (1..10_usize).prop_map(Step::Look),
+        2 => (1..10_usize).prop_map(Step::FileChange),
         8 => Just(Step::LookAll),
         2 => Just(Step::Commit),
         1 => Just(Step::Crash),
@@ -144,7 +144,7 @@ impl World {
             Step::Copy(a, b) if a != b => drop(fs::copy(self.path(a), self.path(b))),
             Step::Copy(..) => {}
             Step::Remove(f) => drop(fs::remove_file(self.path(f))),
-            Step::Look(most) => {
+            Step::FileChange(most) => {
                 self.look(most);
                 self.look_all();
             }
@@ -278,15 +278,17 @@ impl World {
     fn source(&mut self, id: SourceId, file: &FoundFile, most: usize) {
         let previous = self.memory.positions.get(&id);
         let mut generation = previous.map_or(0, |previous| previous.generation);
-        let (opened, checkpoint) = match look(&file.path, Some(&file.stat), previous) {
-            Look::Unchanged => return,
-            Look::Appended(opened) | Look::Touched(opened) => (opened, previous.unwrap().checkpoint.clone()),
-            Look::Rewritten { opened, .. } => {
+        let (opened, checkpoint) = match inspect(&file.path, Some(&file.stat), previous) {
+            FileChange::Unchanged => return,
+            FileChange::Appended(opened) | FileChange::Touched(opened) => {
+                (opened, previous.unwrap().checkpoint.clone())
+            }
+            FileChange::Rewritten { opened, .. } => {
                 generation += 1;
                 (opened, Checkpoint::default())
             }
-            Look::New(opened) => (opened, Checkpoint::default()),
-            Look::Vanished | Look::Unreadable { .. } => panic!("{file:?}"),
+            FileChange::New(opened) => (opened, Checkpoint::default()),
+            FileChange::Vanished | FileChange::Unreadable { .. } => panic!("{file:?}"),
         };
         let position = self.read(id, generation, opened, &checkpoint, most);
         let position = SourcePosition { path: file.path.to_str().unwrap().into(), ..position };
@@ -310,7 +312,7 @@ impl World {
             let Some(frame) = reader.next_frame().unwrap() else { break };
             let Frame::Line { offset, end, bytes } = frame else { panic!("{frame:?}") };
             next.resume_at = offset;
-            if offset < anchor(from) {
+            if offset < durable_offset(from) {
                 continue;
             }
             next.high_water = end;
@@ -325,7 +327,7 @@ impl World {
             path: String::new(),
             generation,
             born_us: 0,
-            fingerprint: reader.fingerprint(anchor(&next), now_us()).unwrap().unwrap(),
+            fingerprint: reader.fingerprint(durable_offset(&next), now_us()).unwrap().unwrap(),
             checkpoint: next,
             counts: Counts::default(),
             read_at_us: 0,

@@ -43,7 +43,7 @@ impl Opened {
         if !metadata.is_file() {
             return Err(not_regular());
         }
-        Ok(Self { file, stat: Stat::of(&metadata), packed: is_packed(path) })
+        Ok(Self { file, stat: Stat::of(&metadata), packed: is_compressed(path) })
     }
 
     /// What the file system said when the file was opened.
@@ -54,7 +54,7 @@ impl Opened {
 
     /// True when the bytes on disk are zstd frames; offsets are those of the uncompressed stream.
     #[must_use]
-    pub const fn is_packed(&self) -> bool {
+    pub const fn is_compressed(&self) -> bool {
         self.packed
     }
 
@@ -126,7 +126,7 @@ impl Opened {
         let head_len = head_len.min(HEAD_BYTES);
         let tail_len = tail_len.min(TAIL_BYTES).min(usize::try_from(position).unwrap_or(TAIL_BYTES));
         if self.packed {
-            self.packed_marks(head_len, position, tail_len)
+            self.compressed_marks(head_len, position, tail_len)
         } else {
             self.plain_marks(head_len, position, tail_len)
         }
@@ -147,7 +147,7 @@ impl Opened {
         Ok(Some(Marks { head, tail: hash(&bytes[..tail_len]), goes_on: got == wanted }))
     }
 
-    fn packed_marks(&self, head_len: usize, position: u64, tail_len: usize) -> io::Result<Option<Marks>> {
+    fn compressed_marks(&self, head_len: usize, position: u64, tail_len: usize) -> io::Result<Option<Marks>> {
         let mut stream = self.unpack()?;
         let mut head = Vec::with_capacity(head_len);
         let mut window = Vec::with_capacity(64 * 1024 + TAIL_BYTES);
@@ -185,7 +185,7 @@ pub(super) fn read_unpacked(stream: &mut Unpacked, buffer: &mut [u8]) -> io::Res
 }
 
 /// True when the file's bytes are zstd frames.
-pub(super) fn is_packed(path: &Path) -> bool {
+pub(super) fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "zst")
 }
 

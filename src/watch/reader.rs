@@ -10,8 +10,8 @@ use std::io;
 
 use crate::discover::Stat;
 use crate::schema::Fingerprint;
+use crate::watch::file_change::Rewrite;
 use crate::watch::fingerprint::{UNTRUSTED, is_racy, lengths, of};
-use crate::watch::look::Rewrite;
 use crate::watch::marks::{HEAD_BYTES, TAIL_BYTES, hash};
 use crate::watch::opened::{Opened, Unpacked, read_unpacked};
 
@@ -80,7 +80,7 @@ pub enum Frame<'a> {
 
 /// Whether the bytes handed out are still what the file begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ReadPosition {
     /// They are; there may be more by now.
     Same,
     /// They are not: the rest belongs to a new generation.
@@ -147,7 +147,7 @@ impl Reader {
             cut: false,
         };
         reader.settle_buffer();
-        if reader.opened.is_packed() {
+        if reader.opened.is_compressed() {
             reader.begin_packed(position)?
         } else {
             reader.begin_plain(position)?
@@ -412,7 +412,7 @@ impl Reader {
     /// Returns what the system says.
     pub fn fingerprint(&self, position: u64, now_us: i64) -> io::Result<Option<Fingerprint>> {
         let stat = self.opened.restat()?;
-        if self.standing(&stat)? != Standing::Same {
+        if self.standing(&stat)? != ReadPosition::Same {
             return Ok(None);
         }
         let (head_len, tail_len) = lengths(position);
@@ -440,26 +440,26 @@ impl Reader {
 
     /// Compares the file with what was handed out. Of a compressed file, size and times must be those
     /// it was opened with.
-    fn standing(&self, stat: &Stat) -> io::Result<Standing> {
+    fn standing(&self, stat: &Stat) -> io::Result<ReadPosition> {
         if self.unpacked.is_some() {
             let opened = self.opened.stat();
             let same = stat.size == opened.size && stat.modified_ns == opened.modified_ns;
-            return Ok(if same { Standing::Same } else { Standing::Rewritten(Rewrite::Head) });
+            return Ok(if same { ReadPosition::Same } else { ReadPosition::Rewritten(Rewrite::Head) });
         }
         if stat.size < self.offset {
-            return Ok(Standing::Rewritten(Rewrite::Shrunk));
+            return Ok(ReadPosition::Rewritten(Rewrite::Shrunk));
         }
         let mut bytes = [0; HEAD_BYTES];
         let head = &mut bytes[..self.head.len()];
         if self.opened.read_at(head, 0)? < self.head.len() || *head != *self.head {
-            return Ok(Standing::Rewritten(Rewrite::Head));
+            return Ok(ReadPosition::Rewritten(Rewrite::Head));
         }
         let last = self.last_bytes();
         let tail = &mut bytes[..last.len()];
         if self.opened.read_at(tail, self.offset - last.len() as u64)? < last.len() || tail != last {
-            return Ok(Standing::Rewritten(Rewrite::Tail));
+            return Ok(ReadPosition::Rewritten(Rewrite::Tail));
         }
-        Ok(Standing::Same)
+        Ok(ReadPosition::Same)
     }
 
     /// Gives the buffer back and keeps the file open, small: unread bytes are read again later.
@@ -479,12 +479,12 @@ impl Reader {
     /// # Errors
     ///
     /// Returns what the system says.
-    pub fn unpark(&mut self, buffer: Vec<u8>) -> io::Result<Standing> {
+    pub fn unpark(&mut self, buffer: Vec<u8>) -> io::Result<ReadPosition> {
         let last = std::mem::replace(&mut self.buffer, buffer);
         self.settle_buffer();
         self.buffer[..last.len()].copy_from_slice(&last);
         self.set_window(last.len());
-        if self.opened.is_packed() {
+        if self.opened.is_compressed() {
             // What was unpacked but not handed out is gone with the buffer.
             self.head.clear();
             self.skip = None;

@@ -1,9 +1,9 @@
 //! Which source is the file at this path?
 //!
 //! Pure: the known sources are in memory, and what must be asked of the disk is asked through
-//! [`Eyes`]. The answer does not depend on the order of what was learnt before.
+//! [`FileProbe`]. The answer does not depend on the order of what was learnt before.
 //!
-//! - the same path is the same source; whether its bytes still stand is [`crate::watch::look()`]'s question
+//! - the same path is the same source; whether its bytes still stand is [`crate::watch::file_change()`]'s question
 //! - another path whose old path is gone is a move, when inode or first bytes lead to the source and
 //!   its content stands up to the position
 //! - another path whose old path is still there is a copy, a source of its own; but another *name* of
@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 
 use crate::discover::{FoundFile, Stat};
 use crate::schema::{Fingerprint, SourceId, SourcePosition};
-use crate::watch::fingerprint::anchor;
-use crate::watch::look::{compare, is_absent};
+use crate::watch::file_change::{compare, is_absent};
+use crate::watch::fingerprint::durable_offset;
 use crate::watch::marks::HEAD_BYTES;
-use crate::watch::opened::{Opened, is_packed};
+use crate::watch::opened::{Opened, is_compressed};
 
 /// Whether a path leads somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Presence {
 }
 
 /// What the registry asks of the disk.
-pub trait Eyes {
+pub trait FileProbe {
     /// Whether there is a file at `path`.
     fn presence(&self, path: &Path) -> Presence;
 
@@ -49,7 +49,7 @@ pub trait Eyes {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
-impl Eyes for Disk {
+impl FileProbe for Disk {
     fn presence(&self, path: &Path) -> Presence {
         match fs::metadata(path) {
             Ok(metadata) => Presence::Here(Stat::of(&metadata)),
@@ -139,7 +139,7 @@ impl Registry {
         let known = Known {
             path: path.to_owned(),
             fingerprint: position.fingerprint,
-            position: anchor(&position.checkpoint),
+            position: durable_offset(&position.checkpoint),
             gone: position.missing,
         };
         self.put_in(position.id, known);
@@ -173,7 +173,7 @@ impl Registry {
     /// Decides whose bytes the file at `path` holds. Changes nothing: the caller says what it made of
     /// the answer ([`Registry::put`], [`Registry::moved`]).
     #[must_use]
-    pub fn decide(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Decision {
+    pub fn decide(&self, path: &Path, stat: &Stat, eyes: &impl FileProbe) -> Decision {
         if let Some(id) = self.by_path.get(path) {
             return Decision::Known(*id);
         }
@@ -183,7 +183,7 @@ impl Registry {
             .unwrap_or(Decision::New)
     }
 
-    fn by_inode(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
+    fn by_inode(&self, path: &Path, stat: &Stat, eyes: &impl FileProbe) -> Option<Decision> {
         let id = *self.by_inode.get(&(stat.device, stat.inode))?;
         let known = self.sources.get(&id)?;
         let same = |old: &Stat| stat.identifies() && (old.device, old.inode) == (stat.device, stat.inode);
@@ -198,7 +198,7 @@ impl Registry {
         }
     }
 
-    fn by_twin(&self, path: &Path, eyes: &impl Eyes) -> Option<Decision> {
+    fn by_twin(&self, path: &Path, eyes: &impl FileProbe) -> Option<Decision> {
         let twin = twin(path)?;
         let id = *self.by_path.get(&twin)?;
         let known = self.sources.get(&id)?;
@@ -207,18 +207,18 @@ impl Registry {
         }
         let goes_on = eyes.continues(path, &known.fingerprint, known.position)?;
         // The plain one of the two is the one that grows.
-        if !is_packed(path) || eyes.presence(&twin) == Presence::Gone {
+        if !is_compressed(path) || eyes.presence(&twin) == Presence::Gone {
             return Some(Decision::Moved { id, from: twin });
         }
         // A packed one that holds more than was read of the plain one may be all that is left of it.
         (!goes_on).then_some(Decision::Alias { of: id })
     }
 
-    fn by_content(&self, path: &Path, stat: &Stat, eyes: &impl Eyes) -> Option<Decision> {
+    fn by_content(&self, path: &Path, stat: &Stat, eyes: &impl FileProbe) -> Option<Decision> {
         let full = u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX);
         let lengths = std::iter::once(full).chain(self.short_heads.keys().rev().copied());
         for length in lengths {
-            let packed = is_packed(path);
+            let packed = is_compressed(path);
             if self.by_head.is_empty() || (!packed && stat.size < u64::from(length)) {
                 continue;
             }

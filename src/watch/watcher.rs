@@ -18,7 +18,7 @@ use std::time::Duration;
 use notify::event::{Event, EventKind, Flag, ModifyKind};
 use notify::{Config, ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::discover::{Followed, Root, Seen, classify_change, expand, scan_below};
+use crate::discover::{Followed, Root, ScanItem, classify_change, expand, scan_below};
 use crate::watch::hints::{Hint, Hints};
 use crate::watch::unwatchable::unwatchable;
 
@@ -530,7 +530,7 @@ impl Keeper {
     /// Names the logs below a folder; true when there are links too.
     fn look_below(&self, root: &Root, folder: &Path) -> bool {
         scan_below(root, folder, |seen| {
-            if let Seen::File(file) = seen {
+            if let ScanItem::File(file) = seen {
                 self.hints.push(Hint::Path(file.path));
             }
         })

@@ -245,7 +245,7 @@ fn ids_and_rows_of_every_log_of_the_corpus_are_a_contract() {
     };
     let mut found = Vec::new();
     discover::explicit(None, &root, |seen| {
-        if let discover::Seen::File(file) = seen {
+        if let discover::ScanItem::File(file) = seen {
             found.push(file);
         }
     });

@@ -26,7 +26,7 @@ fn mapping() -> Mapping {
         agent: "mytool",
         path: "/h/adapters/mytool.toml".into(),
         files: Vec::new(),
-        packing: Packing::Lines,
+        packing: Compression::Lines,
         records: Pointer::default(),
         time: TimeFormat::Auto(chrono_tz::UTC),
         columns: columns(&[
@@ -65,8 +65,8 @@ fn decoded_from(mapping: &Arc<Mapping>, text: &str, checkpoint: Option<&Checkpoi
     let mut rows = Rows::new(RowContext::new(mapping.agent, "/x"));
     let mut decoder = decoder(mapping, info, checkpoint);
     match mapping.packing {
-        Packing::Lines => lines(text.as_bytes()).into_iter().for_each(|line| decoder.line(line, &mut rows)),
-        Packing::Document => {
+        Compression::Lines => lines(text.as_bytes()).into_iter().for_each(|line| decoder.line(line, &mut rows)),
+        Compression::Document => {
             decoder.line(Line { bytes: text.as_bytes(), offset: 0, end: text.len() as u64 }, &mut rows);
         }
     }
@@ -194,7 +194,7 @@ fn every_form_of_time_is_read() {
 #[test]
 fn records_inside_a_document_take_columns_from_around_them() {
     let own = || Mapping {
-        packing: Packing::Document,
+        packing: Compression::Document,
         records: pointer("/log/messages"),
         document: columns(&[("session_id", "/session"), ("model", "/model")]),
         ..mapping()
@@ -244,6 +244,6 @@ proptest! {
     #[test]
     fn no_bytes_panic(text in "(\\{\"id\":[0-9]{1,3},\"time\":[0-9.e+-]{0,12},\"message\":(\"\\PC{0,5}\"|\\[\\]|\\{\"text\":null\\})\\}|\\PC{0,20}|\\[[0-9,]{0,5}\\]\n){0,6}") {
         let _rows = decoded(mapping(), &text);
-        let _rows = decoded(Mapping { packing: Packing::Document, ..mapping() }, &text);
+        let _rows = decoded(Mapping { packing: Compression::Document, ..mapping() }, &text);
     }
 }

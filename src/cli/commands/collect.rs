@@ -111,7 +111,7 @@ pub(in super::super) fn backfill(
         if done.stopped {
             tell(streams, "note: stopped; what was read is stored, and the next run continues from there")?;
         }
-        if done.is_untidy {
+        if done.needs_compaction {
             let text = "note: the lake has many small files; devlog compact merges them, and queries are faster then";
             tell(streams, text)?;
         }

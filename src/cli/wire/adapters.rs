@@ -10,8 +10,8 @@ use crate::backfill;
 use crate::cli::CliError;
 use crate::config::Settings;
 use crate::discover::{Root, expand, mapped_roots, roots};
-use crate::pipeline::{limits_for, now_us, outlook};
-use crate::schema::{Format, Mapping, Packing, RowContext, Rows, SourcePosition, Usage};
+use crate::pipeline::{limits_for, now_us, projected_positions};
+use crate::schema::{Compression, Format, Mapping, RowContext, Rows, SourcePosition, Usage};
 use crate::watch::Opened;
 
 /// Every agent: the built-in ones, those that the user describes, and those whose rows are in the lake.
@@ -34,7 +34,7 @@ pub(in crate::cli) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, C
         place(agent, root);
         looked::look(agent, root);
     }
-    for position in outlook(&survey, &core.positions()) {
+    for position in projected_positions(&survey, &core.positions()) {
         let agent = named(&mut all, &position.agent);
         count(agent, &position);
         looked::count(agent, &position);
@@ -166,10 +166,10 @@ pub(in crate::cli) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, p
     let mut rows = Rows::new(context).with_folders(backfill::stamp(settings).folders);
     let mut decoder = mapped::decoder(mapping, info, None);
     match mapping.packing {
-        Packing::Document => {
+        Compression::Document => {
             decoder.line(Line { bytes: &bytes, offset: 0, end: bytes.len() as u64 }, &mut rows);
         }
-        Packing::Lines => {
+        Compression::Lines => {
             let mut offset = 0;
             for line in bytes.split_inclusive(|b| *b == b'\n') {
                 let end = offset + line.len() as u64;

@@ -122,7 +122,7 @@ impl Crew<'_> {
         let read = Progress { files, files_done: files, ..read };
         done.progress = Progress { events: self.rows().saturating_sub(rows), ..plus(read, own.tally().into()) };
         done.stopped = !goes_on();
-        done.is_untidy = false;
+        done.needs_compaction = false;
         Ok(done)
     }
 

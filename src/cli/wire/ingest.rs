@@ -14,8 +14,8 @@ use crate::config::Settings;
 use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, CatchUpOptions, Core, Flusher, Follower, FollowerOptions, HandedOn, Looks, PipelineError, Reading, Scope,
-    Survey, Tally, limits_for, now_us,
+    self, CatchUpOptions, Core, Flusher, Follower, FollowerOptions, HandedOn, Looks, PipelineError, Reading, ScanPlan,
+    Scope, Tally, limits_for, now_us,
 };
 use crate::watch::WatchStatus;
 
@@ -133,7 +133,7 @@ pub(super) fn read_history(
     settings: &Settings,
     core: &Core,
     plan: &BackfillPlan,
-    found: Survey,
+    found: ScanPlan,
     progress: &pipeline::Progress,
     on: OnProgress<'_>,
 ) -> Result<super::Backfilled, CliError> {
@@ -151,7 +151,7 @@ pub(super) fn read_history(
         failed: report.caught_up.failed,
         stopped: progress.stopped(),
         notes: told(&report.notes),
-        is_untidy: report.is_untidy,
+        needs_compaction: report.needs_compaction,
         planned: Vec::new(),
     })
 }

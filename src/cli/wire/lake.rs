@@ -16,7 +16,7 @@ use crate::lake::{
     self, AgentRows, Clock, CompactOptions, CopiesReport, Doubt, GRACE_US, Lake, LakeError, LakeOptions, PruneFilter,
     Snapshot, VacuumReport,
 };
-use crate::pipeline::{Core, now_us, outlook};
+use crate::pipeline::{Core, now_us, projected_positions};
 use crate::schema::sources_batch;
 #[cfg(unix)]
 use crate::serve::Client;
@@ -131,7 +131,7 @@ pub(in crate::cli) fn writer_of(settings: &Settings) -> Option<u32> {
 pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
     let core = backfill::open_reader(settings).map_err(failed("reading the lake"))?;
     let survey = backfill::look_around(settings, &backfill::scope(settings), &core);
-    let mut positions = outlook(&survey, &core.positions());
+    let mut positions = projected_positions(&survey, &core.positions());
     positions.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
     Ok(sources_batch(&positions))
 }

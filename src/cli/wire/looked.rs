@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::AgentFound;
-use crate::discover::{Note, Root, expand};
+use crate::discover::{Root, ScanWarning, expand};
 use crate::schema::SourcePosition;
 
 /// What is at a place.
@@ -75,9 +75,9 @@ pub(super) fn count(agent: &mut AgentFound, position: &SourcePosition) {
 }
 
 /// Says at its place what was not read.
-pub(super) fn note(agent: &mut AgentFound, note: &Note) {
+pub(super) fn note(agent: &mut AgentFound, note: &ScanWarning) {
     if let Some(looked) = innermost(&mut agent.looked, note.path()) {
-        if matches!(note, Note::Unreadable { .. }) && looked.state == State::NoLogs {
+        if matches!(note, ScanWarning::Unreadable { .. }) && looked.state == State::NoLogs {
             looked.state = State::NotReadable;
         }
         let text = note.to_string();

@@ -58,7 +58,7 @@ fn every_key_is_read() {
     let mapping = parsed_on(Os::Linux, WHOLE).unwrap();
     assert_eq!(
         (mapping.agent, mapping.packing, mapping.format()),
-        ("mytool", Packing::Document, Format::MappedDocument)
+        ("mytool", Compression::Document, Format::MappedDocument)
     );
     assert_eq!(mapping.records.0, ["messages"]);
     assert_eq!(mapping.time, TimeFormat::Pattern("%d.%m.%Y %H:%M:%S".into(), chrono_tz::Europe::Berlin));

@@ -12,7 +12,7 @@ use crate::schema::Format;
 pub(in crate::discover) const PROJECT_FILES: Files = Files {
     folders: &[],
     files: &[".aider.chat.history.md", ".aider.input.history", ".aider.llm.history"],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         log(".aider.chat.history.md", Format::AiderChat),
         log(".aider.input.history", Format::AiderInput),
@@ -22,7 +22,7 @@ pub(in crate::discover) const PROJECT_FILES: Files = Files {
 
 /// A root that is itself the file, whatever its name.
 const fn itself(patterns: &'static [Pattern]) -> Files {
-    Files { folders: &[], files: &[""], barren: &[], patterns }
+    Files { folders: &[], files: &[""], skip_dirs: &[], patterns }
 }
 
 const CHAT: Files = itself(&[log("**", Format::AiderChat)]);
@@ -85,7 +85,7 @@ mod tests {
     use crate::config::{Os, Places};
     use crate::discover::classify::classify;
     use crate::discover::places::{Root, roots};
-    use crate::discover::scan::{Seen, scan};
+    use crate::discover::scan::{ScanItem, scan};
     use crate::discover::sniff::sniff as sniff_bytes;
 
     fn own(os: Os, home: &Path, env: &[(&str, &str)]) -> Vec<Root> {
@@ -127,7 +127,7 @@ mod tests {
         let mut seen = Vec::new();
         for root in &found {
             scan(root, |s| match s {
-                Seen::File(file) => seen.push((file.path.file_name().unwrap().to_owned(), file.format)),
+                ScanItem::File(file) => seen.push((file.path.file_name().unwrap().to_owned(), file.format)),
                 other => panic!("{other:?}"),
             });
         }

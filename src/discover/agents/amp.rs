@@ -7,8 +7,12 @@ use crate::discover::sniff::{Head, Shape};
 use crate::schema::Format;
 
 /// Below Amp's data folder.
-const FILES: Files =
-    Files { folders: &["threads"], files: &[], barren: &[], patterns: &[log("threads/T-*.json", Format::AmpThread)] };
+const FILES: Files = Files {
+    folders: &["threads"],
+    files: &[],
+    skip_dirs: &[],
+    patterns: &[log("threads/T-*.json", Format::AmpThread)],
+};
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[

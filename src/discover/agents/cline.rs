@@ -27,7 +27,7 @@ const BARREN: &[&str] = &["checkpoints", "cache", "settings"];
 const CLINE: Files = Files {
     folders: &["saoudrizwan.claude-dev/tasks", "saoudrizwan.cline-nightly/tasks"],
     files: &[],
-    barren: BARREN,
+    skip_dirs: BARREN,
     patterns: &[
         with("saoudrizwan.cl*/tasks/*/ui_messages.json", Format::ClineTask, ABOUT),
         with("saoudrizwan.cl*/tasks/*/claude_messages.json", Format::ClineTask, ABOUT),
@@ -38,7 +38,7 @@ const CLINE: Files = Files {
 const ROO: Files = Files {
     folders: &["rooveterinaryinc.roo-cline/tasks", "rooveterinaryinc.roo-code-nightly/tasks"],
     files: &[],
-    barren: BARREN,
+    skip_dirs: BARREN,
     patterns: &[
         with("rooveterinaryinc.roo-*/tasks/*/ui_messages.json", Format::RooTask, ABOUT),
         with("rooveterinaryinc.roo-*/tasks/*/claude_messages.json", Format::RooTask, ABOUT),
@@ -49,7 +49,7 @@ const ROO: Files = Files {
 const KILO: Files = Files {
     folders: &["kilocode.kilo-code/tasks"],
     files: &[],
-    barren: BARREN,
+    skip_dirs: BARREN,
     patterns: &[
         with("kilocode.kilo-code/tasks/*/ui_messages.json", Format::KiloTask, ABOUT),
         with("kilocode.kilo-code/tasks/*/claude_messages.json", Format::KiloTask, ABOUT),
@@ -61,7 +61,7 @@ const KILO: Files = Files {
 const DATA: Files = Files {
     folders: &["tasks", "sessions"],
     files: &[],
-    barren: BARREN,
+    skip_dirs: BARREN,
     patterns: &[
         with("tasks/*/ui_messages.json", Format::ClineTask, ABOUT),
         with("tasks/*/claude_messages.json", Format::ClineTask, ABOUT),
@@ -75,7 +75,7 @@ const DATA: Files = Files {
 const SESSIONS: Files = Files {
     folders: &[""],
     files: &[],
-    barren: BARREN,
+    skip_dirs: BARREN,
     patterns: &[
         with("**/*.messages.json", Format::ClineSession, &["{id}.json"]),
         with("**/*.compaction.json", Format::ClineSession, &["{id}.json"]),
@@ -86,7 +86,7 @@ const SESSIONS: Files = Files {
 const ROO_TASKS: Files = Files {
     folders: &[],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         with("tasks/*/ui_messages.json", Format::RooTask, ABOUT),
         with("tasks/*/api_conversation_history.json", Format::RooCalls, BESIDE),
@@ -96,7 +96,7 @@ const ROO_TASKS: Files = Files {
 const KILO_TASKS: Files = Files {
     folders: &[],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         with("tasks/*/ui_messages.json", Format::KiloTask, ABOUT),
         with("tasks/*/api_conversation_history.json", Format::KiloCalls, BESIDE),

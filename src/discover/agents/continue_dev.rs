@@ -10,7 +10,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &["sessions", "dev_data"],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         // Sessions are named by UUIDs; `sessions.json` is their index.
         with("sessions/*-*-*.json", Format::ContinueSession, &["sessions.json"]),

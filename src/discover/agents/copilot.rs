@@ -17,7 +17,7 @@ const AGENT: &str = "github-copilot";
 const EDITOR: Files = Files {
     folders: &["workspaceStorage", "globalStorage", "profiles"],
     files: &[],
-    barren: &["contents", "debug-logs", "node_modules", "History", "ms-vscode.cpptools", "redhat.java"],
+    skip_dirs: &["contents", "debug-logs", "node_modules", "History", "ms-vscode.cpptools", "redhat.java"],
     patterns: &[
         with("workspaceStorage/*/chatSessions/*.json", Format::CopilotSession, &["../workspace.json"]),
         with("workspaceStorage/*/chatSessions/*.jsonl", Format::CopilotOpLog, &["../workspace.json"]),
@@ -50,7 +50,7 @@ const EDITOR: Files = Files {
 const TEMPORARY: Files = Files {
     folders: &[],
     files: &["copilot-agent-traces.db"],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[log("copilot-agent-traces.db", Format::CopilotSpans)],
 };
 
@@ -58,7 +58,7 @@ const TEMPORARY: Files = Files {
 const VISUAL_STUDIO: Files = Files {
     folders: &[""],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[log("*_VSGitHubCopilot_traces.jsonl", Format::VisualStudioTraces)],
 };
 

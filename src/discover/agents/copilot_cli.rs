@@ -10,7 +10,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &["session-state", "history-session-state"],
     files: &["session-store.db"],
-    barren: &["checkpoints", "files", "research", "rewind-file-snapshots", "node_modules", ".git"],
+    skip_dirs: &["checkpoints", "files", "research", "rewind-file-snapshots", "node_modules", ".git"],
     patterns: &[
         with("session-state/*/events.jsonl", Format::CopilotCliEvents, &["workspace.yaml"]),
         log("session-state/*.jsonl", Format::CopilotCliEvents),

@@ -10,13 +10,13 @@ use crate::schema::Format;
 pub(in crate::discover) const PROJECT_FILES: Files = Files {
     folders: &[".crush", ".opencode"],
     files: &[],
-    barren: &["logs"],
+    skip_dirs: &["logs"],
     patterns: &[log(".crush/crush.db", Format::CrushStore), log(".opencode/opencode.db", Format::OpencodeGoStore)],
 };
 
 /// A data folder with a name of the user's own, for one project or for all.
 pub(in crate::discover) const DATA_FILES: Files =
-    Files { folders: &[], files: &["crush.db"], barren: &[], patterns: &[log("crush.db", Format::CrushStore)] };
+    Files { folders: &[], files: &["crush.db"], skip_dirs: &[], patterns: &[log("crush.db", Format::CrushStore)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[

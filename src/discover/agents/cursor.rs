@@ -13,7 +13,7 @@ use crate::schema::Format;
 const EDITOR: Files = Files {
     folders: &["globalStorage", "workspaceStorage"],
     files: &[],
-    barren: &["images", "redhat.java", "ms-python.python", "GitHub.copilot-chat"],
+    skip_dirs: &["images", "redhat.java", "ms-python.python", "GitHub.copilot-chat"],
     patterns: &[
         log("globalStorage/state.vscdb", Format::CursorState),
         with("workspaceStorage/*/state.vscdb", Format::CursorState, &["workspace.json"]),
@@ -74,7 +74,7 @@ const OWNERS_BELOW: &[&str] = &[
 const HOME: Files = Files {
     folders: &["chats", "projects"],
     files: &[],
-    barren: &["agent-tools", "terminals", "mcps", "assets", "node_modules", ".git"],
+    skip_dirs: &["agent-tools", "terminals", "mcps", "assets", "node_modules", ".git"],
     patterns: &[
         with("chats/*/*/store.db", Format::CursorChat, &["meta.json"]),
         with("chats/*/store.db", Format::CursorChat, &["meta.json"]),
@@ -259,13 +259,13 @@ mod tests {
     fn no_file_of_another_agent_in_the_corpus_is_claimed() {
         use crate::adapters::tests::corpus;
         use crate::discover::explicit::explicit;
-        use crate::discover::scan::Seen;
+        use crate::discover::scan::ScanItem;
         let Some(root) = corpus("cursor") else { return };
         let mut claimed = Vec::new();
         for folder in std::fs::read_dir(root.parent().unwrap()).unwrap().flatten().filter(|f| f.file_name() != "cursor")
         {
             explicit(None, &folder.path(), |seen| {
-                if let Seen::File(file) = seen
+                if let ScanItem::File(file) = seen
                     && file.format.agent() == "cursor"
                 {
                     claimed.push(file.path);

@@ -9,7 +9,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &["sessions"],
     files: &[],
-    barren: &["node_modules", ".git"],
+    skip_dirs: &["node_modules", ".git"],
     patterns: &[with("sessions/**/*.jsonl", Format::DroidSession, &["{stem}.settings.json"])],
 };
 

@@ -16,7 +16,7 @@ const BESIDE: &[&str] = &[".project_root", "../../projects.json"];
 const FILES: Files = Files {
     folders: &["tmp"],
     files: &["telemetry.log"],
-    barren: &["checkpoints", "tool-outputs", "logs", "plans", "tasks", "tracker", "bin", "node_modules", ".git"],
+    skip_dirs: &["checkpoints", "tool-outputs", "logs", "plans", "tasks", "tracker", "bin", "node_modules", ".git"],
     patterns: &[
         with("tmp/*/chats/*.jsonl", Format::GeminiSession, PROJECT),
         with("tmp/*/chats/session-*.json", Format::GeminiDocument, PROJECT),

@@ -10,7 +10,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &[""],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[log("sessions.db", Format::GooseStore), log("*.jsonl", Format::GooseSession)],
 };
 

@@ -10,7 +10,7 @@ use crate::schema::Format;
 const IDE: Files = Files {
     folders: &["globalStorage/kiro.kiroagent"],
     files: &[],
-    barren: &["index", "dev_data", "default", ".migrations", "extensions"],
+    skip_dirs: &["index", "dev_data", "default", ".migrations", "extensions"],
     patterns: &[
         log("globalStorage/kiro.kiroagent/workspace-sessions/*/*.json", Format::KiroChat),
         log("globalStorage/kiro.kiroagent/*/*.chat", Format::KiroChat),
@@ -22,7 +22,7 @@ const IDE: Files = Files {
 const SESSIONS: Files = Files {
     folders: &["sessions"],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         with("sessions/cli/*.jsonl", Format::KiroSession, &["{stem}.json"]),
         with("sessions/*/sess_*/messages.jsonl", Format::KiroSession, &["session.json"]),
@@ -31,8 +31,12 @@ const SESSIONS: Files = Files {
 };
 
 /// The CLI's data folder.
-const STORE: Files =
-    Files { folders: &[], files: &["data.sqlite3"], barren: &[], patterns: &[log("data.sqlite3", Format::KiroStore)] };
+const STORE: Files = Files {
+    folders: &[],
+    files: &["data.sqlite3"],
+    skip_dirs: &[],
+    patterns: &[log("data.sqlite3", Format::KiroStore)],
+};
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[

@@ -12,7 +12,7 @@ use crate::schema::Format;
 const CLAUDE: Files = Files {
     folders: &[""],
     files: &[],
-    barren: &["node_modules", ".git", "projects"],
+    skip_dirs: &["node_modules", ".git", "projects"],
     patterns: &[
         log("**/*.log", Format::LegacyClaude),
         log("**/*.jsonl", Format::LegacyClaude),
@@ -23,7 +23,7 @@ const CLAUDE: Files = Files {
 const CURSOR: Files = Files {
     folders: &[""],
     files: &[],
-    barren: &["node_modules", ".git"],
+    skip_dirs: &["node_modules", ".git"],
     patterns: &[
         log("*.log", Format::LegacyCursor),
         log("*.txt", Format::LegacyCursor),

@@ -10,7 +10,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &["storage", "project"],
     files: &["opencode.db", "opencode-*.db"],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[
         log("opencode.db", Format::OpencodeStore),
         log("opencode-*.db", Format::OpencodeStore),
@@ -30,16 +30,17 @@ const FILES: Files = Files {
 };
 
 /// One database at a place that the user names.
-const ONE: Files = Files { folders: &[], files: &[""], barren: &[], patterns: &[log("", Format::OpencodeStore)] };
+const ONE: Files = Files { folders: &[], files: &[""], skip_dirs: &[], patterns: &[log("", Format::OpencodeStore)] };
 
 const KILO: Files = Files {
     folders: &[],
     files: &["kilo.db", "kilo-*.db"],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[log("kilo.db", Format::KiloStore), log("kilo-*.db", Format::KiloStore)],
 };
 
-const MIMO: Files = Files { folders: &[], files: &["*.db"], barren: &[], patterns: &[log("*.db", Format::MimoStore)] };
+const MIMO: Files =
+    Files { folders: &[], files: &["*.db"], skip_dirs: &[], patterns: &[log("*.db", Format::MimoStore)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[
@@ -84,7 +85,7 @@ mod tests {
     use crate::config::{Os, Places};
     use crate::discover::explicit::explicit;
     use crate::discover::places::roots;
-    use crate::discover::scan::Seen;
+    use crate::discover::scan::ScanItem;
     use crate::discover::sniff::{Unknown, sniff as sniff_any};
 
     fn paths(os: Os, env: &[(&str, &str)]) -> Vec<(&'static str, String)> {
@@ -182,7 +183,7 @@ mod tests {
         let root = Path::new(&root);
         let (mut own, mut foreign) = (0, Vec::new());
         explicit(None, root, |seen| {
-            let Seen::File(file) = seen else { return };
+            let ScanItem::File(file) = seen else { return };
             let agent = file.format.agent();
             if !matches!(agent, "opencode" | "opencode-go" | "crush" | "goose" | "zed" | "mimo")
                 && file.format != Format::KiloStore

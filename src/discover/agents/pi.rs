@@ -12,21 +12,21 @@ use crate::schema::Format;
 const PI: Files = Files {
     folders: &["sessions"],
     files: &[],
-    barren: &["node_modules", ".git"],
+    skip_dirs: &["node_modules", ".git"],
     patterns: &[log("sessions/**/*.jsonl", Format::PiSession)],
 };
 
 const OMP: Files = Files {
     folders: &["sessions"],
     files: &[],
-    barren: &["node_modules", ".git"],
+    skip_dirs: &["node_modules", ".git"],
     patterns: &[log("sessions/**/*.jsonl", Format::OmpSession)],
 };
 
 const OPENCLAW: Files = Files {
     folders: &["agents"],
     files: &[],
-    barren: &["node_modules", ".git", "workspace"],
+    skip_dirs: &["node_modules", ".git", "workspace"],
     patterns: &[log("agents/*/sessions/*.jsonl", Format::OpenclawSession)],
 };
 

@@ -10,7 +10,7 @@ const PROJECT: &[&str] = &["../.project_root", "../../../projects.json"];
 const QWEN: Files = Files {
     folders: &["projects", "tmp"],
     files: &[],
-    barren: &["checkpoints", "tool-outputs", "debug", "todos", "node_modules", ".git"],
+    skip_dirs: &["checkpoints", "tool-outputs", "debug", "todos", "node_modules", ".git"],
     patterns: &[
         log("projects/*/chats/**/*.jsonl", Format::QwenSession),
         with("tmp/*/chats/session-*.json", Format::QwenDocument, PROJECT),
@@ -22,7 +22,7 @@ const QWEN: Files = Files {
 const IFLOW: Files = Files {
     folders: &["projects"],
     files: &[],
-    barren: &["node_modules", ".git"],
+    skip_dirs: &["node_modules", ".git"],
     patterns: &[log("projects/*/*.jsonl", Format::IflowSession)],
 };
 

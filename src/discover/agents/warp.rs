@@ -8,7 +8,7 @@ use crate::schema::Format;
 
 /// Warp's data folder.
 const FILES: Files =
-    Files { folders: &[], files: &["warp.sqlite"], barren: &[], patterns: &[log("warp.sqlite", Format::WarpStore)] };
+    Files { folders: &[], files: &["warp.sqlite"], skip_dirs: &[], patterns: &[log("warp.sqlite", Format::WarpStore)] };
 
 const MAC: &str = "Library/Group Containers/2BBY89MBSN.dev.warp/Library/Application Support/dev.warp.Warp-*";
 

@@ -9,7 +9,7 @@ use crate::schema::Format;
 const FILES: Files = Files {
     folders: &["transcripts"],
     files: &[],
-    barren: &[],
+    skip_dirs: &[],
     patterns: &[log("transcripts/**/*.jsonl", Format::WindsurfSteps)],
 };
 

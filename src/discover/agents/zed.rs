@@ -8,7 +8,7 @@ use crate::schema::Format;
 
 /// The folder of threads.
 const FILES: Files =
-    Files { folders: &[], files: &["threads.db"], barren: &[], patterns: &[log("threads.db", Format::ZedStore)] };
+    Files { folders: &[], files: &["threads.db"], skip_dirs: &[], patterns: &[log("threads.db", Format::ZedStore)] };
 
 #[rustfmt::skip]
 pub(in crate::discover) const ROWS: &[Row] = &[

@@ -9,8 +9,8 @@ fn seen(agent: Option<&str>, path: &Path) -> Vec<(String, String)> {
     let mut all = Vec::new();
     explicit(agent, path, |seen| {
         let (path, what) = match seen {
-            Seen::File(file) => (file.path, file.format.name().to_owned()),
-            Seen::Note(Note::Skipped { path, reason }) => (path, reason.to_string()),
+            ScanItem::File(file) => (file.path, file.format.name().to_owned()),
+            ScanItem::ScanWarning(ScanWarning::Skipped { path, reason }) => (path, reason.to_string()),
             other => panic!("{other:?}"),
         };
         all.push((path.file_name().unwrap().to_string_lossy().into_owned(), what));
@@ -75,7 +75,7 @@ fn a_sub_agents_small_file_is_found_beside_it() {
     fs::write(&path, CLAUDE).unwrap();
     let companion = |expected: Option<&Path>| {
         explicit(None, &path, |seen| match seen {
-            Seen::File(file) => assert_eq!(file.companions.first().map(PathBuf::as_path), expected),
+            ScanItem::File(file) => assert_eq!(file.companions.first().map(PathBuf::as_path), expected),
             other => panic!("{other:?}"),
         });
     };

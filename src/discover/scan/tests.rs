@@ -4,7 +4,7 @@ use std::path::Path;
 use super::*;
 
 fn claude(path: &Path) -> Root {
-    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false, kin: [].into() }
+    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false, sibling_roots: [].into() }
 }
 
 fn write(path: &Path) {
@@ -16,11 +16,11 @@ fn write(path: &Path) {
 fn seen(root: &Root) -> (Vec<String>, Vec<String>) {
     let (mut files, mut notes) = (Vec::new(), Vec::new());
     scan(root, |seen| match seen {
-        Seen::File(file) => {
+        ScanItem::File(file) => {
             files.push(file.path.strip_prefix(&root.path).unwrap().to_string_lossy().into_owned());
         }
-        Seen::Link(_) => {}
-        Seen::Note(note) => notes.push(note.to_string()),
+        ScanItem::Link(_) => {}
+        ScanItem::ScanWarning(note) => notes.push(note.to_string()),
     });
     files.sort();
     notes.sort();
@@ -250,7 +250,7 @@ fn twenty_thousand_files() {
     for _ in 0..5 {
         let start = std::time::Instant::now();
         let mut files = 0;
-        scan(&root, |seen| files += usize::from(matches!(seen, Seen::File(_))));
+        scan(&root, |seen| files += usize::from(matches!(seen, ScanItem::File(_))));
         let took = start.elapsed();
         assert_eq!(files, 20_000);
         std::io::Write::write_all(&mut std::io::stderr(), format!("{files} files in {took:?}\n").as_bytes()).unwrap();

@@ -25,7 +25,8 @@ fn reader(home: &Path) -> Core {
 fn read(core: &Core, home: &Path) {
     let places = Places { os: Os::Linux, home: home.into(), env: Default::default() };
     let found = survey(&places, &Scope::default(), &core.positions());
-    let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
+    let stamp =
+        MachineContext { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
     let how = CatchUpOptions { workers: 1, history: true, shown: true, open: None };
     catch_up(core, &found, &stamp, Limits::default(), how, &Progress::default()).unwrap();
 }
@@ -130,7 +131,8 @@ fn caught_up(home: &Path) -> (CaughtUp, Vec<(u64, u64, Option<String>)>) {
     let places = Places { os: Os::Linux, home: home.into(), env: Default::default() };
     let found = survey(&places, &Scope::default(), &core.positions());
     assert_eq!(found.files(), 1);
-    let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
+    let stamp =
+        MachineContext { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
     let progress = Progress::default();
     let how = CatchUpOptions { workers: 2, history: true, shown: true, open: None };
     let done = catch_up(&core, &found, &stamp, Limits::default(), how, &progress).unwrap();
@@ -200,7 +202,8 @@ fn long_lines_that_several_workers_meet_at_once_are_all_read_once() {
     let core = Core::writing(lake, CoreOptions::for_budget(16 << 20));
     let places = Places { os: Os::Linux, home, env: Default::default() };
     let found = survey(&places, &Scope::default(), &core.positions());
-    let stamp = Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
+    let stamp =
+        MachineContext { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None };
     let limits = Limits { buffer: 64 << 10, long_line: 200_000, ..Limits::default() };
     catch_up(
         &core,

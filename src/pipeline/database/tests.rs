@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::lake::Snapshot;
-use crate::pipeline::worker::{Stamp, Worker};
+use crate::pipeline::worker::{MachineContext, Worker};
 use crate::pipeline::{Core, CoreOptions, Progress};
 use crate::schema::{Folders, Format};
 use crate::watch::Limits;
@@ -59,7 +59,7 @@ impl World {
 
     fn look(&mut self) -> Outcome {
         let mut worker = Worker::new(
-            Stamp { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None },
+            MachineContext { machine_id: "m".into(), user_name: "u".into(), folders: Folders::default(), zone: None },
             64 << 20,
         );
         let mut buffer = Vec::new();
@@ -73,7 +73,7 @@ impl World {
             mapping: None,
         };
         let (core, progress) = (&self.core, &self.progress);
-        let mut means = Means {
+        let mut means = ReadContext {
             core,
             progress,
             worker: &mut worker,

@@ -24,12 +24,12 @@ fn many_small_files_are_merged_a_group_at_a_time_until_there_are_few() {
     let dir = tempfile::tempdir().unwrap();
     let core = core(dir.path(), 100);
     let mut files = vec![core.snapshot().events.len()];
-    while tidy(&core).unwrap() {
+    while compact_step(&core).unwrap() {
         files.push(core.snapshot().events.len());
     }
     files.push(core.snapshot().events.len());
     assert_eq!(files, [100, 85, 70, 55]);
     assert_eq!(core.snapshot().events.iter().map(|part| part.rows).sum::<u64>(), 100);
-    assert!(!tidy(&core).unwrap());
+    assert!(!compact_step(&core).unwrap());
     assert_eq!(core.snapshot().events.len(), 55, "few files are left alone");
 }

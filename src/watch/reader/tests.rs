@@ -93,7 +93,7 @@ fn a_long_line_without_an_end_is_skipped_as_it_grows_and_across_parking() {
     assert_eq!((reader.offset(), reader.waiting()), (0, 10_000));
     append(&path, &vec![b'y'; 5_000]);
     let buffer = reader.park();
-    assert_eq!(reader.unpark(buffer).unwrap(), Standing::Same);
+    assert_eq!(reader.unpark(buffer).unwrap(), ReadPosition::Same);
     assert!(reader.next_frame().unwrap().is_none());
     assert_eq!(reader.waiting(), 15_000);
     append(&path, b"\nnext\n");
@@ -142,7 +142,7 @@ fn compressed_and_plain_files_give_the_same_frames_from_any_position() {
     let mut reader = open(&packed, 0, SMALL);
     assert!(reader.next_frame().unwrap().is_some());
     let buffer = reader.park();
-    assert_eq!(reader.unpark(buffer).unwrap(), Standing::Same);
+    assert_eq!(reader.unpark(buffer).unwrap(), ReadPosition::Same);
     assert_eq!(frames(&mut reader), all[1..]);
 }
 
@@ -220,7 +220,7 @@ fn a_fingerprint_is_refused_when_the_file_no_longer_begins_with_what_was_read() 
         harm(&path, &lines);
         assert_eq!(reader.fingerprint(offset, 0).unwrap(), None);
         let buffer = reader.park();
-        assert_eq!(reader.unpark(buffer).unwrap(), Standing::Rewritten(reason));
+        assert_eq!(reader.unpark(buffer).unwrap(), ReadPosition::Rewritten(reason));
     }
 }
 

@@ -58,7 +58,7 @@ impl Fake {
     }
 }
 
-impl Eyes for Fake {
+impl FileProbe for Fake {
     fn presence(&self, path: &Path) -> Presence {
         if self.closed.iter().any(|closed| closed == path) {
             return Presence::Unknown;

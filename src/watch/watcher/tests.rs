@@ -10,7 +10,7 @@ use crate::discover::Layout;
 const LONG: Duration = Duration::from_secs(60);
 
 fn claude(path: &Path) -> Root {
-    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false, kin: [].into() }
+    Root { agent: "claude", layout: Layout::Claude, path: path.to_owned(), wildcard: false, sibling_roots: [].into() }
 }
 
 /// A watcher without backstop, past its first hint.

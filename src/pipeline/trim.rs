@@ -2,7 +2,7 @@
 
 /// Hands free pages of the heap to the system; they come back when they are needed.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub(super) fn give_back() {
+pub(super) fn trim_heap() {
     // SAFETY: touches free blocks only, under the allocator's own lock.
     unsafe {
         libc::malloc_trim(0);
@@ -10,4 +10,4 @@ pub(super) fn give_back() {
 }
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(super) const fn give_back() {}
+pub(super) const fn trim_heap() {}

@@ -10,30 +10,30 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Readers side by side, or one alone.
 #[derive(Debug, Default)]
-pub(super) struct Turns(RwLock<()>);
+pub(super) struct MemoryGate(RwLock<()>);
 
 /// The right to read on. Whoever holds it may wait for the lake; those who write the lake for others never
 /// wait for a turn.
-pub(super) enum Turn<'a> {
+pub(super) enum ReadPermit<'a> {
     /// Others read too.
     Shared { _held: RwLockReadGuard<'a, ()> },
     /// Nobody else reads.
     Alone { _held: RwLockWriteGuard<'a, ()> },
 }
 
-impl Turns {
+impl MemoryGate {
     /// Waits while somebody reads alone.
-    pub(super) fn shared(&self) -> Turn<'_> {
-        Turn::Shared { _held: self.0.read().unwrap_or_else(PoisonError::into_inner) }
+    pub(super) fn shared(&self) -> ReadPermit<'_> {
+        ReadPermit::Shared { _held: self.0.read().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Waits until nobody reads. The caller must not hold a turn.
-    pub(super) fn alone(&self) -> Turn<'_> {
-        Turn::Alone { _held: self.0.write().unwrap_or_else(PoisonError::into_inner) }
+    pub(super) fn alone(&self) -> ReadPermit<'_> {
+        ReadPermit::Alone { _held: self.0.write().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 
-impl Turn<'_> {
+impl ReadPermit<'_> {
     /// True when nobody else reads.
     pub(super) const fn is_alone(&self) -> bool {
         matches!(self, Self::Alone { .. })
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn whoever_reads_a_long_line_reads_alone() {
-        let (turns, reading, alone) = (Turns::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (turns, reading, alone) = (MemoryGate::default(), AtomicUsize::new(0), AtomicUsize::new(0));
         let read = |long: bool| {
             for _ in 0..200 {
                 let turn = if long { turns.alone() } else { turns.shared() };

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::discover::Stat;
 use crate::schema::{Fingerprint, Format, Framing, SourcePosition};
-use crate::watch::fingerprint::{UNTRUSTED, anchor, is_untouched};
-use crate::watch::opened::{Opened, is_packed, not_regular};
+use crate::watch::fingerprint::{UNTRUSTED, durable_offset, is_untouched};
+use crate::watch::opened::{Opened, is_compressed, not_regular};
 
 /// What a look found.
 #[derive(Debug)]
-pub enum Look {
+pub enum FileChange {
     /// Device, inode, size and times are those of the last read, which had reached the end: nothing
     /// was opened.
     Unchanged,
@@ -68,19 +68,19 @@ impl Rewrite {
 }
 
 /// Compares the file at `path` with what was read of it. `stat` saves a system call when a scan has
-/// just asked; it only ever leads to [`Look::Unchanged`].
+/// just asked; it only ever leads to [`FileChange::Unchanged`].
 #[must_use]
-pub fn look(path: &Path, stat: Option<&Stat>, previous: Option<&SourcePosition>) -> Look {
-    match try_look(path, stat, previous) {
+pub fn inspect(path: &Path, stat: Option<&Stat>, previous: Option<&SourcePosition>) -> FileChange {
+    match try_inspect(path, stat, previous) {
         Ok(look) => look,
-        Err(error) if is_absent(&error) => Look::Vanished,
-        Err(error) => Look::Unreadable { error },
+        Err(error) if is_absent(&error) => FileChange::Vanished,
+        Err(error) => FileChange::Unreadable { error },
     }
 }
 
-fn try_look(path: &Path, stat: Option<&Stat>, previous: Option<&SourcePosition>) -> io::Result<Look> {
+fn try_inspect(path: &Path, stat: Option<&Stat>, previous: Option<&SourcePosition>) -> io::Result<FileChange> {
     let Some(previous) = previous else {
-        return Opened::open(path).map(Look::New);
+        return Opened::open(path).map(FileChange::New);
     };
     let stat = match stat {
         Some(stat) => *stat,
@@ -93,26 +93,26 @@ fn try_look(path: &Path, stat: Option<&Stat>, previous: Option<&SourcePosition>)
         }
     };
     if is_untouched(&previous.fingerprint, &stat) {
-        return Ok(Look::Unchanged);
+        return Ok(FileChange::Unchanged);
     }
     let opened = Opened::open(path)?;
     if Format::from_name(&previous.format).is_some_and(|format| format.framing() == Framing::Document) {
-        return Ok(Look::Rewritten { reason: Rewrite::Document, opened });
+        return Ok(FileChange::Rewritten { reason: Rewrite::Document, opened });
     }
-    let position = anchor(&previous.checkpoint);
+    let position = durable_offset(&previous.checkpoint);
     let reason = match compare(&opened, &previous.fingerprint, position)? {
         Ok(goes_on) if is_same_file(path, &opened, previous, position) => {
-            return Ok(if goes_on { Look::Appended(opened) } else { Look::Touched(opened) });
+            return Ok(if goes_on { FileChange::Appended(opened) } else { FileChange::Touched(opened) });
         }
         Ok(_) => Rewrite::Replaced,
         Err(reason) => reason,
     };
-    Ok(Look::Rewritten { reason, opened })
+    Ok(FileChange::Rewritten { reason, opened })
 }
 
 /// Whether the stream goes on after `position`, or how it differs before it.
 pub(super) fn compare(opened: &Opened, known: &Fingerprint, position: u64) -> io::Result<Result<bool, Rewrite>> {
-    if !opened.is_packed() && opened.stat().size < position {
+    if !opened.is_compressed() && opened.stat().size < position {
         return Ok(Err(Rewrite::Shrunk));
     }
     let marks = opened.marks(known.head_len as usize, position, known.tail_len as usize)?;
@@ -136,7 +136,7 @@ fn is_same_file(path: &Path, opened: &Opened, previous: &SourcePosition, positio
         || position <= u64::from(known.head_len)
         || (known.changed_ns != UNTRUSTED && stat.size == known.size && stat.modified_ns == known.modified_ns)
         || old != path
-        || is_packed(old) != opened.is_packed()
+        || is_compressed(old) != opened.is_compressed()
 }
 
 /// True when the path leads nowhere (any more).

@@ -41,8 +41,8 @@ fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn rewritten(path: &Path, previous: &SourcePosition) -> Option<Rewrite> {
-    match look(path, None, Some(previous)) {
-        Look::Rewritten { reason, .. } => Some(reason),
+    match inspect(path, None, Some(previous)) {
+        FileChange::Rewritten { reason, .. } => Some(reason),
         _ => None,
     }
 }
@@ -51,9 +51,9 @@ fn rewritten(path: &Path, previous: &SourcePosition) -> Option<Rewrite> {
 fn what_the_file_system_says_is_enough_when_nothing_changed() {
     let (_folder, path) = file(&lines(0, 10));
     let previous = read(&path, 0, i64::MAX);
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Unchanged));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Unchanged));
     let stat = Stat::of(&fs::metadata(&path).unwrap());
-    assert!(matches!(look(Path::new("/nowhere/at/all"), Some(&stat), Some(&previous)), Look::Unchanged));
+    assert!(matches!(inspect(Path::new("/nowhere/at/all"), Some(&stat), Some(&previous)), FileChange::Unchanged));
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn appended_bytes_are_read_on_and_a_touch_is_nothing_new() {
     let (_folder, path) = file(&lines(0, 200));
     let previous = read(&path, 0, i64::MAX);
     OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{").unwrap();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Appended(_)));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Appended(_)));
     fs::write(&path, lines(0, 200)).unwrap();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Touched(_)));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Touched(_)));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_position_in_the_middle_is_never_unchanged() {
     reader.next_frame().unwrap();
     previous.checkpoint = Checkpoint { resume_at: 0, high_water: reader.offset(), open: false, state: String::new() };
     previous.fingerprint = reader.fingerprint(reader.offset(), i64::MAX).unwrap().unwrap();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Appended(_)));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Appended(_)));
 }
 
 #[test]
@@ -114,12 +114,12 @@ fn a_file_renamed_over_it_is_a_new_generation_unless_it_is_provably_the_same() {
     // A backup restored with its times.
     replace(&lines(0, 200));
     set_time();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Touched(_)));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Touched(_)));
     // A small file is compared whole.
     replace(&lines(0, 20));
     let small = read(&path, 0, i64::MAX);
     replace(&lines(0, 21));
-    assert!(matches!(look(&path, None, Some(&small)), Look::Appended(_)));
+    assert!(matches!(inspect(&path, None, Some(&small)), FileChange::Appended(_)));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_document_is_new_whenever_anything_about_it_changed() {
     let (_folder, path) = file("{\"session\":{},\"items\":[1]}");
     let mut previous = read(&path, 0, i64::MAX);
     previous.format = Format::CodexDocument.name().into();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Unchanged));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Unchanged));
     fs::write(&path, "{\"session\":{},\"items\":[2]}").unwrap();
     assert_eq!(rewritten(&path, &previous), Some(Rewrite::Document));
 }
@@ -146,11 +146,11 @@ fn what_is_gone_is_vanished_and_what_is_no_file_is_unreadable() {
     let (folder, path) = file(&lines(0, 2));
     let previous = read(&path, 0, i64::MAX);
     fs::remove_file(&path).unwrap();
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Vanished));
-    assert!(matches!(look(&path.join("below"), None, None), Look::Vanished));
-    assert!(matches!(look(folder.path(), None, Some(&previous)), Look::Unreadable { .. }));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Vanished));
+    assert!(matches!(inspect(&path.join("below"), None, None), FileChange::Vanished));
+    assert!(matches!(inspect(folder.path(), None, Some(&previous)), FileChange::Unreadable { .. }));
     fs::write(&path, "x").unwrap();
-    assert!(matches!(look(&path, None, None), Look::New(_)));
+    assert!(matches!(inspect(&path, None, None), FileChange::New(_)));
 }
 
 #[cfg(unix)]
@@ -160,6 +160,6 @@ fn a_fifo_with_a_logs_name_never_blocks() {
     let previous = read(&path, 0, i64::MAX);
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-    assert!(matches!(look(&path, None, None), Look::Unreadable { .. }));
-    assert!(matches!(look(&path, None, Some(&previous)), Look::Unreadable { .. }));
+    assert!(matches!(inspect(&path, None, None), FileChange::Unreadable { .. }));
+    assert!(matches!(inspect(&path, None, Some(&previous)), FileChange::Unreadable { .. }));
 }

@@ -10,8 +10,8 @@ use super::silence::is_due;
 use super::stream::has_torn_end;
 use crate::config::{Own, Places};
 use crate::discover::{
-    Elsewhere, Followed, FoundFile, Note, Root, Seen, Stat, explicit, explicit_mapped, mapped_roots, named_projects,
-    project_roots, roots, scan_among,
+    Elsewhere, Followed, FoundFile, Root, ScanItem, ScanWarning, Stat, explicit, explicit_mapped, mapped_roots,
+    named_projects, project_roots, roots, scan_among,
 };
 use crate::schema::{Format, Mapping, SourceId, SourcePosition};
 use crate::watch::{Decision, Disk, Registry, UNTRUSTED, is_untouched};
@@ -52,24 +52,24 @@ impl Scope {
 
 /// What a scan came to.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct ScanPlan {
     /// Files to read, oldest first.
     pub(super) jobs: Vec<Job>,
     /// Places inside projects that were looked at.
     pub(super) project_roots: Vec<Root>,
     /// Folders whose projects were looked at, and where the home is.
-    ground: Ground,
+    ground: ProjectDirs,
     /// Files found, changed or not.
     pub found: u64,
     /// Bytes to read (compressed files: on disk).
     pub bytes: u64,
     /// Places that were not read, and why.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ScanWarning>,
     /// Links that were followed, and the roots below which they are.
     pub(super) links: Vec<(Root, Followed)>,
 }
 
-impl Survey {
+impl ScanPlan {
     /// Number of files to read.
     #[must_use]
     pub const fn files(&self) -> usize {
@@ -89,7 +89,7 @@ impl Survey {
     }
 
     /// Leaves out files that `others` found too: somebody else reads those.
-    pub fn leave_out(&mut self, others: &Walked) {
+    pub fn leave_out(&mut self, others: &ScanResult) {
         let theirs: HashSet<&Path> = others.found.files.iter().map(|file| file.path.as_path()).collect();
         self.jobs.retain(|job| !theirs.contains(job.path.as_path()));
         self.bytes = self.jobs.iter().map(unread).sum();
@@ -109,22 +109,22 @@ fn unread(job: &Job) -> u64 {
 
 /// Finds the logs in `scope` and compares them with the known `positions`.
 #[must_use]
-pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
+pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> ScanPlan {
     compare(walk(places, scope), scope, positions)
 }
 
 /// What a walk found, not compared with anything yet.
 #[derive(Debug, Default)]
-pub struct Walked {
+pub struct ScanResult {
     found: Found,
-    ground: Ground,
+    ground: ProjectDirs,
 }
 
 /// What scans hand out.
 #[derive(Debug, Default)]
 struct Found {
     files: Vec<FoundFile>,
-    notes: Vec<Note>,
+    notes: Vec<ScanWarning>,
     links: Vec<(Root, Followed)>,
 }
 
@@ -132,23 +132,23 @@ impl Found {
     /// Scans `root`, and takes the files that are wanted.
     fn scan(&mut self, root: &Root, elsewhere: &Elsewhere<'_>, mut wants: impl FnMut(&FoundFile) -> bool) {
         scan_among(root, elsewhere, |seen| match seen {
-            Seen::File(file) if wants(&file) => self.files.push(file),
-            Seen::File(_) => {}
-            Seen::Link(link) => self.links.push((root.clone(), link)),
-            Seen::Note(note) => self.notes.push(note),
+            ScanItem::File(file) if wants(&file) => self.files.push(file),
+            ScanItem::File(_) => {}
+            ScanItem::Link(link) => self.links.push((root.clone(), link)),
+            ScanItem::ScanWarning(note) => self.notes.push(note),
         });
     }
 }
 
 /// Folders that agents may work in, and log in.
 #[derive(Debug, Default)]
-struct Ground {
+struct ProjectDirs {
     /// `None` where only some paths are meant.
     places: Option<Places>,
     folders: HashSet<PathBuf>,
 }
 
-impl Ground {
+impl ProjectDirs {
     fn new(places: &Places, scope: &Scope) -> Self {
         if !scope.paths.is_empty() {
             return Self::default();
@@ -173,22 +173,22 @@ impl Ground {
 
 /// Finds the logs in `scope`: the first half of [`survey`].
 #[must_use]
-pub fn walk(places: &Places, scope: &Scope) -> Walked {
-    Walked { found: find(places, scope), ground: Ground::new(places, scope) }
+pub fn walk(places: &Places, scope: &Scope) -> ScanResult {
+    ScanResult { found: find(places, scope), ground: ProjectDirs::new(places, scope) }
 }
 
 /// Compares what a walk found with the known `positions`, which may be newer than the walk, after a look
 /// into the projects that these name: the second half of [`survey`].
 #[must_use]
-pub fn compare(walked: Walked, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Survey {
-    let Walked { mut found, mut ground } = walked;
+pub fn compare(walked: ScanResult, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> ScanPlan {
+    let ScanResult { mut found, mut ground } = walked;
     let roots = ground.extend(positions, true);
     look_into(&roots, &ground, scope, &mut found);
-    let survey = sort_out(found.files, &scope.own, positions, scope.is_everything());
-    Survey { notes: found.notes, links: found.links, ground, project_roots: roots, ..survey }
+    let survey = plan_jobs(found.files, &scope.own, positions, scope.is_everything());
+    ScanPlan { notes: found.notes, links: found.links, ground, project_roots: roots, ..survey }
 }
 
-impl Survey {
+impl ScanPlan {
     /// Finds logs in those projects that `positions` name and this survey did not know; `None` when they
     /// name no further folder.
     #[must_use]
@@ -199,13 +199,13 @@ impl Survey {
         }
         let mut found = Found::default();
         look_into(&roots, &self.ground, scope, &mut found);
-        let survey = sort_out(found.files, &scope.own, positions, false);
+        let survey = plan_jobs(found.files, &scope.own, positions, false);
         Some(Self { notes: found.notes, links: found.links, project_roots: roots, ..survey })
     }
 }
 
 /// Scans roots inside projects; a file that was found before is not found again.
-fn look_into(roots: &[Root], ground: &Ground, scope: &Scope, found: &mut Found) {
+fn look_into(roots: &[Root], ground: &ProjectDirs, scope: &Scope, found: &mut Found) {
     if roots.is_empty() {
         return;
     }
@@ -218,13 +218,13 @@ fn look_into(roots: &[Root], ground: &Ground, scope: &Scope, found: &mut Found) 
 }
 
 /// Says which of the files found are to be read; with `whole`, known sources that were not found are gone.
-fn sort_out(
+fn plan_jobs(
     files: Vec<FoundFile>,
     own: &Own,
     positions: &HashMap<SourceId, Arc<SourcePosition>>,
     whole: bool,
-) -> Survey {
-    let mut survey = Survey { found: files.len() as u64, ..Survey::default() };
+) -> ScanPlan {
+    let mut survey = ScanPlan { found: files.len() as u64, ..ScanPlan::default() };
     let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
     let mut unknown = Vec::new();
     let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
@@ -351,7 +351,7 @@ fn find(places: &Places, scope: &Scope) -> Found {
 
 /// Finds the logs below the paths that `scope` names, of each agent it names. A file is one agent's, the
 /// first's that knows it; what no agent knows is told in the words of the last.
-fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) {
+fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<ScanWarning>) {
     let any = [None];
     let agents: Vec<Option<&str>> = scope.agents.iter().map(|agent| Some(agent.as_str())).collect();
     let agents: &[Option<&str>] = if agents.is_empty() { &any } else { &agents };
@@ -361,10 +361,10 @@ fn find_below(scope: &Scope, files: &mut Vec<FoundFile>, notes: &mut Vec<Note>) 
         let mut unknown = Vec::new();
         for agent in agents {
             unknown.clear();
-            let mut visit = |seen: Seen| match seen {
-                Seen::File(file) if scope.wants(&file) && found.insert(file.path.clone()) => files.push(file),
-                Seen::File(_) | Seen::Link(_) => {}
-                Seen::Note(note) => unknown.push(note),
+            let mut visit = |seen: ScanItem| match seen {
+                ScanItem::File(file) if scope.wants(&file) && found.insert(file.path.clone()) => files.push(file),
+                ScanItem::File(_) | ScanItem::Link(_) => {}
+                ScanItem::ScanWarning(note) => unknown.push(note),
             };
             match agent.and_then(|agent| scope.own.mapping(agent)) {
                 Some(mapping) => explicit_mapped(mapping, &path, &mut visit),
@@ -391,7 +391,10 @@ fn all_roots(places: &Places, own: &Own) -> Vec<Root> {
 /// The known positions as the survey saw their files: sizes are those of now, files never read are
 /// there with position 0, files that are neither found nor there are missing.
 #[must_use]
-pub fn outlook(survey: &Survey, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> Vec<SourcePosition> {
+pub fn projected_positions(
+    survey: &ScanPlan,
+    positions: &HashMap<SourceId, Arc<SourcePosition>>,
+) -> Vec<SourcePosition> {
     let mut all: HashMap<SourceId, SourcePosition> =
         positions.iter().map(|(id, p)| (*id, SourcePosition::clone(p))).collect();
     let mut fresh = Vec::new();

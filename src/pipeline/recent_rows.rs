@@ -15,13 +15,13 @@ const WAITING: usize = 4096;
 /// Row ids with the hashes of what they named, those handed out last first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Recent(Vec<(i64, u64)>);
+pub(super) struct RecentRows(Vec<(i64, u64)>);
 
 /// Row ids that were handed out during one look.
 #[derive(Debug, Default)]
-pub(super) struct Touched(Vec<i64>);
+pub(super) struct TouchedRows(Vec<i64>);
 
-impl Touched {
+impl TouchedRows {
     pub(super) fn push(&mut self, rowid: i64) {
         self.0.push(rowid);
         if self.0.len() > WAITING {
@@ -36,7 +36,7 @@ impl Touched {
     }
 }
 
-impl Recent {
+impl RecentRows {
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -63,7 +63,7 @@ impl Recent {
     /// again.
     pub(super) fn extend<E>(
         &mut self,
-        mut touched: Touched,
+        mut touched: TouchedRows,
         held: &[i64],
         hashes_at: impl FnOnce(&[i64]) -> Result<Vec<u64>, E>,
     ) -> Result<(), E> {
@@ -90,8 +90,8 @@ mod tests {
         |rowids| Ok(rowids.iter().map(|rowid| table.get(rowid).copied().unwrap_or(1)).collect())
     }
 
-    fn handed(rowids: impl IntoIterator<Item = i64>) -> Touched {
-        let mut touched = Touched::default();
+    fn handed(rowids: impl IntoIterator<Item = i64>) -> TouchedRows {
+        let mut touched = TouchedRows::default();
         rowids.into_iter().for_each(|rowid| touched.push(rowid));
         touched
     }
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_row_that_was_updated_is_found_and_one_that_was_replaced_is_forgotten() {
         let mut table: Table = (1..=10_000).map(|rowid| (rowid, 1000)).collect();
-        let mut recent = Recent::default();
+        let mut recent = RecentRows::default();
         recent.extend(handed(1..=10_000), &[], hashes(&table)).unwrap();
         assert_eq!(recent.0.len(), KEPT);
         assert!(recent.changed(i64::MAX, hashes(&table)).unwrap().is_empty());
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_row_that_is_handed_out_again_and_again_stays_watched() {
         let mut table: Table = (1..=5_000).map(|rowid| (rowid, 1000)).collect();
-        let mut recent = Recent::default();
+        let mut recent = RecentRows::default();
         for rowid in 2..=5_000 {
             recent.extend(handed([1, rowid]), &[], hashes(&table)).unwrap();
         }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_row_that_is_held_is_found_changed_again() {
         let mut table: Table = [(1, 1000), (2, 1000)].into();
-        let mut recent = Recent::default();
+        let mut recent = RecentRows::default();
         recent.extend(handed([1, 2]), &[], hashes(&table)).unwrap();
         table.insert(1, 1001);
         for _ in 0..2 {

@@ -23,7 +23,7 @@ const ROWS: usize = 256;
 const MERGED_FILES: usize = 4;
 
 /// `session` with such plans.
-pub(super) fn frugal_state(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
+pub(super) fn low_memory_session(session: &SessionState, memory_bytes: u64) -> Result<SessionState, QueryError> {
     let bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
     let env = RuntimeEnvBuilder::from_runtime_env(session.runtime_env())
         .with_memory_pool(Arc::new(Pool::frugal(bytes)))

@@ -3,7 +3,7 @@
 use crate::schema::{Record, Value};
 
 /// A record that its agent may still change.
-pub(super) struct Held {
+pub(super) struct UnsettledRecord {
     pub(super) query: &'static str,
     pub(super) rowid: i64,
     pub(super) mark: i64,
@@ -18,7 +18,7 @@ enum OwnedValue {
     Blob(Vec<u8>),
 }
 
-impl Held {
+impl UnsettledRecord {
     pub(super) fn of(record: &Record<'_>) -> Self {
         let owned = |value: &Value<'_>| match *value {
             Value::Null => OwnedValue::Null,

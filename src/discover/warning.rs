@@ -15,7 +15,7 @@ pub(super) const MOST_LINKED: usize = 20_000;
 /// Why a place was not read. The walk went on after each of them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Note {
+pub enum ScanWarning {
     /// The operating system refused; what is known of sources below `path` still holds.
     #[error("cannot read {path:?}: {source}")]
     Unreadable {
@@ -85,7 +85,7 @@ fn way_out(folder: &Path) -> String {
     format!("devlog backfill --path {} reads logs there", folder.display())
 }
 
-impl Note {
+impl ScanWarning {
     /// Why, in few words.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -119,16 +119,16 @@ impl Note {
 
 /// What these notes say, one line each; what was skipped below a folder in one line, however much it was.
 #[must_use]
-pub fn told(notes: &[Note]) -> Vec<String> {
+pub fn told(notes: &[ScanWarning]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let (mut others, mut unknown) = (BTreeMap::<&str, u64>::new(), Vec::new());
     for note in notes {
         match note {
-            Note::Skipped { reason: Unknown::Companion, .. } => {}
-            Note::Skipped { reason: Unknown::OtherAgent { format }, .. } => {
+            ScanWarning::Skipped { reason: Unknown::Companion, .. } => {}
+            ScanWarning::Skipped { reason: Unknown::OtherAgent { format }, .. } => {
                 *others.entry(format.agent()).or_default() += 1;
             }
-            Note::Skipped { .. } => unknown.push(note),
+            ScanWarning::Skipped { .. } => unknown.push(note),
             _ => lines.push(note.to_string()),
         }
     }
@@ -136,7 +136,7 @@ pub fn told(notes: &[Note]) -> Vec<String> {
     match unknown[..] {
         [] => {}
         [note] => lines.push(note.to_string()),
-        [Note::Skipped { path, reason }, ..] => {
+        [ScanWarning::Skipped { path, reason }, ..] => {
             let count = counted(unknown.len() as u64);
             lines.push(format!("{count} no logs of a known agent, such as {path:?}: {reason}"));
         }

@@ -13,13 +13,13 @@ const WAITING: usize = 4096;
 /// Row ids with the hashes of what they named, the newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Anchors(Vec<(i64, u64)>);
+pub(super) struct RowidProofs(Vec<(i64, u64)>);
 
 /// Row ids that were handed out during one look.
 #[derive(Debug, Default)]
-pub(super) struct Handed(Vec<i64>);
+pub(super) struct EmittedRowids(Vec<i64>);
 
-impl Handed {
+impl EmittedRowids {
     pub(super) fn push(&mut self, rowid: i64) {
         self.0.push(rowid);
         if self.0.len() > WAITING {
@@ -28,7 +28,7 @@ impl Handed {
     }
 }
 
-impl Anchors {
+impl RowidProofs {
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl Anchors {
     /// anchor, and 1 for a row id that names nothing.
     pub(super) fn extend<E>(
         &mut self,
-        handed: Handed,
+        handed: EmittedRowids,
         reached: i64,
         mut hash_at: impl FnMut(i64) -> Result<u64, E>,
     ) -> Result<(), E> {
@@ -106,9 +106,9 @@ mod tests {
         |rowid| Ok(table.get(&rowid).copied().unwrap_or(1))
     }
 
-    fn read(table: &Table, anchors: &mut Anchors, reached: &mut i64) -> Vec<u64> {
+    fn read(table: &Table, anchors: &mut RowidProofs, reached: &mut i64) -> Vec<u64> {
         let from = anchors.resume(*reached, hash_at(table)).unwrap().unwrap_or(i64::MIN);
-        let mut handed = Handed::default();
+        let mut handed = EmittedRowids::default();
         let seen: Vec<u64> = table.iter().filter(|(r, _)| **r > from).map(|(r, v)| (handed.push(*r), *v).1).collect();
         *reached = table.keys().filter(|r| **r > from).max().copied().unwrap_or(from);
         anchors.extend(handed, *reached, hash_at(table)).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_row_that_is_replaced_costs_the_rows_behind_its_neighbour() {
         let mut table: Table = (1..=1000).map(|r| (r, 1000 + r as u64)).collect();
-        let (mut anchors, mut reached) = (Anchors::default(), i64::MIN);
+        let (mut anchors, mut reached) = (RowidProofs::default(), i64::MIN);
         assert_eq!(read(&table, &mut anchors, &mut reached).len(), 1000);
         assert!(anchors.0.len() < 16, "{anchors:?}");
         for next in 1001..1100 {
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn row_ids_given_anew_start_over_and_a_reused_one_is_seen() {
         let mut table: Table = (1..=100).map(|r| (r * 7, 1000 + r as u64)).collect();
-        let (mut anchors, mut reached) = (Anchors::default(), i64::MIN);
+        let (mut anchors, mut reached) = (RowidProofs::default(), i64::MIN);
         read(&table, &mut anchors, &mut reached);
         table = table.values().enumerate().map(|(i, v)| (i as i64 + 1, *v)).collect();
         assert_eq!(read(&table, &mut anchors, &mut reached).len(), 100);
@@ -146,7 +146,7 @@ mod tests {
         #[test]
         fn every_value_is_seen(steps in prop::collection::vec((0..12_u8, 0..40_u64), 1..200)) {
             let (mut table, mut keys) = (Table::new(), BTreeMap::<u64, i64>::new());
-            let (mut anchors, mut reached, mut seen) = (Anchors::default(), i64::MIN, std::collections::BTreeSet::new());
+            let (mut anchors, mut reached, mut seen) = (RowidProofs::default(), i64::MIN, std::collections::BTreeSet::new());
             for (number, (step, key)) in steps.into_iter().enumerate() {
                 match step {
                     0..=6 => {

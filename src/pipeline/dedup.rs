@@ -7,7 +7,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 
 use super::now_us;
 use crate::lake::{Found, Known, LakeError, Snapshot, pruned_rows};
-use crate::ring::{Claim, Ring, Span};
+use crate::ring::{Precedence, Ring, Span};
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
 
 /// Decoded rows on their way into the ring.
@@ -26,29 +26,29 @@ pub struct Load {
 }
 
 /// What decides between sources born in one tick of the clock.
-pub(super) fn tie(path: &str) -> u32 {
+pub(super) fn tie_break(path: &str) -> u32 {
     crc32c::crc32c(path.as_bytes())
 }
 
 /// What of a batch decides between copies.
-pub(super) struct Evidence<'a> {
+pub(super) struct Candidates<'a> {
     ids: &'a [EventId],
     ts: &'a [i64],
     events: &'a RecordBatch,
     /// The claim of each row.
-    pub(super) claims: Vec<Claim>,
+    pub(super) precedences: Vec<Precedence>,
 }
 
 /// Rows, ascending, that are copies, and events that rows replace.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct Decision {
     pub(super) stale: Vec<u32>,
     pub(super) replaces: Vec<EventId>,
     /// How many of the stale ones are older than the user wants to keep.
     pub(super) aged: u64,
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> Candidates<'a> {
     /// Evidence of `events`; `spans` and `born` tell when the source of a row was born, and its tie.
     pub(super) fn of(
         events: &'a RecordBatch,
@@ -61,11 +61,12 @@ impl<'a> Evidence<'a> {
         let mut spans = spans.iter().peekable();
         let claim = |(row, completeness): (u32, &i64)| {
             while spans.next_if(|s| s.end <= row).is_some() {}
-            let (born_us, tie) = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
-            Claim { completeness: *completeness, born_us, tie }
+            let (born_us, tie_break) = spans.peek().and_then(|s| born.get(&s.source)).copied().unwrap_or_default();
+            Precedence { completeness: *completeness, born_us, tie_break }
         };
-        let claims = completeness.map(|c| (0u32..).zip(c.values().iter()).map(claim).collect()).unwrap_or_default();
-        Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, claims }
+        let precedences =
+            completeness.map(|c| (0u32..).zip(c.values().iter()).map(claim).collect()).unwrap_or_default();
+        Self { ids, ts: ts.map(|t| &t.values()[..]).unwrap_or_default(), events, precedences }
     }
 
     /// What the durable rows of `snapshot` say about these rows; those `in_ring` are left to the ring, and
@@ -77,8 +78,8 @@ impl<'a> Evidence<'a> {
         in_ring: &[bool],
         cutoff_us: i64,
         born_of: impl Fn(&Found) -> i64,
-    ) -> Result<Verdict, LakeError> {
-        let mut verdict = Verdict::default();
+    ) -> Result<Decision, LakeError> {
+        let mut verdict = Decision::default();
         let mut unwanted = pruned_rows(&snapshot.pruned, now_us(), self.events);
         for (row, _) in (0u32..).zip(self.ts).filter(|(_, ts)| **ts < cutoff_us) {
             verdict.aged += 1;
@@ -97,9 +98,12 @@ impl<'a> Evidence<'a> {
         }
         for (row, found) in rows.into_iter().zip(known.find(snapshot, &wanted)?) {
             let Some(found) = found else { continue };
-            let durable =
-                Claim { completeness: found.completeness, born_us: born_of(&found), tie: tie(&found.source_path) };
-            if self.claims[row].beats(durable) {
+            let durable = Precedence {
+                completeness: found.completeness,
+                born_us: born_of(&found),
+                tie_break: tie_break(&found.source_path),
+            };
+            if self.precedences[row].beats(durable) {
                 verdict.replaces.push(self.ids[row]);
             } else {
                 verdict.stale.push(u32::try_from(row).unwrap_or(u32::MAX));

@@ -46,7 +46,7 @@ impl Home {
         [(position.id, Arc::new(position))].into()
     }
 
-    fn to_read(&self, survey: &Survey) -> Vec<String> {
+    fn to_read(&self, survey: &ScanPlan) -> Vec<String> {
         let below = |path: &Path| path.strip_prefix(self.0.path()).unwrap().to_string_lossy().into_owned();
         let mut all: Vec<String> = survey.plan().map(|(_, path, _)| below(path)).collect();
         all.sort();
@@ -103,7 +103,7 @@ fn a_source_that_nobody_looked_for_is_missing_only_when_it_is_gone() {
     };
     let positions = HashMap::from([known("export/chat.json"), known("export/gone.json")]);
     let found = survey(&home.places(), &Scope::default(), &positions);
-    let mut seen: Vec<_> = outlook(&found, &positions).into_iter().map(|p| (p.path, p.missing)).collect();
+    let mut seen: Vec<_> = projected_positions(&found, &positions).into_iter().map(|p| (p.path, p.missing)).collect();
     seen.sort();
     let path = |below: &str| home.path(below).to_string_lossy().into_owned();
     assert_eq!(seen, [(path("export/chat.json"), false), (path("export/gone.json"), true)]);
