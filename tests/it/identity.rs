@@ -141,7 +141,7 @@ fn a_record_of_a_real_log_in_another_form_is_the_same_event() {
     };
     let mut wrong = Vec::new();
     discover::explicit(None, &root, |seen| {
-        let discover::Seen::File(file) = seen else { return };
+        let discover::ScanItem::File(file) = seen else { return };
         let bytes = fs::read(&file.path).unwrap();
         if bytes.len() <= LONGEST && file.format.framing() != Framing::Database {
             wrong.extend(differs(file.format, file.path.to_str().unwrap(), &bytes));
