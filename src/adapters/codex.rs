@@ -13,6 +13,7 @@
 //!   a call they are the only record of it and become the call's row
 
 mod document;
+mod doubles;
 mod ends;
 mod events;
 mod exec;
@@ -21,6 +22,7 @@ mod items;
 mod ledger;
 mod meta;
 mod replay;
+mod requests;
 mod rollout;
 mod side;
 mod state;

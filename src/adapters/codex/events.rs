@@ -5,7 +5,6 @@ use super::items::{filled, is_injected};
 use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
-use super::usage::{Call, Tokens};
 use crate::adapters::json::Json;
 use crate::schema::{EventId, EventRow, Rows};
 
@@ -194,92 +193,8 @@ impl Core {
         Outcome::Row
     }
 
-    fn token_count(&mut self, event: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        let info = event.get("info").filter(|i| i.is_object());
-        let mut outcome = Outcome::Ignored;
-        let limits = event.get("rate_limits").filter(|l| l.is_object());
-        if let Some(info) = info {
-            outcome = self.usage(event, info, stamp, rows);
-        } else if limits.is_none() && event.len() > 2 {
-            outcome = self.note("progress", "token_count", event, stamp, rows);
-        }
-        if let Some(limits) = limits {
-            outcome = outcome.max(self.rate_limits(limits, stamp, rows));
-        }
-        outcome
-    }
-
-    fn usage(&mut self, event: Json<'_, '_>, info: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        let total_usage = info.get("total_token_usage");
-        let (total, last) = (Tokens::read(total_usage), Tokens::read(info.get("last_token_usage")));
-        if total.is_none() && last.is_none() {
-            return Outcome::Ignored;
-        }
-        let inherited = self.state.usage_is_inherited(stamp, total.is_some() && total == last);
-        let call = match (total, last) {
-            (Some(total), None) => self.state.counter.step_total(total),
-            _ => self.state.counter.step(total, last),
-        };
-        let Some(call) = call.filter(|_| !inherited) else { return Outcome::Ignored };
-        self.extra.begin().rest(info, &["total_token_usage", "last_token_usage", "model"]);
-        if let Some(total) = total_usage {
-            self.extra.value("total_token_usage", total);
-        }
-        self.extra.end();
-        let model = info.str_at("model").or_else(|| event.str_at("model"));
-        self.emit_call(call, total, last, model, stamp, rows);
-        Outcome::Row
-    }
-
-    /// The row of a model call; `extra` is ready.
-    fn emit_call(
-        &mut self,
-        call: Call,
-        total: Option<Tokens>,
-        last: Option<Tokens>,
-        model: Option<&str>,
-        stamp: &Stamp,
-        rows: &mut Rows,
-    ) {
-        let id = match total {
-            Some(total) => {
-                let epoch = self.state.counter.epoch.to_le_bytes();
-                let parts = [&epoch[..], &total.key(), &last.unwrap_or_default().key()];
-                Some(self.state.natural_id(&self.origin, "usage", &parts))
-            }
-            None => {
-                let key = last.unwrap_or_default().0.map(|n| n.to_string()).join(" ");
-                self.content_id("usage", content_hash("usage", &[&key]), Stream::Item)
-            }
-        };
-        let Some(id) = id else { return };
-        let mut row = EventRow {
-            model: model.or(self.state.facts.model.as_deref()),
-            service_tier: self.state.facts.tier.as_deref(),
-            usage_source: Some(call.source),
-            extra: self.extra.get(),
-            ..self.row(stamp, "llm_request", id)
-        };
-        call.tokens.fill(&mut row);
-        self.emit(rows, row);
-    }
-
-    /// Usage as `codex exec --json` prints it: the thread's totals so far.
-    pub(super) fn turn_usage(&mut self, event: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        let Some(total) = Tokens::read(event.get("usage")) else { return Outcome::Ignored };
-        self.extra.begin().rest(event, &["type", "usage"]);
-        self.extra.end();
-        match self.state.counter.step_total(total) {
-            Some(call) => {
-                self.emit_call(call, Some(total), None, None, stamp, rows);
-                Outcome::Row
-            }
-            None => Outcome::Ignored,
-        }
-    }
-
     /// A row when the limits differ from the last ones in more than the time until they reset.
-    fn rate_limits(&mut self, limits: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
+    pub(super) fn rate_limits(&mut self, limits: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         let mut parts: Vec<_> = limits.entries().filter(|(_, value)| !value.is_blank()).collect();
         parts.sort_by_key(|(key, _)| *key);
         self.content.begin();

@@ -58,6 +58,8 @@ impl Core {
         } else {
             self.state.threads.push(Thread { id: id.to_owned(), made_us });
             self.state.replay.mode = Mode::Replaying;
+            // The copy says whose it is.
+            self.state.replay.shares = false;
             self.state.facts = facts;
             self.state.change_owner(self.state.threads.len() - 1);
         }
@@ -74,6 +76,9 @@ impl Core {
         self.state.replay.parent = facts.parent.clone();
         self.state.replay.forked = meta.str_at("forked_from_id").is_some();
         self.state.replay.history_start = meta.i64_at("subagent_history_start_ordinal");
+        self.state.replay.shares = self.state.replay.forked
+            && self.state.replay.history_start.is_none()
+            && meta.get("history_base").is_none_or(Json::is_null);
         self.state.replay.own(made_us, stamp);
     }
 
@@ -169,6 +174,10 @@ impl Core {
     /// A compaction; the history it repeats is not stored again.
     pub(super) fn compacted(&mut self, payload: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         self.state.compactions = self.state.compactions.saturating_add(1);
+        // The compaction's own call, where no line of its own has told of it.
+        if let Some(record) = payload.get("latest_token_usage_record").filter(|r| r.str_at("response_id").is_some()) {
+            self.usage_record(record, stamp, rows);
+        }
         self.extra.begin().rest(payload, &["type", "message", "replacement_history"]);
         if let Some(history) = payload.get("replacement_history") {
             let items = i64::try_from(history.len()).unwrap_or(i64::MAX);

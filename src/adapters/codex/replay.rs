@@ -6,6 +6,9 @@
 //!   else `started_at`), at `subagent_history_start_ordinal`, at the file's own `session_meta` again,
 //!   or, where nothing names turns, at the first gap of more than a second
 //! - a sub-agent that started empty, and a review, copy nothing
+//! - where a fork has no second `session_meta` and nothing proves a count its own, the count may be a
+//!   copy: it is shared with the parent and its other forks, up to the first turn of the fork's own or a
+//!   gap of an hour, since a copy is written in one go
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,8 @@ use crate::adapters::time;
 const SECOND_US: i64 = 1_000_000;
 /// No model answers faster than this; usage that near to the file's birth was copied.
 const FASTEST_CALL_US: i64 = 500_000;
+/// What comes so long after a copied count is no copy.
+const REST_US: i64 = 3600 * SECOND_US;
 
 /// A thread this file tells of.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -36,6 +41,17 @@ pub(super) enum Mode {
     Native,
 }
 
+/// Whose call a count tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadPosition {
+    /// The thread's own.
+    Own,
+    /// Another thread's, or what was handed down at the start.
+    Inherited,
+    /// The parent's if it has it, else the fork's.
+    Shared,
+}
+
 /// State of the detection.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -45,6 +61,10 @@ pub(super) struct Replay {
     pub(super) parent: Option<String>,
     /// True when the file says that it is a fork, not only whose sub-agent it is.
     pub(super) forked: bool,
+    /// True while its counts may be copies that nothing else tells from its own.
+    pub(super) shares: bool,
+    /// True once such a count has been seen.
+    shared: bool,
     /// First ordinal that is not copied.
     pub(super) history_start: Option<i64>,
     /// True once a turn with a known time has been seen in the copy.
@@ -95,13 +115,31 @@ impl State {
         if self.threads.is_empty() || is_meta {
             return;
         }
+        self.pass_rest(stamp);
         match self.replay.mode {
-            Mode::Native => return,
+            Mode::Native if !self.replay.shares => return,
+            Mode::Native => {}
             Mode::Fresh => self.pass_fresh(stamp),
             Mode::Replaying => self.pass_replaying(stamp),
         }
         if !stamp.inferred {
             self.replay.last_us = Some(stamp.ts_us);
+        }
+    }
+
+    /// Ends what is shared after a rest.
+    fn pass_rest(&mut self, stamp: &Stamp) {
+        let Replay { shares: true, shared: true, made_us, last_us: Some(last_us), .. } = self.replay else { return };
+        if !stamp.inferred && stamp.ts_us >= made_us && stamp.ts_us - last_us >= REST_US {
+            self.end_sharing();
+        }
+    }
+
+    /// What follows is the fork's own.
+    fn end_sharing(&mut self) {
+        self.replay.shares = false;
+        if self.replay.is_replaying() {
+            self.begin_native();
         }
     }
 
@@ -111,8 +149,11 @@ impl State {
             return;
         }
         let older = !stamp.inferred && stamp.ts_us + 5 * SECOND_US < self.replay.made_us;
+        // A fork begins with its copy, which is written at once.
+        let at_once = |born| !stamp.inferred && stamp.ts_us - born <= FASTEST_CALL_US;
+        let at_once = self.replay.shares && self.replay.written_us.is_some_and(at_once);
         let copied = self.replay.history_start.zip(stamp.ordinal).is_some_and(|(start, ordinal)| ordinal < start);
-        if older || copied {
+        if older || copied || at_once {
             self.begin_replay();
         }
     }
@@ -150,8 +191,14 @@ impl State {
     pub(super) fn begin_native(&mut self) {
         self.replay.mode = Mode::Native;
         self.replay.turn_us = None;
-        self.facts = self.own_facts.clone();
-        self.counter.epoch = 0;
+        let before = std::mem::replace(&mut self.facts, self.own_facts.clone());
+        if self.replay.shared {
+            // Only a rest tells the copy's end: counter and settings go on.
+            self.facts.model = self.facts.model.take().or(before.model);
+            self.facts.tier = self.facts.tier.take().or(before.tier);
+        } else {
+            self.counter.epoch = 0;
+        }
         self.change_owner(0);
     }
 
@@ -182,6 +229,7 @@ impl State {
     }
 
     fn begin_own_turn(&mut self) {
+        self.replay.shares = false;
         match self.replay.mode {
             Mode::Replaying => self.begin_native(),
             _ => self.replay.mode = Mode::Native,
@@ -203,9 +251,8 @@ impl State {
         }
     }
 
-    /// True when the usage on this line is not the thread's own: a copy, or the parent's last count
-    /// handed down at the start.
-    pub(super) fn usage_is_inherited(&mut self, stamp: &Stamp, total_is_last: bool) -> bool {
+    /// Whose call the usage on this line is.
+    pub(super) fn standing_of_usage(&mut self, stamp: &Stamp, total_is_last: bool) -> ReadPosition {
         if self.replay.mode == Mode::Fresh && self.has_origin() {
             let near = self.replay.written_us.is_some_and(|born| stamp.ts_us - born <= FASTEST_CALL_US);
             if near && !stamp.inferred && !self.replay.answered {
@@ -215,6 +262,13 @@ impl State {
             }
         }
         let handed_down = !self.counter.has_baseline() && !self.replay.answered && !total_is_last;
-        self.replay.is_replaying() || (self.has_origin() && handed_down)
+        if self.has_origin() && handed_down {
+            return ReadPosition::Inherited;
+        }
+        if self.replay.shares {
+            self.replay.shared = true;
+            return ReadPosition::Shared;
+        }
+        if self.replay.is_replaying() { ReadPosition::Inherited } else { ReadPosition::Own }
     }
 }

@@ -221,6 +221,7 @@ impl Core {
             "event_msg" => self.event(payload, stamp, rows),
             "session_meta" => self.session_meta(payload, stamp, rows),
             "turn_context" => self.turn_context(payload, stamp, rows),
+            "token_usage_record" => self.usage_record(payload, stamp, rows),
             "compacted" => self.compacted(payload, stamp, rows),
             "world_state" | "inter_agent_communication" | "inter_agent_communication_metadata" => {
                 self.note("system", kind, payload, stamp, rows)

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
+use super::doubles::Doubles;
 use super::ledger::{Ledger, Occurrence, Stream};
 use super::replay::{Replay, Thread};
 use super::tools::{Edit, Verdict};
@@ -77,11 +78,11 @@ impl OpenCall {
 /// Ids of calls, oldest first; the oldest gives way to the newest.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-struct Recent(VecDeque<u64>);
+pub(super) struct Recent(VecDeque<u64>);
 
 impl Recent {
     /// Adds `id`; false when it is there already.
-    fn add(&mut self, id: &str) -> bool {
+    pub(super) fn add(&mut self, id: &str) -> bool {
         let key = short_hash(id);
         if self.0.contains(&key) {
             return false;
@@ -236,6 +237,7 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     pub(super) calls: Calls,
     pub(super) counter: Counter,
+    pub(super) doubles: Doubles,
     pub(super) replay: Replay,
     pub(super) context_hash: u64,
     pub(super) instructions_hash: u64,
@@ -284,6 +286,7 @@ impl State {
             self.turn_id = Some(turn_id.to_owned());
             self.scope = None;
             self.ledger.reset();
+            self.doubles.begin_turn();
         }
     }
 
@@ -293,6 +296,7 @@ impl State {
         if self.turn_id.is_none() {
             self.scope = None;
             self.ledger.reset();
+            self.doubles.begin_turn();
         }
     }
 
@@ -366,7 +370,7 @@ impl State {
         let facts = &self.facts;
         let replayed = self.replay.is_replaying();
         let (ts_us, ts_inferred) = self.replay.time(stamp);
-        EventRow {
+        let row = EventRow {
             ts_us,
             ts_inferred,
             event_type,
@@ -385,6 +389,21 @@ impl State {
             source_offset: stamp.offset,
             completeness: i64::from(!replayed),
             ..EventRow::default()
+        };
+        if replayed && self.replay.shares { self.shared(row) } else { row }
+    }
+
+    /// `row` as the fork tells it of what may be its parent's: the parent's own record stays; without one,
+    /// that of its first fork.
+    pub(super) fn shared<'a>(&'a self, row: EventRow<'a>) -> EventRow<'a> {
+        let Some(own) = self.threads.first() else { return row };
+        EventRow {
+            session_id: Some(&own.id),
+            parent_session_id: self.own_facts.parent.as_deref(),
+            is_subagent: self.own_facts.is_subagent.then_some(true),
+            subagent_type: self.own_facts.subagent.as_deref(),
+            completeness: -own.made_us.max(0),
+            ..row
         }
     }
 }

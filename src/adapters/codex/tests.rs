@@ -4,6 +4,7 @@ mod calls;
 mod corpus;
 mod forks;
 mod prompts;
+mod records;
 mod resume;
 mod shapes;
 mod usage;

@@ -38,8 +38,16 @@ impl Tokens {
         any.then_some(Self(tokens))
     }
 
-    fn is_zero(self) -> bool {
+    pub(super) fn is_zero(self) -> bool {
         self.0 == [0; 5]
+    }
+
+    /// Adds `other`; returns the sum.
+    pub(super) fn add(&mut self, other: Self) -> Self {
+        for (sum, part) in self.0.iter_mut().zip(other.0) {
+            *sum = sum.saturating_add(part);
+        }
+        *self
     }
 
     fn since(self, before: Self) -> Option<Self> {

@@ -98,7 +98,10 @@ fn undated_fork(marker: &str, gap: &str) -> Decoded {
 #[test]
 fn without_dates_of_turns_a_copy_ends_at_the_first_gap() {
     assert_eq!(undated_fork(r#","forked_from_id":"parent""#, "2026-01-01T10:00:00.000Z").sum("input_tokens"), 7);
-    assert_eq!(undated_fork(r#","forked_from_id":"parent""#, "").sum("input_tokens"), 7);
+    let forked = undated_fork(r#","forked_from_id":"parent""#, "");
+    assert_eq!(forked.sum("input_tokens"), 37, "the parent used it, and its log may be gone");
+    let calls = forked.of_type("llm_request");
+    assert!(calls.iter().all(|call| forked.i64(*call, "completeness") < Some(0)), "if it is there, it has it");
 }
 
 #[test]
