@@ -37,6 +37,11 @@ impl Modules {
         all
     }
 
+    /// What each file names, as full paths.
+    pub const fn names(&self) -> &BTreeMap<Module, BTreeSet<Module>> {
+        &self.named
+    }
+
     /// The other files that each file uses. A module and those inside it always know each other: they are left out.
     pub fn uses(&self) -> BTreeMap<&Module, BTreeSet<&Module>> {
         let mut uses: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
