@@ -10,6 +10,7 @@ mod column;
 mod context;
 mod database;
 mod event;
+mod event_type;
 mod folders;
 mod format;
 mod id;
@@ -21,24 +22,27 @@ mod possible;
 mod reject;
 mod rows;
 mod source;
+mod status;
 mod table;
 
 pub use column::TextColumn;
 pub use context::RowContext;
 pub use database::{Query, Record, Tables, Value};
 pub use event::{EventColumns, EventRow};
+pub use event_type::EventType;
 pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
 pub use id::EventId;
 pub use learnt::{Learnt, Session, Tree};
 pub use mapping::{
-    Compression, Condition, Constant, EVENT_TYPES, MappedFiles, Mapping, Pointer, SetText, Setter, TARGETS, Target,
-    Test, TimeFormat, TypeRule, intern,
+    Compression, Condition, Constant, MappedFiles, Mapping, Pointer, SetText, Setter, TARGETS, Target, Test,
+    TimeFormat, TypeRule, intern,
 };
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
 pub use rows::{RowBatch, Rows};
 pub use source::{SourceState, sources_batch};
+pub use status::Status;
 pub use table::{
     Column, ColumnType, Table, events, events_schema, rejects, rejects_schema, sources, sources_schema, tables,
 };

@@ -2,7 +2,7 @@
 //!
 //! A session has 400 events; a turn is a prompt and three rounds of thought, answer, call, result.
 
-use devlog::schema::{EventId, EventRow, RowBatch, RowContext, Rows};
+use devlog::schema::{EventId, EventRow, EventType, RowBatch, RowContext, Rows, Status};
 
 /// 2026-01-01T00:00:00Z.
 const START_US: i64 = 1_767_225_600_000_000;
@@ -74,16 +74,18 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
     match step {
         0 => {
             words(n, 20, text);
-            rows.event(&EventRow { event_type: "user_interaction", role: Some("user"), text: Some(text), ..base });
+            let base = EventRow { event_type: EventType::UserInteraction, ..base };
+            rows.event(&EventRow { role: Some("user"), text: Some(text), ..base });
         }
         1 | 5 | 9 => {
             words(n, 60, text);
-            rows.event(&EventRow { event_type: "thinking", role: Some("assistant"), text: Some(text), ..base });
+            let base = EventRow { event_type: EventType::Thinking, ..base };
+            rows.event(&EventRow { role: Some("assistant"), text: Some(text), ..base });
         }
         2 | 6 | 10 => {
             words(n, 40, text);
             rows.event(&EventRow {
-                event_type: "llm_response",
+                event_type: EventType::LlmResponse,
                 role: Some("assistant"),
                 text: Some(text),
                 model: Some(if session.is_multiple_of(3) { "claude-opus-4-5" } else { "claude-sonnet-4-5" }),
@@ -96,7 +98,7 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
             });
         }
         3 | 7 | 11 => rows.event(&EventRow {
-            event_type: "command_execution",
+            event_type: EventType::CommandExecution,
             tool_name: Some("Bash"),
             tool_call_id: Some(&call_id),
             tool_input: Some(&input),
@@ -106,14 +108,14 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
         _ => {
             words(n, 50 + mix(n) % 300, text);
             rows.event(&EventRow {
-                event_type: "tool_result",
+                event_type: EventType::ToolResult,
                 tool_name: Some("Bash"),
                 tool_call_id: Some(&call_id),
                 command: Some(&command),
                 tool_output: Some(text),
                 is_error: Some(n.is_multiple_of(20)),
                 exit_code: Some(i32::from(n.is_multiple_of(20))),
-                status: Some("completed"),
+                status: Some(Status::Completed),
                 duration_ms: Some(signed % 4000),
                 ..base
             });

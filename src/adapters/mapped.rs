@@ -23,7 +23,7 @@ use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
-    Checkpoint, Compression, Constant, EVENT_TYPES, EventId, EventRow, Mapping, Pointer, RejectReason, Rows, SetText,
+    Checkpoint, Compression, Constant, EventId, EventRow, EventType, Mapping, Pointer, RejectReason, Rows, SetText,
     Setter, Target, TypeRule,
 };
 use repeats::Repeats;
@@ -124,7 +124,7 @@ impl MappedDecoder {
             id: Some(id),
             ts_us: filler.ts_us.or(self.last_us).unwrap_or(self.modified_us),
             ts_inferred: filler.ts_us.is_none(),
-            event_type: event_type.unwrap_or("unknown"),
+            event_type: event_type.unwrap_or(EventType::Unknown),
             source_offset: line.offset,
             completeness: match size {
                 Some(size) => size,
@@ -201,7 +201,7 @@ struct Filler<'v> {
     texts: Vec<(SetText, Cow<'v, str>)>,
     others: Vec<Other>,
     ts_us: Option<i64>,
-    event_type: Option<&'static str>,
+    event_type: Option<EventType>,
 }
 
 enum Other {
@@ -249,7 +249,7 @@ impl<'v> Filler<'v> {
             }
             Setter::EventType => {
                 let word = value.as_str();
-                let known = word.and_then(|word| EVENT_TYPES.iter().find(|known| **known == word).copied());
+                let known = word.and_then(EventType::named);
                 self.event_type = known.or(self.event_type);
                 return known.is_some();
             }

@@ -4,11 +4,12 @@ use crate::adapters::diff;
 use crate::adapters::fields::{text_or_json, write_clean};
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
+use crate::schema::EventType;
 
 /// What a tool call does.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tool {
-    pub(super) event_type: &'static str,
+    pub(super) event_type: EventType,
     /// Its arguments as JSON.
     pub(super) input: Option<String>,
     pub(super) path: Option<String>,
@@ -42,12 +43,16 @@ impl Tool {
         let keys = ["file_path", "absolute_path", "path", "filePath", "file", "fileName", "notebook_path", "dir_path"];
         let path = || keys.iter().find_map(|key| arguments.str_at(key)).map(str::to_owned);
         let patch = || ["input", "patch"].iter().find_map(|key| arguments.str_at(key)).and_then(patch_path);
-        let is_command = event_type == "command_execution";
+        let is_command = event_type == EventType::CommandExecution;
         let command = arguments.get("command").or_else(|| arguments.get("cmd")).filter(|_| is_command);
         Self {
             event_type,
             input: Some(input),
-            path: if matches!(event_type, "tool_use" | "command_execution") { None } else { path().or_else(patch) },
+            path: if matches!(event_type, EventType::ToolUse | EventType::CommandExecution) {
+                None
+            } else {
+                path().or_else(patch)
+            },
             command: command.filter(|c| !c.is_null()).map(text_or_json),
         }
     }
@@ -60,20 +65,22 @@ fn patch_path(patch: &str) -> Option<String> {
 }
 
 /// Event type of a call; `command` tells the editor's functions apart.
-fn deed(name: &str, command: Option<&str>) -> &'static str {
+fn deed(name: &str, command: Option<&str>) -> EventType {
     match name {
         "run_shell_command" | "shell" | "bash" | "powershell" | "run_command" | "execute_command" | "local_shell" => {
-            "command_execution"
+            EventType::CommandExecution
         }
         "str_replace_editor" => match command {
-            Some("view") => "file_read",
-            Some("create") => "file_write",
-            _ => "file_modify",
+            Some("view") => EventType::FileRead,
+            Some("create") => EventType::FileWrite,
+            _ => EventType::FileModify,
         },
-        "replace" | "edit" | "edit_file" | "multi_edit" | "str_replace" | "apply_patch" | "smart_edit" => "file_modify",
-        "write_file" | "create" | "create_file" => "file_write",
-        "read_file" | "read_many_files" | "view" | "list_directory" | "read" => "file_read",
-        _ => "tool_use",
+        "replace" | "edit" | "edit_file" | "multi_edit" | "str_replace" | "apply_patch" | "smart_edit" => {
+            EventType::FileModify
+        }
+        "write_file" | "create" | "create_file" => EventType::FileWrite,
+        "read_file" | "read_many_files" | "view" | "list_directory" | "read" => EventType::FileRead,
+        _ => EventType::ToolUse,
     }
 }
 
@@ -116,10 +123,10 @@ mod tests {
             Parser::default().each(line.as_bytes(), |json| tool = Tool::of("create", json.get("a"))).unwrap();
             (tool.event_type, tool.path, tool.input)
         };
-        let expected = ("file_write", Some("/x".to_owned()), Some(r#"{"path":"/x"}"#.to_owned()));
+        let expected = (EventType::FileWrite, Some("/x".to_owned()), Some(r#"{"path":"/x"}"#.to_owned()));
         assert_eq!(of(r#"{"a":{"path":"/x"}}"#), expected);
         assert_eq!(of(r#"{"a":"{\"path\":\"/x\"}"}"#), expected);
-        assert_eq!(of(r#"{"a":"{torn"}"#), ("file_write", None, Some("\"{torn\"".to_owned())));
-        assert_eq!(of(r#"{"a":null}"#), ("file_write", None, None));
+        assert_eq!(of(r#"{"a":"{torn"}"#), (EventType::FileWrite, None, Some("\"{torn\"".to_owned())));
+        assert_eq!(of(r#"{"a":null}"#), (EventType::FileWrite, None, None));
     }
 }

@@ -16,7 +16,7 @@ use crate::adapters::chat::{
 };
 use crate::adapters::json::Json;
 use crate::adapters::{Decoder, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Format, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Format, Rows, Status};
 
 /// Agent id of the rows.
 const AGENT: &str = "windsurf";
@@ -63,9 +63,9 @@ impl Records for Steps {
         match (kind, step) {
             ("user_input", Some(step)) => {
                 self.facts.turn += 1;
-                self.said("user_interaction", "user", json, step, at, rows);
+                self.said(EventType::UserInteraction, "user", json, step, at, rows);
             }
-            ("planner_response", Some(step)) => self.said("llm_response", "assistant", json, step, at, rows),
+            ("planner_response", Some(step)) => self.said(EventType::LlmResponse, "assistant", json, step, at, rows),
             (_, Some(step)) => self.tool(kind, json, step, at, rows),
             (_, None) => {
                 rows.counts().unknown_types += 1;
@@ -73,8 +73,8 @@ impl Records for Steps {
                 rows.event(&EventRow {
                     id: Some(self.id("step")),
                     extra: self.fields.get(),
-                    status: json.str_at("status"),
-                    ..self.facts.row("unknown", at)
+                    status: json.str_at("status").map(Status::of),
+                    ..self.facts.row(EventType::Unknown, at)
                 });
             }
         }
@@ -92,7 +92,15 @@ impl Steps {
         EventId::of(AGENT, kind, &[self.facts.session().as_bytes(), &self.next.to_le_bytes()])
     }
 
-    fn said(&mut self, event_type: &str, role: &str, json: Json<'_, '_>, step: Json<'_, '_>, at: At, rows: &mut Rows) {
+    fn said(
+        &mut self,
+        event_type: EventType,
+        role: &str,
+        json: Json<'_, '_>,
+        step: Json<'_, '_>,
+        at: At,
+        rows: &mut Rows,
+    ) {
         let kind = json.str_at("type").unwrap_or_default();
         let text = ["user_response", "response", "text"].iter().find_map(|key| step.get(key)).and_then(joined_text);
         let thinking = step.str_at("thinking");
@@ -102,7 +110,7 @@ impl Steps {
             id: Some(self.id("step")),
             role: Some(role),
             text: text.as_deref(),
-            status: json.str_at("status"),
+            status: json.str_at("status").map(Status::of),
             extra: self.fields.get(),
             ..self.facts.row(event_type, at)
         });
@@ -111,7 +119,7 @@ impl Steps {
                 id: Some(self.id("thinking")),
                 role: Some(role),
                 text: thinking,
-                ..self.facts.row("thinking", at)
+                ..self.facts.row(EventType::Thinking, at)
             });
         }
     }
@@ -144,12 +152,12 @@ impl Steps {
         let failed = rejected || status == Some("error") || exit_code.is_some_and(|code| code != 0);
         let written = step.str_at("new_content").filter(|_| deed == Deed::Modify).map(|t| t.lines().count());
         let added = call.added.or_else(|| written.and_then(|n| i32::try_from(n).ok())).filter(|_| !failed);
-        let result = EventRow { event_type: "tool_result", role: Some("tool"), exit_code, ..row };
+        let result = EventRow { event_type: EventType::ToolResult, role: Some("tool"), exit_code, ..row };
         rows.event(&EventRow {
             id: Some(self.id("result")),
             tool_output: output.as_deref(),
             is_error: Some(failed),
-            status: if rejected { Some("rejected") } else { status },
+            status: if rejected { Some(Status::Denied) } else { status.map(Status::of) },
             lines_added: added,
             lines_removed: call.removed.filter(|_| !failed),
             ..result

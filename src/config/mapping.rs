@@ -13,8 +13,8 @@ use toml::de::{DeTable, DeValue};
 use super::line::line_of;
 use super::{ConfigError, MappingError, Os, absolute, parse_zone, read_own};
 use crate::schema::{
-    Compression, Condition, Constant, EVENT_TYPES, Format, MappedFiles, Mapping, Pointer, Setter, TARGETS, Target,
-    Test, TimeFormat, TypeRule, intern,
+    Compression, Condition, Constant, EventType, Format, MappedFiles, Mapping, Pointer, Setter, TARGETS, Target, Test,
+    TimeFormat, TypeRule, intern,
 };
 use crate::text::nearest;
 
@@ -121,10 +121,10 @@ impl Text<'_> {
         Self::list(value).into_iter().map(|item| self.pointer(item, key)).collect()
     }
 
-    fn event_type(&self, value: &Value<'_>) -> Result<&'static str, ConfigError> {
+    fn event_type(&self, value: &Value<'_>) -> Result<EventType, ConfigError> {
         let word = self.string(value, "event_type", "text such as \"user_interaction\"")?;
-        let known = EVENT_TYPES.iter().find(|known| **known == word).copied();
-        known.ok_or_else(|| self.unknown(value.span(), "event type", word, EVENT_TYPES.to_vec()))
+        let known = || EventType::ALL.iter().map(|known| known.as_str()).collect();
+        EventType::named(word).ok_or_else(|| self.unknown(value.span(), "event type", word, known()))
     }
 
     fn target(&self, key: &Spanned<toml::de::DeString<'_>>) -> Result<&'static Target, ConfigError> {

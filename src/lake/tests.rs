@@ -12,7 +12,9 @@ use super::log::Log;
 use super::open::follow_cost;
 use super::reader::PartReader;
 use super::*;
-use crate::schema::{Checkpoint, EventId, EventRow, RejectReason, RowContext, Rows, SourceId, SourcePosition, events};
+use crate::schema::{
+    Checkpoint, EventId, EventRow, EventType, RejectReason, RowContext, Rows, SourceId, SourcePosition, events,
+};
 
 mod damage;
 mod log;
@@ -53,7 +55,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
             id: Some(row.event_id()),
             ts_us: row.ts_us,
             ts_inferred: row.inferred,
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             session_id: Some(&session),
             project: (row.id % 2 == 0).then_some("me/even"),
             text: Some(&text),

@@ -6,14 +6,14 @@ use arrow::array::AsArray;
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{EventRow, RowContext, Rows};
+use crate::schema::{EventRow, EventType, RowContext, Rows};
 
 fn arrival(rows: &[(u8, i64)]) -> Arrival {
     let mut builder = Rows::new(RowContext::new("test", "/log"));
     for (id, completeness) in rows {
         builder.event(&EventRow {
             id: Some(EventId(u128::from(*id))),
-            event_type: "system",
+            event_type: EventType::System,
             completeness: *completeness,
             ..EventRow::default()
         });

@@ -8,7 +8,7 @@ use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 use super::column::{Blank, Flags, Numbers, TextColumn, ids_column};
 use super::context::RowContext;
 use super::table::events_schema;
-use super::{EVENTS_VERSION, EventId};
+use super::{EVENTS_VERSION, EventId, EventType, Status};
 
 /// One event as a decoder hands it over: everything but what is the same for the whole source.
 ///
@@ -20,7 +20,7 @@ pub struct EventRow<'a> {
     pub ts_us: i64,
     /// True when `ts_us` was not in the record itself.
     pub ts_inferred: bool,
-    pub event_type: &'a str,
+    pub event_type: EventType,
     pub provisional: bool,
     pub agent_version: Option<&'a str>,
     pub provider: Option<&'a str>,
@@ -51,7 +51,7 @@ pub struct EventRow<'a> {
     pub lines_added: Option<i32>,
     pub lines_removed: Option<i32>,
     pub is_error: Option<bool>,
-    pub status: Option<&'a str>,
+    pub status: Option<Status<'a>>,
     pub stop_reason: Option<&'a str>,
     pub input_tokens: Option<i64>,
     pub cache_read_tokens: Option<i64>,
@@ -161,7 +161,7 @@ impl EventColumns {
         self.source_offset.push(row.source_offset.cast_signed());
         self.completeness.push(row.completeness);
         self.inferred.set(at, Some(row.ts_inferred));
-        self.event_type.set(at, Some(row.event_type));
+        self.event_type.set(at, Some(row.event_type.as_str()));
         self.provisional.set(at, Some(row.provisional));
         self.set_thread(at, row);
         self.set_content(at, row);
@@ -201,7 +201,7 @@ impl EventColumns {
         self.lines_added.set(at, row.lines_added);
         self.lines_removed.set(at, row.lines_removed);
         self.is_error.set(at, row.is_error);
-        self.status.set(at, row.status);
+        self.status.set(at, row.status.map(Status::as_str));
         self.stop_reason.set(at, row.stop_reason);
         self.extra.set(at, row.extra);
     }
@@ -356,7 +356,7 @@ mod tests {
     fn a_batch_has_the_columns_of_the_schema_file() {
         let mut columns = EventColumns::default();
         let row = EventRow {
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             input_tokens: Some(1),
             cache_read_tokens: Some(10),
             output_tokens: Some(100),

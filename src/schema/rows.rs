@@ -141,7 +141,7 @@ impl Rows {
     pub fn event(&mut self, row: &EventRow<'_>) {
         let id = row.id.unwrap_or_else(|| {
             let place = [self.context.source_path.as_bytes(), &row.source_offset.to_le_bytes()];
-            EventId::of(&self.context.agent, row.event_type, &place)
+            EventId::of(&self.context.agent, row.event_type.as_str(), &place)
         });
         self.ids.push(id);
         self.counts.rows += 1;

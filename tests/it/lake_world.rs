@@ -11,7 +11,8 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, RecordBatch};
 use devlog::lake::{Commit, CompactOptions, Lake, LakeError, LakeOptions, Snapshot, fsck};
 use devlog::schema::{
-    Checkpoint, Counts, EventId, EventRow, Fingerprint, RejectReason, RowContext, Rows, SourceId, SourcePosition,
+    Checkpoint, Counts, EventId, EventRow, EventType, Fingerprint, RejectReason, RowContext, Rows, SourceId,
+    SourcePosition,
 };
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -31,7 +32,7 @@ pub(crate) fn rows(from: u64, to: u64) -> RecordBatch {
         out.event(&EventRow {
             id: Some(id(row)),
             ts_us: MARCH + side * row.cast_signed(),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             session_id: Some("session"),
             text: Some(&text),
             output_tokens: (row % 2 == 0).then_some(row.cast_signed()),

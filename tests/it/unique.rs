@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use devlog::lake::{Commit, Lake, LakeOptions};
-use devlog::schema::{EventId, EventRow, RowContext, Rows};
+use devlog::schema::{EventId, EventRow, EventType, RowContext, Rows};
 
 use crate::home::{Home, answer, append, prompt};
 
@@ -62,7 +62,7 @@ fn force(root: &Path, rows: &[(u64, i64, i64, &str)]) {
         out.event(&EventRow {
             id: Some(EventId::of("claude", "m", &[&id.to_le_bytes()])),
             ts_us: *ts_us,
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             text: Some(source),
             completeness: *completeness,
             ..EventRow::default()

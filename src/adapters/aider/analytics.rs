@@ -11,7 +11,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Events of the newest second: equal ones are numbered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,8 +69,8 @@ impl AnalyticsDecoder {
             id: Some(EventId::of(AGENT, "analytics", &parts)),
             ts_us: seconds.map_or(self.modified_us, time::unix_us),
             ts_inferred: seconds.is_none(),
-            event_type: "system",
-            status: Some(event),
+            event_type: EventType::System,
+            status: Some(Status::Named(event)),
             model: properties.and_then(|p| p.str_at("main_model")).filter(|m| *m != "None"),
             source_offset: offset,
             completeness: 1,

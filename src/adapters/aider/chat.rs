@@ -18,7 +18,7 @@ use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
 use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Commands whose argument goes to the model.
 const ASKING: [&str; 6] = ["/ask", "/code", "/architect", "/help", "/context", "/chat"];
@@ -230,7 +230,7 @@ impl ChatDecoder {
         let blanks = self.state.blanks.filter(|blanks| *blanks);
         self.state = State { header: Some(time.to_owned()), header_us, last_us, blanks, ..State::default() };
         let id = EventId::of(AGENT, "start", &[time.as_bytes()]);
-        let row = EventRow { id: Some(id), ..self.row("session_start", line.offset, 0) };
+        let row = EventRow { id: Some(id), ..self.row(EventType::SessionStart, line.offset, 0) };
         self.put(&EventRow { ts_inferred: header_us.is_none(), ..row }, rows);
     }
 
@@ -257,7 +257,7 @@ impl ChatDecoder {
         });
     }
 
-    fn row<'s>(&'s self, event_type: &'s str, offset: u64, number: u32) -> EventRow<'s> {
+    fn row<'s>(&'s self, event_type: EventType, offset: u64, number: u32) -> EventRow<'s> {
         EventRow {
             ts_us: self.state.header_us.map_or(self.modified_us, |us| us.saturating_add(i64::from(number))),
             ts_inferred: true,
@@ -322,7 +322,7 @@ impl ChatDecoder {
 
     fn put_user(&self, block: &Block, provisional: bool, rows: &mut Rows) {
         let text = block.text.trim_end();
-        let row = self.row("user_interaction", block.offset, block.number);
+        let row = self.row(EventType::UserInteraction, block.offset, block.number);
         let row = EventRow {
             id: self.id_of("user", block, 0),
             provisional,
@@ -332,7 +332,10 @@ impl ChatDecoder {
             ..row
         };
         if text == "<blank>" {
-            return self.put(&EventRow { event_type: "system", status: Some("blank"), text: None, ..row }, rows);
+            return self.put(
+                &EventRow { event_type: EventType::System, status: Some(Status::Blank), text: None, ..row },
+                rows,
+            );
         }
         let command = command_of(text);
         let mut extra = Extra::default();
@@ -342,7 +345,13 @@ impl ChatDecoder {
             return self.put(&EventRow { turn, extra: extra.end(), ..row }, rows);
         }
         let run = text.strip_prefix("/run ").or_else(|| text.strip_prefix('!'));
-        let row = EventRow { event_type: "system", status: Some("command"), command: run, extra: extra.end(), ..row };
+        let row = EventRow {
+            event_type: EventType::System,
+            status: Some(Status::Command),
+            command: run,
+            extra: extra.end(),
+            ..row
+        };
         self.put(&row, rows);
     }
 
@@ -360,7 +369,11 @@ impl ChatDecoder {
             provider: provider_of(self.state.model.as_deref()).filter(|_| is_answer),
             completeness: i64::from(answer.block.lines) + (i64::from(answer.figures.is_some()) << 40),
             // Text before anybody has asked anything is no answer.
-            ..self.row(if is_answer { "llm_response" } else { "system" }, answer.block.offset, answer.block.number)
+            ..self.row(
+                if is_answer { EventType::LlmResponse } else { EventType::System },
+                answer.block.offset,
+                answer.block.number,
+            )
         };
         self.put(&answer.figures.map_or(row, |figures| with_figures(row, &figures)), rows);
     }
@@ -378,14 +391,14 @@ impl ChatDecoder {
             Said::Model(_) | Said::Version(_) if self.state.asked && !self.state.switches => {}
             Said::Model(model) => self.state.model = Some(model.to_owned()),
             Said::Version(version) => self.state.version = Some(version.to_owned()),
-            Said::Edited(path) => self.edited(path, "file_modify", &block, part, rows),
-            Said::Created(path) => self.edited(path, "file_write", &block, part, rows),
+            Said::Edited(path) => self.edited(path, EventType::FileModify, &block, part, rows),
+            Said::Created(path) => self.edited(path, EventType::FileWrite, &block, part, rows),
             Said::Commit(hash, message) => {
                 let row = EventRow {
                     id: self.id_of("commit", &block, part),
                     git_commit: Some(hash),
                     text: Some(message),
-                    ..self.row("snapshot", block.offset, block.number)
+                    ..self.row(EventType::Snapshot, block.offset, block.number)
                 };
                 self.put(&row, rows);
             }
@@ -394,7 +407,7 @@ impl ChatDecoder {
                     id: self.id_of("error", &block, part),
                     text: Some(line),
                     is_error: Some(true),
-                    ..self.row("error_encountered", block.offset, block.number)
+                    ..self.row(EventType::ErrorEncountered, block.offset, block.number)
                 };
                 self.put(&row, rows);
             }
@@ -409,7 +422,7 @@ impl ChatDecoder {
                 provisional,
                 text: Some(block.text.trim_end()),
                 completeness: i64::from(block.lines),
-                ..self.row("system", block.offset, block.number)
+                ..self.row(EventType::System, block.offset, block.number)
             };
             self.put(&row, rows);
         }
@@ -426,12 +439,12 @@ impl ChatDecoder {
             role: Some("assistant"),
             model: self.state.model.as_deref(),
             provider: provider_of(self.state.model.as_deref()),
-            ..self.row("llm_response", block.offset, block.number)
+            ..self.row(EventType::LlmResponse, block.offset, block.number)
         };
         self.put(&with_figures(row, &figures), rows);
     }
 
-    fn edited(&mut self, path: &str, event_type: &'static str, block: &Block, part: usize, rows: &mut Rows) {
+    fn edited(&mut self, path: &str, event_type: EventType, block: &Block, part: usize, rows: &mut Rows) {
         let own = |e: &Edit| {
             e.path == path || e.path.ends_with(&format!("/{path}")) || path.ends_with(&format!("/{}", e.path))
         };
@@ -440,7 +453,7 @@ impl ChatDecoder {
         let row = EventRow {
             id: self.id_of("edit", block, part),
             role: Some("assistant"),
-            tool_name: Some(if event_type == "file_write" { "create" } else { "edit" }),
+            tool_name: Some(if event_type == EventType::FileWrite { "create" } else { "edit" }),
             file_path: Some(path),
             model: self.state.model.as_deref(),
             lines_added: (!edits.is_empty()).then(|| sum(|e| e.added)),

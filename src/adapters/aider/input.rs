@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// What was typed at once.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl InputDecoder {
             provisional,
             ts_us: ts_us.unwrap_or(self.modified_us),
             ts_inferred: ts_us.is_none(),
-            event_type: "prompt_history",
+            event_type: EventType::PromptHistory,
             cwd: self.cwd.as_deref(),
             role: Some("user"),
             text: Some(&entry.text),

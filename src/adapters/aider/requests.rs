@@ -10,7 +10,7 @@ use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
 use crate::adapters::blocks::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Everything between two heads.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,9 +98,9 @@ impl RequestsDecoder {
             provisional,
             ts_us: ts_us.unwrap_or(self.modified_us),
             ts_inferred: ts_us.is_none(),
-            event_type: if section.is_answer { "system" } else { "llm_request" },
+            event_type: if section.is_answer { EventType::System } else { EventType::LlmRequest },
             cwd: self.cwd.as_deref(),
-            status: Some(kind),
+            status: Some(Status::Named(kind)),
             duration_ms: ts_us.zip(asked_us).map(|(end, start)| end.saturating_sub(start) / 1000),
             source_offset: section.offset,
             completeness: i64::try_from(section.bytes).unwrap_or(i64::MAX),

@@ -4,7 +4,7 @@ use super::thread::Thread;
 use crate::adapters::chat::{At, Call, Edit, Sink, attachments, clean_json, joined_text, output_text};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType, Status};
 
 /// A message while it is read.
 pub(super) struct Message<'t, 's, 'r> {
@@ -66,7 +66,7 @@ impl Message<'_, '_, '_> {
                 message_id: Some(&number),
                 extra: self.thread.fields.get(),
                 completeness: 2,
-                ..self.thread.facts.row("user_interaction", at)
+                ..self.thread.facts.row(EventType::UserInteraction, at)
             };
             self.sink.row(row, false);
         }
@@ -119,12 +119,12 @@ impl Message<'_, '_, '_> {
             tool_output: output.as_deref(),
             exit_code,
             is_error: Some(failed),
-            status,
+            status: status.map(Status::of),
             lines_added: edit.map(|e| e.added),
             lines_removed: edit.map(|e| e.removed),
             extra: self.thread.fields.get(),
             completeness: 2,
-            ..self.thread.facts.row("tool_result", at)
+            ..self.thread.facts.row(EventType::ToolResult, at)
         };
         self.sink.row(row, open);
     }
@@ -196,7 +196,7 @@ impl Message<'_, '_, '_> {
             message_id: Some(&number),
             provider,
             model,
-            status: state.and_then(|s| s.str_at("type")),
+            status: state.and_then(|s| s.str_at("type")).map(Status::of),
             stop_reason: state.and_then(|s| s.str_at("stopReason")),
             input_tokens: counted.input,
             output_tokens: counted.output,
@@ -208,7 +208,7 @@ impl Message<'_, '_, '_> {
             duration_ms,
             extra: self.thread.fields.get(),
             completeness: 2,
-            ..self.thread.facts.row("llm_response", at)
+            ..self.thread.facts.row(EventType::LlmResponse, at)
         };
         self.sink.row(row, open);
     }
@@ -223,7 +223,7 @@ impl Message<'_, '_, '_> {
             provider: block.str_at("provider"),
             extra: self.thread.fields.get(),
             completeness: 2,
-            ..self.thread.facts.row("thinking", at)
+            ..self.thread.facts.row(EventType::Thinking, at)
         };
         self.sink.row(row, open);
     }
@@ -276,7 +276,7 @@ impl Message<'_, '_, '_> {
             text: text.as_deref(),
             extra: self.thread.fields.get(),
             completeness: 2,
-            ..self.thread.facts.row(if known { "system" } else { "unknown" }, at)
+            ..self.thread.facts.row(if known { EventType::System } else { EventType::Unknown }, at)
         };
         self.sink.row(row, false);
     }

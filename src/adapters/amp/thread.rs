@@ -6,7 +6,7 @@ use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, clean_j
 use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType};
 
 /// A thread while its document is read.
 pub(super) struct Thread {
@@ -92,10 +92,13 @@ impl Thread {
         self.fields.end();
         let id = self.id("session", &[]);
         let extra = self.fields.get();
-        sink.row(EventRow { id: Some(id), extra, completeness: 2, ..self.facts.row("session_start", at) }, false);
+        sink.row(
+            EventRow { id: Some(id), extra, completeness: 2, ..self.facts.row(EventType::SessionStart, at) },
+            false,
+        );
         if let Some(title) = json.str_at("title") {
             let id = self.id("title", &[title.as_bytes()]);
-            let row = self.facts.row("title", at);
+            let row = self.facts.row(EventType::Title, at);
             sink.row(EventRow { id: Some(id), text: Some(title), ts_inferred: true, completeness: 2, ..row }, false);
         }
     }
@@ -114,7 +117,8 @@ impl Thread {
                 None => self.id("ledger", &[billed.id.as_bytes()]),
             };
             let number = billed.message.map(|number| number.to_string());
-            let (event_type, completeness) = if number.is_some() { ("llm_response", 0) } else { ("system", 2) };
+            let (event_type, completeness) =
+                if number.is_some() { (EventType::LlmResponse, 0) } else { (EventType::System, 2) };
             self.fields.begin().text("record", "usage_ledger").end();
             sink.row(
                 EventRow {

@@ -1,5 +1,6 @@
 //! What a tool call does: read from the tool's name and arguments.
 
+use crate::schema::EventType;
 use std::borrow::Cow;
 
 use crate::adapters::diff;
@@ -16,13 +17,13 @@ pub(in crate::adapters) enum Deed {
 }
 
 impl Deed {
-    pub(in crate::adapters) const fn event_type(self) -> &'static str {
+    pub(in crate::adapters) const fn event_type(self) -> EventType {
         match self {
-            Self::Command => "command_execution",
-            Self::Modify => "file_modify",
-            Self::Write => "file_write",
-            Self::Read => "file_read",
-            Self::Use => "tool_use",
+            Self::Command => EventType::CommandExecution,
+            Self::Modify => EventType::FileModify,
+            Self::Write => EventType::FileWrite,
+            Self::Read => EventType::FileRead,
+            Self::Use => EventType::ToolUse,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType};
 
 /// Place and time of a record.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +46,7 @@ impl Facts {
     }
 
     /// A row with what does not depend on the record; model and provider only stand on answers.
-    pub(in crate::adapters) fn row<'a>(&'a self, event_type: &'a str, at: At) -> EventRow<'a> {
+    pub(in crate::adapters) fn row<'a>(&'a self, event_type: EventType, at: At) -> EventRow<'a> {
         EventRow {
             ts_us: at.ts_us,
             ts_inferred: at.inferred,

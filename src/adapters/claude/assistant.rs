@@ -13,7 +13,7 @@ use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::money::nano;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// The message of the record.
 #[derive(Debug, Clone, Copy, Default)]
@@ -223,7 +223,7 @@ fn thinking(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '_
     object(&mut cx.scratch.extra, |object| line_extra(rec, object));
     cx.rows.event(&EventRow {
         id: Some(id),
-        event_type: "thinking",
+        event_type: EventType::Thinking,
         text: Some(text),
         extra: filled(&cx.scratch.extra),
         ..message_row(cx.source, cx.state.turn, cx.offset, rec, message)
@@ -252,13 +252,13 @@ fn message_row<'a, 'i: 'a>(
 }
 
 /// Event type of a call of the tool `name`.
-fn event_type(name: &str) -> &'static str {
+fn event_type(name: &str) -> EventType {
     match name {
-        "Read" => "file_read",
-        "Write" => "file_write",
-        "Edit" | "MultiEdit" | "NotebookEdit" => "file_modify",
-        "Bash" | "PowerShell" => "command_execution",
-        _ => "tool_use",
+        "Read" => EventType::FileRead,
+        "Write" => EventType::FileWrite,
+        "Edit" | "MultiEdit" | "NotebookEdit" => EventType::FileModify,
+        "Bash" | "PowerShell" => EventType::CommandExecution,
+        _ => EventType::ToolUse,
     }
 }
 
@@ -277,7 +277,7 @@ fn tool_call(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '
     for (key, value) in input.into_iter().flat_map(Json::entries) {
         match key {
             "file_path" | "notebook_path" => path = value.as_filled_str(),
-            "command" if event_type == "command_execution" => command = value.as_filled_str(),
+            "command" if event_type == EventType::CommandExecution => command = value.as_filled_str(),
             _ => {}
         }
     }
@@ -346,12 +346,12 @@ fn server_result(
     let failed = content.and_then(|c| c.str_at("type")).is_some_and(|t| t.ends_with("_error"));
     cx.rows.event(&EventRow {
         id: Some(id),
-        event_type: "tool_result",
+        event_type: EventType::ToolResult,
         tool_call_id: call_id,
         tool_name: tool.map(|t| t.name.as_str()),
         tool_output: filled(&cx.scratch.text),
         is_error: Some(failed),
-        status: Some(if failed { "failed" } else { "completed" }),
+        status: Some(if failed { Status::Failed } else { Status::Completed }),
         extra: filled(&cx.scratch.extra),
         ..message_row(cx.source, cx.state.turn, cx.offset, rec, message)
     });
@@ -384,7 +384,7 @@ fn client_error(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_
     });
     cx.rows.event(&EventRow {
         id: Some(rec.id("error", cx.scratch.text.as_bytes())),
-        event_type: if limited { "rate_limit" } else { "error_encountered" },
+        event_type: if limited { EventType::RateLimit } else { EventType::ErrorEncountered },
         role: Some("assistant"),
         text: filled(&cx.scratch.text),
         is_error: Some(true),

@@ -12,7 +12,7 @@ use super::AGENT;
 use super::record::{Level, Record, filled, object};
 use super::state::{Source, fnv};
 use super::usage::{Iteration, Usage, usage_source};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// A call closes when so many lines have passed since its last one.
 const IDLE_LINES: u64 = 256;
@@ -213,7 +213,7 @@ impl Call {
             id: Some(id),
             ts_us: self.ts_us,
             ts_inferred: self.inferred,
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             agent_version: filled(&self.version),
             provider: provider(model),
             model: filled(model),

@@ -7,7 +7,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// Decodes the prompt history; a line is a row, nothing is ever open.
 ///
@@ -58,7 +58,7 @@ fn prompt(json: Json<'_, '_>, ts_us: i64, inferred: bool, offset: u64, extra: &m
         id: Some(EventId::of(AGENT, "history", &parts)),
         ts_us,
         ts_inferred: inferred,
-        event_type: "prompt_history",
+        event_type: EventType::PromptHistory,
         session_id: session,
         cwd: json.str_at("project"),
         is_subagent: Some(false),

@@ -8,7 +8,7 @@ use super::system::is_tool_id;
 use super::{assistant, user};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType, Status};
 
 /// The sub-agent's record inside an `agent_progress` record.
 fn inner<'t, 'i>(rec: &Record<'t, 'i>) -> Option<Record<'t, 'i>> {
@@ -67,7 +67,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let seconds = data.and_then(|d| d.i64_at("elapsedTimeSeconds")).map(|s| s.saturating_mul(1000));
     cx.rows.event(&EventRow {
         id: Some(rec.whole_id("progress")),
-        event_type: if is_hook { "hook" } else { "progress" },
+        event_type: if is_hook { EventType::Hook } else { EventType::Progress },
         role: Some("system"),
         text: at("query").or_else(|| at("taskDescription")),
         tool_call_id: call_id,
@@ -75,7 +75,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         file_path: tool.and_then(|t| filled(&t.path)),
         command: if is_hook { at("command") } else { tool.and_then(|t| filled(&t.command)) },
         tool_output: output,
-        status: filled(kind),
+        status: filled(kind).map(Status::Named),
         duration_ms: data.and_then(|d| d.i64_at("elapsedTimeMs")).or(seconds),
         extra: filled(&cx.scratch.extra),
         ..base

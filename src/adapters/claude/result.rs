@@ -8,7 +8,7 @@ use super::session::Context;
 use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// Texts shorter than this stay although the answer has them: they are names and states.
 const SHORT_TEXT: usize = 64;
@@ -122,7 +122,7 @@ pub(super) fn decode(
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(id),
-        event_type: "tool_result",
+        event_type: EventType::ToolResult,
         role: Some("tool"),
         tool_call_id: call_id,
         tool_name: tool.map(|t| t.name.as_str()),
@@ -145,19 +145,19 @@ pub(super) fn decode(
     Outcome::Row
 }
 
-fn status<'a>(rec: &Record<'_, 'a>, details: &Details<'a>, failed: bool, output: &str) -> &'a str {
+fn status<'a>(rec: &Record<'_, 'a>, details: &Details<'a>, failed: bool, output: &str) -> Status<'a> {
     if details.interrupted || output.starts_with("[Request interrupted by user") {
-        "interrupted"
+        Status::Interrupted
     } else if rec.json.get("toolDenialKind").is_some_and(|k| !says_nothing(k))
         || (failed && output.starts_with("The user doesn't want to"))
     {
-        "denied"
+        Status::Denied
     } else if let Some(status) = details.status {
-        status
+        Status::of(status)
     } else if failed {
-        "failed"
+        Status::Failed
     } else {
-        "completed"
+        Status::Completed
     }
 }
 

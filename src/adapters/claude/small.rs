@@ -9,39 +9,39 @@ use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType};
 
 /// Record types that are appended again and again, with the field that holds their value.
-const VALUES: &[(&str, &str, &str)] = &[
-    ("ai-title", "aiTitle", "title"),
-    ("custom-title", "customTitle", "title"),
-    ("agent-name", "agentName", "title"),
-    ("last-prompt", "lastPrompt", "system"),
-    ("mode", "mode", "system"),
-    ("permission-mode", "permissionMode", "system"),
-    ("bridge-session", "bridgeSessionId", "system"),
-    ("atis-latch", "atis", "system"),
-    ("relocated", "relocatedCwd", "system"),
+const VALUES: &[(&str, &str, EventType)] = &[
+    ("ai-title", "aiTitle", EventType::Title),
+    ("custom-title", "customTitle", EventType::Title),
+    ("agent-name", "agentName", EventType::Title),
+    ("last-prompt", "lastPrompt", EventType::System),
+    ("mode", "mode", EventType::System),
+    ("permission-mode", "permissionMode", EventType::System),
+    ("bridge-session", "bridgeSessionId", EventType::System),
+    ("atis-latch", "atis", EventType::System),
+    ("relocated", "relocatedCwd", EventType::System),
 ];
 
 /// Decodes a record of any other type.
 pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     if let Some((_, field, event_type)) = VALUES.iter().find(|(kind, _, _)| *kind == rec.kind) {
-        return value(cx, rec, field, event_type);
+        return value(cx, rec, field, *event_type);
     }
     match rec.kind {
         "summary" => summary(cx, rec),
         "file-history-snapshot" | "file-history-delta" => snapshot(cx, rec),
-        "queue-operation" => plain(cx, rec, "system", &["content"]),
-        "pr-link" => plain(cx, rec, "system", &["prUrl"]),
-        "frame-link" => plain(cx, rec, "system", &["title", "frameUrl"]),
-        "worktree-state" => plain(cx, rec, "system", &[]),
-        "started" | "result" if rec.json.get("key").is_some() => plain(cx, rec, "progress", &["result"]),
+        "queue-operation" => plain(cx, rec, EventType::System, &["content"]),
+        "pr-link" => plain(cx, rec, EventType::System, &["prUrl"]),
+        "frame-link" => plain(cx, rec, EventType::System, &["title", "frameUrl"]),
+        "worktree-state" => plain(cx, rec, EventType::System, &[]),
+        "started" | "result" if rec.json.get("key").is_some() => plain(cx, rec, EventType::Progress, &["result"]),
         _ => unknown(cx, rec),
     }
 }
 
-fn value(cx: &mut Context<'_>, rec: &Record<'_, '_>, field: &str, event_type: &str) -> Outcome {
+fn value(cx: &mut Context<'_>, rec: &Record<'_, '_>, field: &str, event_type: EventType) -> Outcome {
     let text = rec.json.get(field).and_then(Json::as_str).unwrap_or_default();
     let Some(id) = cx.state.changed_value(rec, text) else {
         return Outcome::Ignored;
@@ -61,7 +61,7 @@ fn summary(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(id),
-        event_type: "title",
+        event_type: EventType::Title,
         text: filled(text),
         session_id: rec.session,
         parent_event_id: leaf.or(rec.parent),
@@ -92,7 +92,7 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         id: Some(id),
         ts_us: own_us.unwrap_or(base.ts_us),
         ts_inferred: own_us.is_none(),
-        event_type: "snapshot",
+        event_type: EventType::Snapshot,
         message_id: message.or(rec.uuid),
         file_path: path,
         extra: filled(&cx.scratch.extra),
@@ -102,7 +102,7 @@ fn snapshot(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
 }
 
 /// A record whose text is the first of `fields` that is a text.
-fn plain(cx: &mut Context<'_>, rec: &Record<'_, '_>, event_type: &str, fields: &[&str]) -> Outcome {
+fn plain(cx: &mut Context<'_>, rec: &Record<'_, '_>, event_type: EventType, fields: &[&str]) -> Outcome {
     // The same record written again is the same event.
     let id = match (rec.uuid, rec.kind) {
         (None, "pr-link") => {
@@ -116,7 +116,7 @@ fn plain(cx: &mut Context<'_>, rec: &Record<'_, '_>, event_type: &str, fields: &
 }
 
 /// Hands out a row with the first text of `fields`, and the rest in `extra`.
-fn kept(cx: &mut Context<'_>, rec: &Record<'_, '_>, id: EventId, event_type: &str, fields: &[&str]) {
+fn kept(cx: &mut Context<'_>, rec: &Record<'_, '_>, id: EventId, event_type: EventType, fields: &[&str]) {
     let found = fields.iter().find_map(|field| Some((*field, rec.json.str_at(field)?)));
     let (field, text) = found.map_or(("", None), |(field, text)| (field, Some(text)));
     object(&mut cx.scratch.extra, |object| {
@@ -155,7 +155,7 @@ pub(super) fn unknown(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         id: Some(id),
         ts_us: own_us.unwrap_or(base.ts_us),
         ts_inferred: own_us.is_none(),
-        event_type: "unknown",
+        event_type: EventType::Unknown,
         extra: filled(&cx.scratch.extra),
         ..base
     });

@@ -5,7 +5,7 @@ use super::session::Context;
 use super::user::{prompt_id, wrapper};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType, Status};
 
 /// Subtypes of `system` that this version knows.
 const KNOWN: &[&str] = &[
@@ -31,14 +31,14 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let subtype = rec.json.str_at("subtype").unwrap_or_default();
     let error = rec.json.get("error").filter(|e| e.is_object());
     let event_type = match subtype {
-        "stop_hook_summary" => "hook",
-        "compact_boundary" | "microcompact_boundary" => "compaction",
-        "api_error" | "error" if error.is_some_and(is_rate_limit) => "rate_limit",
-        "api_error" | "error" | "api_refusal" => "error_encountered",
-        "session_start" => "session_start",
-        _ => "system",
+        "stop_hook_summary" => EventType::Hook,
+        "compact_boundary" | "microcompact_boundary" => EventType::Compaction,
+        "api_error" | "error" if error.is_some_and(is_rate_limit) => EventType::RateLimit,
+        "api_error" | "error" | "api_refusal" => EventType::ErrorEncountered,
+        "session_start" => EventType::SessionStart,
+        _ => EventType::System,
     };
-    let failed = matches!(event_type, "rate_limit" | "error_encountered");
+    let failed = matches!(event_type, EventType::RateLimit | EventType::ErrorEncountered);
     let plain = |key: &str| rec.json.get(key).and_then(Json::as_str);
     let text = plain("content").or_else(|| error?.str_at("message").or_else(|| error?.str_at("formatted")));
     let tool = plain("toolUseID").filter(|id| is_tool_id(id));
@@ -107,11 +107,11 @@ pub(super) fn attachment(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome 
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(rec.whole_id("attachment")),
-        event_type: if is_hook { "hook" } else { "attachment" },
+        event_type: if is_hook { EventType::Hook } else { EventType::Attachment },
         role: Some("system"),
         text,
         tool_output: output,
-        status: filled(kind),
+        status: filled(kind).map(Status::Named),
         file_path: path,
         tool_call_id: tool,
         command: plain("command").filter(|_| is_hook),
@@ -159,10 +159,10 @@ fn queued_command(cx: &mut Context<'_>, rec: &Record<'_, '_>, json: Json<'_, '_>
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(id),
-        event_type: if human { "user_interaction" } else { "system" },
+        event_type: if human { EventType::UserInteraction } else { EventType::System },
         role: Some("user"),
         text: filled(&text),
-        status: Some("queued_command"),
+        status: Some(Status::QueuedCommand),
         extra: filled(&cx.scratch.extra),
         ..base
     });
@@ -179,10 +179,10 @@ fn bare_attachment(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let base = rec.row(cx.source, cx.state.turn, cx.offset);
     cx.rows.event(&EventRow {
         id: Some(rec.whole_id("attachment")),
-        event_type: "attachment",
+        event_type: EventType::Attachment,
         role: Some("system"),
         text,
-        status: rec.json.str_at("attachment_type"),
+        status: rec.json.str_at("attachment_type").map(Status::Named),
         extra: filled(&cx.scratch.extra),
         ..base
     });

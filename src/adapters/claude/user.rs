@@ -7,7 +7,7 @@ use super::small;
 use super::write_clean;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// Beginnings of texts that nobody typed as a prompt, and what they are.
 const WRAPPERS: &[(&str, &str)] = &[
@@ -60,16 +60,16 @@ fn is_result(block: Json<'_, '_>) -> bool {
 
 /// What a line's text is.
 struct Said {
-    event_type: &'static str,
+    event_type: EventType,
     kind: Option<&'static str>,
-    status: Option<&'static str>,
+    status: Option<Status<'static>>,
     prompt: bool,
 }
 
 fn classify(rec: &Record<'_, '_>, content: Option<Json<'_, '_>>, text: &str) -> Said {
     let said = |event_type, kind| Said { event_type, kind, status: None, prompt: false };
     if rec.summary {
-        return said("compaction", None);
+        return said(EventType::Compaction, None);
     }
     let only_wrapped = match content.filter(|c| c.is_array()) {
         None => wrapper(text),
@@ -80,16 +80,16 @@ fn classify(rec: &Record<'_, '_>, content: Option<Json<'_, '_>>, text: &str) -> 
         }
     };
     if only_wrapped.is_some() {
-        return said("system", only_wrapped);
+        return said(EventType::System, only_wrapped);
     }
     if rec.meta {
-        return said("system", Some("meta"));
+        return said(EventType::System, Some("meta"));
     }
     if text.starts_with("[Request interrupted by user") {
         // Written by the program, in the user's name.
-        return Said { status: Some("interrupted"), ..said("system", Some("interruption")) };
+        return Said { status: Some(Status::Interrupted), ..said(EventType::System, Some("interruption")) };
     }
-    Said { prompt: true, ..said("user_interaction", None) }
+    Said { prompt: true, ..said(EventType::UserInteraction, None) }
 }
 
 /// Hands out the row of the texts and attachments of the line.

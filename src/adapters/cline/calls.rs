@@ -12,7 +12,7 @@ use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
 use crate::adapters::json::Json;
 use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
-use crate::schema::{EventId, EventRow, Format};
+use crate::schema::{EventId, EventRow, EventType, Format};
 
 /// What the other store has already told.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Scope<'_> {
         matches!(self.walk.told, Told::Nothing)
     }
 
-    fn row<'s>(&'s self, place: Place, event_type: &'s str, id: EventId) -> EventRow<'s> {
+    fn row<'s>(&'s self, place: Place, event_type: EventType, id: EventId) -> EventRow<'s> {
         let task = &self.walk.task;
         let known = place.ts_ms.map(time::unix_us);
         let near_ms = place.call_ms.or(self.last_ms);
@@ -237,7 +237,7 @@ impl Run<'_, '_> {
         let mut extra = Extra::default();
         extra.rest(message, &["ts", "role"]);
         let id = self.scope.event_id("unknown", &[&place.key()]);
-        let row = EventRow { role, extra: extra.end(), ..self.scope.row(place, "unknown", id) };
+        let row = EventRow { role, extra: extra.end(), ..self.scope.row(place, EventType::Unknown, id) };
         self.out.put_unknown(&row);
     }
 
@@ -246,7 +246,11 @@ impl Run<'_, '_> {
         let text = text.map(text_of).unwrap_or_default();
         if self.scope.is_alone() && !text.is_empty() {
             let id = self.scope.event_id("thinking", &[&place.key(), &number.to_string()]);
-            let row = EventRow { role: Some("assistant"), text: Some(&text), ..self.scope.row(place, "thinking", id) };
+            let row = EventRow {
+                role: Some("assistant"),
+                text: Some(&text),
+                ..self.scope.row(place, EventType::Thinking, id)
+            };
             self.out.put(&row, State::Settled);
         }
     }
@@ -271,7 +275,7 @@ impl Run<'_, '_> {
         let text = text_of(content);
         if self.scope.is_alone() && !text.trim().is_empty() {
             let is_summary = message.get("isSummary").and_then(Json::as_bool) == Some(true);
-            let event_type = if is_summary { "compaction" } else { "llm_response" };
+            let event_type = if is_summary { EventType::Compaction } else { EventType::LlmResponse };
             let id = self.scope.event_id("answer", &[&place.key()]);
             let row = EventRow { role: Some("assistant"), text: Some(&text), ..self.scope.row(place, event_type, id) };
             self.out.put(&row, State::Settled);
@@ -316,7 +320,8 @@ impl Run<'_, '_> {
         let Some(said) = prompt_of(text) else { return };
         self.scope.turn += 1;
         let id = self.scope.event_id("prompt", &[&place.key()]);
-        let row = EventRow { role: Some("user"), text: Some(said), ..self.scope.row(place, "user_interaction", id) };
+        let row =
+            EventRow { role: Some("user"), text: Some(said), ..self.scope.row(place, EventType::UserInteraction, id) };
         self.out.put(&row, State::Settled);
     }
 
@@ -380,7 +385,7 @@ impl Run<'_, '_> {
             status,
             exit_code,
             extra: extra.end(),
-            ..self.scope.row(place, "tool_result", id)
+            ..self.scope.row(place, EventType::ToolResult, id)
         };
         self.out.put(&row, self.scope.walk.state());
         self.scope.model = newest;

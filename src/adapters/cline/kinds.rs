@@ -1,5 +1,7 @@
 //! What the tools do, by their names in both stores.
 
+use crate::schema::{EventType, Status};
+
 /// What a tool does: names of one family may stand for the same call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
@@ -46,18 +48,18 @@ pub(super) fn family(name: &str) -> Family {
 }
 
 /// Event type of a call of the tool.
-pub(super) fn event_type(name: &str) -> &'static str {
+pub(super) fn event_type(name: &str) -> EventType {
     match family(name) {
-        Family::Read => "file_read",
-        Family::Write if matches!(name, "newFileCreated" | "write_to_file") => "file_write",
-        Family::Write => "file_modify",
-        Family::Command => "command_execution",
-        _ => "tool_use",
+        Family::Read => EventType::FileRead,
+        Family::Write if matches!(name, "newFileCreated" | "write_to_file") => EventType::FileWrite,
+        Family::Write => EventType::FileModify,
+        Family::Command => EventType::CommandExecution,
+        _ => EventType::ToolUse,
     }
 }
 
 /// What the head of an answer says: whether it failed, its state, an exit code.
-pub(super) fn verdict(text: &str) -> (Option<bool>, Option<&'static str>, Option<i32>) {
+pub(super) fn verdict(text: &str) -> (Option<bool>, Option<Status<'static>>, Option<i32>) {
     let head = text.trim_start();
     let denied = head.starts_with("The user denied this operation") || head.contains("\"status\":\"denied\"");
     let failed = ["The tool execution failed", "Error", "<error>", "{\"status\":\"error\""]
@@ -67,6 +69,6 @@ pub(super) fn verdict(text: &str) -> (Option<bool>, Option<&'static str>, Option
         let (_, code) = line.split_once("Exit code: ")?;
         code.trim().trim_end_matches(['.', ')']).parse().ok()
     });
-    let status = denied.then_some("denied");
+    let status = denied.then_some(Status::Denied);
     (Some(failed || exit_code.is_some_and(|code: i32| code != 0)), status, exit_code)
 }

@@ -16,7 +16,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 const AGENT: &str = "cline";
 
@@ -148,7 +148,7 @@ impl Message<'_, '_> {
 }
 
 impl<'a> Run<'a, '_> {
-    fn base(&self, event_type: &'a str, ts_us: Option<i64>) -> EventRow<'a> {
+    fn base(&self, event_type: EventType, ts_us: Option<i64>) -> EventRow<'a> {
         let is_parents = self.about.is_fork && ts_us.is_some() && ts_us < self.about.started_us;
         EventRow {
             ts_us: ts_us.unwrap_or(self.last_us),
@@ -172,22 +172,25 @@ impl<'a> Run<'a, '_> {
             return;
         }
         if self.about.started_us.is_some() {
-            let row =
-                EventRow { extra: self.about.extra.as_deref(), ..self.base("session_start", self.about.started_us) };
+            let row = EventRow {
+                extra: self.about.extra.as_deref(),
+                ..self.base(EventType::SessionStart, self.about.started_us)
+            };
             self.out.put(&EventRow { id: of("start"), ..row }, State::Settled);
         }
         if self.about.ended_us.is_some() {
             let row = EventRow {
                 id: of("end"),
                 exit_code: self.about.exit_code,
-                status: self.about.status.as_deref(),
-                ..self.base("session_end", self.about.ended_us)
+                status: self.about.status.as_deref().map(Status::of),
+                ..self.base(EventType::SessionEnd, self.about.ended_us)
             };
             self.out.put(&row, State::Settled);
         }
         if let Some(title) = &self.about.title {
             let id = EventId::of(AGENT, "title", &[self.id.as_bytes(), title.as_bytes()]);
-            let row = EventRow { id: Some(id), text: Some(title), ..self.base("title", self.about.started_us) };
+            let row =
+                EventRow { id: Some(id), text: Some(title), ..self.base(EventType::Title, self.about.started_us) };
             self.out.put(&row, State::Settled);
         }
     }
@@ -199,34 +202,34 @@ impl<'a> Run<'a, '_> {
         let m = Message { json, index, ts_us, id: json.str_at("id") };
         let kind = json.path(&["metadata", "kind"]).and_then(Json::as_str).unwrap_or_default();
         match json.str_at("role") {
-            _ if kind.starts_with("compaction") => self.note(m, "compaction"),
+            _ if kind.starts_with("compaction") => self.note(m, EventType::Compaction),
             Some("user") if json.path(&["metadata", "displayRole"]).and_then(Json::as_str) == Some("system") => {
-                self.note(m, "system");
+                self.note(m, EventType::System);
             }
             Some("user") => self.user(m),
             Some("assistant") => self.assistant(m, is_last),
-            Some("system") => self.note(m, "system"),
+            Some("system") => self.note(m, EventType::System),
             _ => {
                 let mut extra = Extra::default();
                 extra.rest(json, &["id", "ts"]);
                 let id = m.event_id(self.id, "unknown", "");
-                let row = EventRow { id: Some(id), extra: extra.end(), ..self.base("unknown", m.ts_us) };
+                let row = EventRow { id: Some(id), extra: extra.end(), ..self.base(EventType::Unknown, m.ts_us) };
                 self.out.put_unknown(&row);
             }
         }
     }
 
-    fn note(&mut self, m: Message<'_, '_>, event_type: &'a str) {
+    fn note(&mut self, m: Message<'_, '_>, event_type: EventType) {
         let text = m.json.get("content").map(text_of).unwrap_or_default();
         let mut extra = Extra::default();
         if let Some(metadata) = m.json.get("metadata") {
             extra.rest(metadata, &["summary", "kind"]);
         }
         let row = EventRow {
-            id: Some(m.event_id(self.id, event_type, "")),
+            id: Some(m.event_id(self.id, event_type.as_str(), "")),
             message_id: m.id,
             text: filled(&text),
-            status: m.json.path(&["metadata", "kind"]).and_then(Json::as_filled_str),
+            status: m.json.path(&["metadata", "kind"]).and_then(Json::as_filled_str).map(Status::Named),
             extra: extra.end(),
             ..self.base(event_type, m.ts_us)
         };
@@ -251,7 +254,7 @@ impl<'a> Run<'a, '_> {
                 role: Some("user"),
                 text: Some(&text),
                 extra: extra.end(),
-                ..self.base("user_interaction", m.ts_us)
+                ..self.base(EventType::UserInteraction, m.ts_us)
             };
             self.out.put(&row, State::Settled);
         }
@@ -273,7 +276,7 @@ impl<'a> Run<'a, '_> {
             role: Some("user"),
             file_path: path,
             text: block.str_at("content"),
-            ..self.base("attachment", m.ts_us)
+            ..self.base(EventType::Attachment, m.ts_us)
         };
         self.out.put(&row, State::Settled);
     }
@@ -310,7 +313,7 @@ impl<'a> Run<'a, '_> {
             is_error,
             status,
             exit_code,
-            ..self.base("tool_result", m.ts_us)
+            ..self.base(EventType::ToolResult, m.ts_us)
         };
         self.out.put(&row, State::Settled);
     }
@@ -338,7 +341,7 @@ impl<'a> Run<'a, '_> {
             model: info.and_then(|i| i.str_at("id")),
             provider: info.and_then(|i| i.str_at("provider")),
             extra: extra.end(),
-            ..self.base("llm_response", m.ts_us)
+            ..self.base(EventType::LlmResponse, m.ts_us)
         };
         let completeness = row.completeness + if usage.is_known() { 2 } else { 0 };
         let state = match (is_last, metrics.is_some()) {
@@ -356,7 +359,7 @@ impl<'a> Run<'a, '_> {
                 message_id: m.id,
                 role: Some("assistant"),
                 text: Some(text),
-                ..self.base("thinking", m.ts_us)
+                ..self.base(EventType::Thinking, m.ts_us)
             };
             self.out.put(&row, State::Settled);
         }

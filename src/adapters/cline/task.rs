@@ -13,7 +13,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
-use crate::schema::{EventId, EventRow, Format};
+use crate::schema::{EventId, EventRow, EventType, Format, Status};
 
 /// Walks the messages of a task.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn row_at<'s>(&'s self, ts_ms: i64, event_type: &'s str, id: EventId) -> EventRow<'s> {
+    fn row_at<'s>(&'s self, ts_ms: i64, event_type: EventType, id: EventId) -> EventRow<'s> {
         let known = (ts_ms != 0).then(|| time::unix_us(ts_ms));
         let used = self.task.model_at(ts_ms);
         EventRow {
@@ -92,13 +92,13 @@ impl Context<'_> {
         }
     }
 
-    fn row<'s>(&'s self, message: &Message<'_, 's>, event_type: &'s str, kind: &str) -> EventRow<'s> {
+    fn row<'s>(&'s self, message: &Message<'_, 's>, event_type: EventType, kind: &str) -> EventRow<'s> {
         let row = self.row_at(message.ts_ms, event_type, self.task.event_id(&self.id, kind, message));
         let (model, provider) = message.model();
         EventRow {
             model: model.or(row.model),
             provider: provider.or(row.provider),
-            status: message.partial.then_some("partial"),
+            status: message.partial.then_some(Status::Partial),
             completeness: message.completeness(),
             ..row
         }
@@ -169,7 +169,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         let mut extra = Extra::default();
         extra.text("ulid", task.ulid.as_deref().unwrap_or_default());
         extra.text("mode", task.mode.as_deref().unwrap_or_default());
-        let row = self.context.row_at(first.ts_ms, "session_start", id);
+        let row = self.context.row_at(first.ts_ms, EventType::SessionStart, id);
         // The folder may be known only when the first request is written.
         let row = EventRow { completeness: i64::from(row.cwd.is_some()), ..row };
         self.out.put(&EventRow { model: None, provider: None, extra: extra.end(), ..row }, State::Settled);
@@ -177,7 +177,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
 
     fn message(&mut self, m: &Message<'t, 'i>) {
         if let Some(thought) = m.json.str_at("reasoning") {
-            self.say(m, "thinking", "reasoning", thought, Some("assistant"));
+            self.say(m, EventType::Thinking, "reasoning", thought, Some("assistant"));
         }
         match m.kind {
             _ if m.is_prompt(self.is_first) => self.prompt(m),
@@ -186,7 +186,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             "deleted_api_reqs" | "api_req_deleted" | "subagent_usage" => self.sum(m),
             "text" | "completion_result" | "assistant" => self.answer(m, m.text),
             _ if m.is_question() => self.question(m),
-            "reasoning" => self.say(m, "thinking", "message", m.text, Some("assistant")),
+            "reasoning" => self.say(m, EventType::Thinking, "message", m.text, Some("assistant")),
             "tool"
             | "command"
             | "use_mcp_server"
@@ -199,7 +199,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
                 self.tool_answer(m);
             }
             "mcp_server_request_started" => {}
-            "user_feedback_diff" => self.say(m, "attachment", "message", m.text, Some("user")),
+            "user_feedback_diff" => self.say(m, EventType::Attachment, "message", m.text, Some("user")),
             "checkpoint_created" | "checkpoint_saved" => self.checkpoint(m),
             "condense_context" | "sliding_window_truncation" => self.compaction(m),
             _ => self.other(m),
@@ -211,7 +211,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         if m.partial && self.after.is_empty() { State::Open } else { State::Settled }
     }
 
-    fn say(&mut self, m: &Message<'t, 'i>, event_type: &str, kind: &str, text: &str, role: Option<&str>) {
+    fn say(&mut self, m: &Message<'t, 'i>, event_type: EventType, kind: &str, text: &str, role: Option<&str>) {
         let mut extra = Extra::default();
         extra.rest(m.json, &USED);
         let extra = extra.end();
@@ -229,7 +229,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
     fn prompt(&mut self, m: &Message<'t, 'i>) {
         if !m.is_empty() {
             self.context.turn += 1;
-            self.say(m, "user_interaction", "message", m.text, Some("user"));
+            self.say(m, EventType::UserInteraction, "message", m.text, Some("user"));
         }
     }
 
@@ -238,7 +238,8 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
         let commit = m.json.str_at("lastCheckpointHash").or_else(|| filled(m.text));
         let mut extra = Extra::default();
         extra.rest(m.json, &USED);
-        let row = EventRow { git_commit: commit, extra: extra.end(), ..self.context.row(m, "snapshot", "message") };
+        let row =
+            EventRow { git_commit: commit, extra: extra.end(), ..self.context.row(m, EventType::Snapshot, "message") };
         self.out.put(&row, State::Settled);
     }
 
@@ -253,7 +254,7 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             // Roo counts it to the task's cost; it is in no request.
             cost_nano_usd: done.and_then(|d| d.get("cost")).and_then(Json::as_f64).and_then(nano),
             extra: extra.end(),
-            ..self.context.row(m, "compaction", "message")
+            ..self.context.row(m, EventType::Compaction, "message")
         };
         self.out.put(&row, self.state(m));
     }
@@ -269,9 +270,9 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             | "api_req_retry_delayed"
             | "command_permission_denied"
             | "condense_context_error"
-            | "mistake_limit_reached" => "error_encountered",
-            "task_progress" | "user_edit_todos" => "progress",
-            "hook_status" | "hook_output_stream" | "hook" => "hook",
+            | "mistake_limit_reached" => EventType::ErrorEncountered,
+            "task_progress" | "user_edit_todos" => EventType::Progress,
+            "hook_status" | "hook_output_stream" | "hook" => EventType::Hook,
             "api_req_retried"
             | "api_req_rate_limited"
             | "resume_task"
@@ -285,19 +286,19 @@ impl<'a, 't, 'i, 'r> Run<'a, 't, 'i, 'r> {
             | "shell_integration_warning_with_suggestion"
             | "image"
             | "browser_session_status"
-            | "auto_approval_max_req_reached" => "system",
-            _ => "unknown",
+            | "auto_approval_max_req_reached" => EventType::System,
+            _ => EventType::Unknown,
         };
         let mut extra = Extra::default();
         extra.rest(m.json, &USED);
-        let is_error = (event_type == "error_encountered").then_some(true);
+        let is_error = (event_type == EventType::ErrorEncountered).then_some(true);
         if matches!(m.kind, "api_req_failed" | "api_req_retry_delayed" | "error_retry") {
             self.failure_is_told();
         }
-        let status = if m.partial { Some("partial") } else { filled(m.kind) };
+        let status = if m.partial { Some(Status::Partial) } else { filled(m.kind).map(Status::Named) };
         let row = self.context.row(m, event_type, "message");
         let row = EventRow { text: filled(m.text), is_error, status, extra: extra.end(), ..row };
-        if event_type == "unknown" {
+        if event_type == EventType::Unknown {
             self.out.put_unknown(&row);
         } else {
             self.out.put(&row, self.state(m));

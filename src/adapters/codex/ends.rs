@@ -11,7 +11,7 @@ use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::tools::{Edit, duration_ms, words};
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Output above this size is kept on the `progress` row of a finished command: what the model got
 /// may have been cut. Smaller output stands whole on the `tool_result` row.
@@ -67,9 +67,9 @@ impl Core {
             exit_code,
             is_error,
             duration_ms: duration_ms(event.get("duration")),
-            status: event.str_at("status"),
+            status: event.str_at("status").map(Status::of),
             extra: self.extra.get(),
-            ..self.row(stamp, if known { "progress" } else { "command_execution" }, id)
+            ..self.row(stamp, if known { EventType::Progress } else { EventType::CommandExecution }, id)
         };
         let cwd = event.str_at("cwd").or(row.cwd);
         self.emit(rows, EventRow { cwd, ..row });
@@ -112,9 +112,9 @@ impl Core {
             lines_added: (!known && applied).then_some(edit.added),
             lines_removed: (!known && applied).then_some(edit.removed),
             is_error,
-            status: event.str_at("status"),
+            status: event.str_at("status").map(Status::of),
             extra: self.extra.get(),
-            ..self.row(stamp, if known { "progress" } else { "file_modify" }, id)
+            ..self.row(stamp, if known { EventType::Progress } else { EventType::FileModify }, id)
         };
         self.emit(rows, row);
         Outcome::Row
@@ -177,7 +177,7 @@ impl Core {
             is_error,
             duration_ms: duration_ms(event.get("duration")),
             extra: self.extra.get(),
-            ..self.row(stamp, if known { "progress" } else { "tool_use" }, id)
+            ..self.row(stamp, if known { EventType::Progress } else { EventType::ToolUse }, id)
         };
         self.emit(rows, row);
         self.text = output;
@@ -187,7 +187,7 @@ impl Core {
     pub(super) fn dynamic_request(&mut self, event: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         let call_id = event.str_at("callId").or_else(|| event.str_at("call_id")).unwrap_or_default();
         if self.state.calls.knows(call_id) {
-            return self.note("progress", "dynamic_tool_call_request", event, stamp, rows);
+            return self.note(EventType::Progress, "dynamic_tool_call_request", event, stamp, rows);
         }
         self.input.clear();
         if let Some(arguments) = event.get("arguments") {
@@ -204,7 +204,7 @@ impl Core {
             tool_name: Some(tool),
             tool_input: filled(&self.input),
             extra: self.extra.get(),
-            ..self.row(stamp, "tool_use", id)
+            ..self.row(stamp, EventType::ToolUse, id)
         };
         self.emit(rows, row);
         Outcome::Row

@@ -6,7 +6,7 @@ use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Events that stay whole in `extra`, as rows of type `system`.
 const SYSTEM: [&str; 13] = [
@@ -65,10 +65,10 @@ impl Core {
             "image_generation_end" => self.image(event, Stream::Event, stamp, rows),
             "task_started" | "turn_started" => {
                 self.state.mark_turn(event.str_at("turn_id"), event.i64_at("started_at"));
-                self.mark("progress", Some("started"), event, stamp, rows)
+                self.mark(EventType::Progress, Some("started"), event, stamp, rows)
             }
             "task_complete" | "turn_complete" | "task_completed" => self.turn_end(event, stamp, rows),
-            "turn_aborted" => self.mark("system", event.str_at("reason"), event, stamp, rows),
+            "turn_aborted" => self.mark(EventType::System, event.str_at("reason"), event, stamp, rows),
             "error" | "stream_error" | "warning" => self.error(event, stamp, rows),
             "context_compacted" => self.compaction_sign(event, stamp, rows),
             "exited_review_mode" => self.review(event, stamp, rows),
@@ -77,14 +77,14 @@ impl Core {
                 if let Some(settings) = event.get("thread_settings") {
                     self.apply_settings(settings);
                 }
-                self.note("system", kind, event, stamp, rows)
+                self.note(EventType::System, kind, event, stamp, rows)
             }
             "item_completed" => self.item_completed(event, stamp, rows),
-            "item_started" => self.note("progress", kind, event, stamp, rows),
+            "item_started" => self.note(EventType::Progress, kind, event, stamp, rows),
             "turn.completed" if event.get("usage").is_some() => self.turn_usage(event, stamp, rows),
-            _ if PROGRESS.contains(&kind) => self.note("progress", kind, event, stamp, rows),
-            _ if SYSTEM.contains(&kind) => self.note("system", kind, event, stamp, rows),
-            _ if kind.starts_with("hook_") => self.note("hook", kind, event, stamp, rows),
+            _ if PROGRESS.contains(&kind) => self.note(EventType::Progress, kind, event, stamp, rows),
+            _ if SYSTEM.contains(&kind) => self.note(EventType::System, kind, event, stamp, rows),
+            _ if kind.starts_with("hook_") => self.note(EventType::Hook, kind, event, stamp, rows),
             _ => self.unknown(kind, event, stamp, rows),
         }
     }
@@ -143,7 +143,7 @@ impl Core {
                 text: filled(text),
                 message_id: filled(&item_id),
                 extra: self.extra.get(),
-                ..self.row(&stamp, "user_interaction", id)
+                ..self.row(&stamp, EventType::UserInteraction, id)
             };
             // The prompt takes the place of the row that its item made.
             let completeness = row.completeness + i64::from(late.is_some());
@@ -186,7 +186,7 @@ impl Core {
                 role: Some("assistant"),
                 model: self.state.facts.model.as_deref(),
                 text: Some(text),
-                ..self.row(stamp, "thinking", id)
+                ..self.row(stamp, EventType::Thinking, id)
             };
             self.emit(rows, row);
         }
@@ -213,7 +213,7 @@ impl Core {
         self.extra.begin().rest(limits, &[]);
         self.extra.end();
         if let Some(id) = self.content_id("rate_limit", content, Stream::Item) {
-            let row = EventRow { extra: self.extra.get(), ..self.row(stamp, "rate_limit", id) };
+            let row = EventRow { extra: self.extra.get(), ..self.row(stamp, EventType::RateLimit, id) };
             self.emit(rows, row);
         }
         Outcome::Row
@@ -222,7 +222,7 @@ impl Core {
     /// A note with a status and a duration.
     fn mark(
         &mut self,
-        event_type: &'static str,
+        event_type: EventType,
         status: Option<&str>,
         event: Json<'_, '_>,
         stamp: &Stamp,
@@ -234,7 +234,7 @@ impl Core {
         self.extra.end();
         if let Some(id) = self.note_id(kind, event, &["duration_ms"]) {
             let row = EventRow {
-                status,
+                status: status.map(Status::of),
                 duration_ms: event.i64_at("duration_ms"),
                 extra: self.extra.get(),
                 ..self.row(stamp, event_type, id)
@@ -258,10 +258,10 @@ impl Core {
         let row = EventRow {
             text: message.or(last.filter(|_| !told)),
             is_error: error.map(|_| true),
-            status: Some(if error.is_some() { "failed" } else { "completed" }),
+            status: Some(if error.is_some() { Status::Failed } else { Status::Completed }),
             duration_ms: event.i64_at("duration_ms"),
             extra: self.extra.get(),
-            ..self.row(stamp, if error.is_some() { "error_encountered" } else { "progress" }, id)
+            ..self.row(stamp, if error.is_some() { EventType::ErrorEncountered } else { EventType::Progress }, id)
         };
         self.emit(rows, row);
         Outcome::Row
@@ -281,7 +281,7 @@ impl Core {
                 text,
                 is_error: (!warning).then_some(true),
                 extra: self.extra.get(),
-                ..self.row(stamp, if warning { "system" } else { "error_encountered" }, id)
+                ..self.row(stamp, if warning { EventType::System } else { EventType::ErrorEncountered }, id)
             };
             self.emit(rows, row);
         }
@@ -294,7 +294,7 @@ impl Core {
         self.extra.end();
         let text = event.path(&["review_output", "overall_explanation"]).and_then(Json::as_filled_str);
         if let Some(id) = self.note_id("exited_review_mode", event, &[]) {
-            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "system", id) };
+            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, EventType::System, id) };
             self.emit(rows, row);
         }
         Outcome::Row
@@ -305,7 +305,7 @@ impl Core {
         self.extra.begin().rest(event, &["type", "thread_id", "thread_name"]);
         self.extra.end();
         if let Some(id) = self.note_id("title", event, &["thread_id"]) {
-            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "title", id) };
+            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, EventType::Title, id) };
             self.emit(rows, row);
         }
         Outcome::Row
@@ -336,7 +336,7 @@ impl Core {
                 }
                 outcome
             }
-            _ => self.note("progress", "item_completed", event, stamp, rows),
+            _ => self.note(EventType::Progress, "item_completed", event, stamp, rows),
         }
     }
 

@@ -9,7 +9,7 @@ use super::state::Stamp;
 use super::tools::{Edit, words};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 impl Core {
     pub(super) fn exec(&mut self, kind: &str, line: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
@@ -17,7 +17,7 @@ impl Core {
             "thread.started" => self.thread_started(line, stamp, rows),
             "turn.started" => {
                 self.state.begin_prompt();
-                self.note("progress", kind, line, stamp, rows)
+                self.note(EventType::Progress, kind, line, stamp, rows)
             }
             "turn.completed" => self.turn_usage(line, stamp, rows),
             "item.started" | "item.updated" => Outcome::Ignored,
@@ -48,7 +48,7 @@ impl Core {
             ts_inferred: true,
             // A rollout file of the same thread says more.
             completeness: 0,
-            ..self.row(stamp, "session_start", id)
+            ..self.row(stamp, EventType::SessionStart, id)
         };
         self.emit(rows, row);
         Outcome::Row
@@ -58,13 +58,13 @@ impl Core {
         let kind = item.str_at("type").or_else(|| item.str_at("item_type")).unwrap_or("item");
         let text = item.str_at("text").or_else(|| item.str_at("message"));
         let event_type = match kind {
-            "agent_message" | "assistant_message" => "llm_response",
-            "reasoning" => "thinking",
-            "command_execution" => "command_execution",
-            "file_change" => "file_modify",
-            "mcp_tool_call" | "collab_tool_call" | "web_search" => "tool_use",
-            "todo_list" => "progress",
-            "error" => "error_encountered",
+            "agent_message" | "assistant_message" => EventType::LlmResponse,
+            "reasoning" => EventType::Thinking,
+            "command_execution" => EventType::CommandExecution,
+            "file_change" => EventType::FileModify,
+            "mcp_tool_call" | "collab_tool_call" | "web_search" => EventType::ToolUse,
+            "todo_list" => EventType::Progress,
+            "error" => EventType::ErrorEncountered,
             _ => return self.unknown(kind, item, stamp, rows),
         };
         self.exec_texts(item);
@@ -74,9 +74,9 @@ impl Core {
         let failed = exit_code.map(|c| c != 0).or_else(|| status.map(|s| s == "failed"));
         let content = content_hash(kind, &[item_id, text.unwrap_or_default()]);
         let Some(id) = self.content_id("exec", content, Stream::Item) else { return Outcome::Row };
-        let is_tool = matches!(event_type, "command_execution" | "file_modify" | "tool_use");
+        let is_tool = matches!(event_type, EventType::CommandExecution | EventType::FileModify | EventType::ToolUse);
         let row = EventRow {
-            role: matches!(event_type, "llm_response" | "thinking").then_some("assistant"),
+            role: matches!(event_type, EventType::LlmResponse | EventType::Thinking).then_some("assistant"),
             text: text.or_else(|| item.str_at("query")),
             message_id: filled(item_id),
             tool_call_id: filled(item_id).filter(|_| is_tool),
@@ -86,8 +86,8 @@ impl Core {
             command: filled(&self.command),
             file_path: filled(&self.path),
             exit_code,
-            is_error: if event_type == "error_encountered" { Some(true) } else { failed },
-            status,
+            is_error: if event_type == EventType::ErrorEncountered { Some(true) } else { failed },
+            status: status.map(Status::of),
             extra: self.extra.get(),
             ..self.row(stamp, event_type, id)
         };

@@ -7,7 +7,7 @@ use super::state::Stamp;
 use super::tools::{Deed, Edit, Verdict, command_of, duration_ms, path_of, script_commands};
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Where newer builds repeat the turn's id on every item.
 const TURN_NOTES: [&str; 2] = ["internal_chat_message_metadata_passthrough", "metadata"];
@@ -32,9 +32,9 @@ impl Core {
             "web_search_call" => self.web_search(item, Stream::Item, stamp, rows),
             "image_generation_call" => self.image(item, Stream::Item, stamp, rows),
             "agent_message" => self.agent_item(item, stamp, rows),
-            "ghost_snapshot" => self.note("snapshot", kind, item, stamp, rows),
+            "ghost_snapshot" => self.note(EventType::Snapshot, kind, item, stamp, rows),
             "compaction" | "context_compaction" | "compaction_summary" => self.compaction_sign(item, stamp, rows),
-            "token_count" => self.note("progress", kind, item, stamp, rows),
+            "token_count" => self.note(EventType::Progress, kind, item, stamp, rows),
             _ => self.unknown(kind, item, stamp, rows),
         }
     }
@@ -119,7 +119,7 @@ impl Core {
                 text: Some(text).filter(|t| !t.is_empty()),
                 message_id: item,
                 extra: self.extra.get(),
-                ..self.row(stamp, "system", id)
+                ..self.row(stamp, EventType::System, id)
             };
             self.emit(rows, row);
         }
@@ -145,7 +145,7 @@ impl Core {
             text: Some(held.text.as_str()).filter(|t| !t.is_empty()),
             message_id: Some(held.item_id.as_str()).filter(|t| !t.is_empty()),
             extra: Some(held.extra.as_str()).filter(|t| !t.is_empty()),
-            ..self.row(&held.stamp, if human { "user_interaction" } else { "system" }, id)
+            ..self.row(&held.stamp, if human { EventType::UserInteraction } else { EventType::System }, id)
         };
         self.emit(rows, row);
     }
@@ -183,7 +183,7 @@ impl Core {
                 text: Some(text).filter(|t| !t.is_empty()),
                 message_id: item.str_at("id"),
                 extra: self.extra.get(),
-                ..self.row(&stamp, "llm_response", id)
+                ..self.row(&stamp, EventType::LlmResponse, id)
             };
             self.emit(rows, row);
         }
@@ -220,7 +220,7 @@ impl Core {
                     message_id: item.str_at("id"),
                     duration_ms: item.i64_at("duration_ms"),
                     extra: self.extra.get(),
-                    ..self.row(stamp, "thinking", id)
+                    ..self.row(stamp, EventType::Thinking, id)
                 };
                 self.emit(rows, row);
             }
@@ -283,7 +283,7 @@ impl Core {
             file_path: path,
             lines_added: changed.map(|(added, _)| added),
             lines_removed: changed.map(|(_, removed)| removed),
-            status: item.str_at("status"),
+            status: item.str_at("status").map(Status::of),
             extra: self.extra.get(),
             ..self.row(stamp, deed.event_type(), id)
         };
@@ -385,9 +385,9 @@ impl Core {
                 lines_added: edit.map(|e| e.added),
                 lines_removed: edit.map(|e| e.removed),
                 is_error,
-                status: item.str_at("status").or(verdict.status),
+                status: item.str_at("status").map(Status::of).or(verdict.status),
                 extra: self.extra.get(),
-                ..self.row(stamp, "tool_result", id)
+                ..self.row(stamp, EventType::ToolResult, id)
             };
             self.emit(rows, row);
         }
@@ -464,9 +464,9 @@ impl Core {
                 text: query,
                 tool_input: filled(&self.input),
                 tool_output: filled(&output),
-                status: item.str_at("status"),
+                status: item.str_at("status").map(Status::of),
                 extra: self.extra.get(),
-                ..self.row(stamp, "tool_use", id)
+                ..self.row(stamp, EventType::ToolUse, id)
             };
             self.emit(rows, row);
         }
@@ -491,9 +491,9 @@ impl Core {
                 tool_name: Some("image_generation"),
                 text: item.str_at("revised_prompt"),
                 file_path: item.str_at("saved_path"),
-                status: item.str_at("status"),
+                status: item.str_at("status").map(Status::of),
                 extra: self.extra.get(),
-                ..self.row(stamp, "tool_use", id)
+                ..self.row(stamp, EventType::ToolUse, id)
             };
             self.emit(rows, row);
         }
@@ -510,7 +510,7 @@ impl Core {
             return Outcome::Row;
         }
         if let Some(id) = self.note_id("compaction_sign", item, &[]) {
-            let row = EventRow { extra: self.extra.get(), ..self.row(stamp, "compaction", id) };
+            let row = EventRow { extra: self.extra.get(), ..self.row(stamp, EventType::Compaction, id) };
             self.emit(rows, row);
         }
         Outcome::Row

@@ -8,7 +8,7 @@ use super::state::{Facts, Stamp};
 use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::hierarchy::git;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows};
 
 /// Fields of `session_meta` that become columns of the `session_start` row.
 const META_USED: [&str; 11] = [
@@ -115,7 +115,7 @@ impl Core {
             ts_inferred: written.is_none(),
             text: text.or_else(|| meta.str_at("instructions")),
             extra: self.extra.get(),
-            ..self.row(stamp, "session_start", id)
+            ..self.row(stamp, EventType::SessionStart, id)
         };
         self.emit(rows, row);
     }
@@ -150,7 +150,7 @@ impl Core {
         let row = EventRow {
             model: self.state.facts.model.as_deref(),
             extra: self.extra.get(),
-            ..self.row(stamp, "system", id)
+            ..self.row(stamp, EventType::System, id)
         };
         self.emit(rows, row);
         Outcome::Row
@@ -186,7 +186,7 @@ impl Core {
         self.extra.end();
         let text = payload.str_at("message");
         if let Some(id) = self.note_id("compacted", payload, &["replacement_history"]) {
-            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, "compaction", id) };
+            let row = EventRow { text, extra: self.extra.get(), ..self.row(stamp, EventType::Compaction, id) };
             self.emit(rows, row);
         }
         Outcome::Row

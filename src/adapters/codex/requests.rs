@@ -14,7 +14,7 @@ use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::usage::{Call, Tokens};
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// What a count says beside the call that it stands for.
 #[derive(Clone, Copy)]
@@ -33,7 +33,7 @@ impl Core {
         if let Some(info) = info {
             outcome = self.usage(event, info, stamp, rows);
         } else if limits.is_none() && event.len() > 2 {
-            outcome = self.note("progress", "token_count", event, stamp, rows);
+            outcome = self.note(EventType::Progress, "token_count", event, stamp, rows);
         }
         if let Some(limits) = limits {
             outcome = outcome.max(self.rate_limits(limits, stamp, rows));
@@ -88,7 +88,7 @@ impl Core {
             }
         };
         let Some(id) = id else { return };
-        let row = self.row(stamp, "llm_request", id);
+        let row = self.row(stamp, EventType::LlmRequest, id);
         self.emit_call(count, row, rows);
     }
 
@@ -101,10 +101,10 @@ impl Core {
         let total = count.total.unwrap_or_default().key();
         let last = count.last.unwrap_or_default().key();
         let named = |thread: &str| EventId::of(AGENT, "usage", &[thread.as_bytes(), &epoch, &total, &last]);
-        let row = self.state.shared(self.row(stamp, "llm_request", named(parent)));
+        let row = self.state.shared(self.row(stamp, EventType::LlmRequest, named(parent)));
         let mark = EventRow {
             id: Some(named(own)),
-            event_type: "progress",
+            event_type: EventType::Progress,
             completeness: 1,
             extra: Some(r#"{"record":"token_count"}"#),
             ..row
@@ -129,7 +129,7 @@ impl Core {
     pub(super) fn usage_record(&mut self, record: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         const USED: [&str; 5] = ["type", "thread_id", "response_id", "usage", "model"];
         let Some(tokens) = Tokens::read(record.get("usage")) else {
-            return self.note("progress", "token_usage_record", record, stamp, rows);
+            return self.note(EventType::Progress, "token_usage_record", record, stamp, rows);
         };
         let response = record.str_at("response_id").unwrap_or_default();
         if tokens.is_zero() || self.state.doubles.record(response, tokens) {
@@ -144,7 +144,7 @@ impl Core {
             Some(EventId::of(AGENT, "response", &[response.as_bytes()]))
         };
         let Some(id) = id else { return Outcome::Row };
-        let mut row = EventRow { request_id: filled(response), ..self.row(stamp, "llm_request", id) };
+        let mut row = EventRow { request_id: filled(response), ..self.row(stamp, EventType::LlmRequest, id) };
         // A copy of the log keeps the name of the thread that made the call.
         if let Some(thread) = record.str_at("thread_id").filter(|thread| row.session_id != Some(*thread)) {
             let known = (None, None, None);

@@ -14,7 +14,7 @@ use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 pub(super) use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// A message that waits for its double.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +92,7 @@ impl Core {
     }
 
     /// A row with everything that does not depend on the record.
-    pub(super) fn row<'a>(&'a self, stamp: &Stamp, event_type: &'a str, id: EventId) -> EventRow<'a> {
+    pub(super) fn row<'a>(&'a self, stamp: &Stamp, event_type: EventType, id: EventId) -> EventRow<'a> {
         EventRow { id: Some(id), ..self.state.row(&self.origin, stamp, event_type) }
     }
 
@@ -152,7 +152,7 @@ impl Core {
                     model: self.state.facts.model.as_deref(),
                     text: Some(&held.text),
                     extra: Some(held.extra.as_str()).filter(|e| !e.is_empty()),
-                    ..self.row(&held.stamp, "llm_response", id)
+                    ..self.row(&held.stamp, EventType::LlmResponse, id)
                 };
                 self.emit(rows, row);
             }
@@ -224,7 +224,7 @@ impl Core {
             "token_usage_record" => self.usage_record(payload, stamp, rows),
             "compacted" => self.compacted(payload, stamp, rows),
             "world_state" | "inter_agent_communication" | "inter_agent_communication_metadata" => {
-                self.note("system", kind, payload, stamp, rows)
+                self.note(EventType::System, kind, payload, stamp, rows)
             }
             _ => self.unknown(kind, payload, stamp, rows),
         }
@@ -247,7 +247,7 @@ impl Core {
     /// A record kept whole in `extra`.
     pub(super) fn note(
         &mut self,
-        event_type: &'static str,
+        event_type: EventType,
         kind: &str,
         payload: Json<'_, '_>,
         stamp: &Stamp,
@@ -266,7 +266,7 @@ impl Core {
     /// A record of a kind this version does not know.
     pub(super) fn unknown(&mut self, kind: &str, payload: Json<'_, '_>, stamp: &Stamp, rows: &mut Rows) -> Outcome {
         rows.counts().unknown_types += 1;
-        self.note("unknown", kind, payload, stamp, rows)
+        self.note(EventType::Unknown, kind, payload, stamp, rows)
     }
 }
 

@@ -9,7 +9,7 @@ use super::rollout::{Outcome, count};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// Decodes a file of independent records.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Records {
             id: Some(id),
             ts_us,
             ts_inferred,
-            event_type: "prompt_history",
+            event_type: EventType::PromptHistory,
             session_id: session,
             role: Some("user"),
             text: Some(text),
@@ -97,7 +97,7 @@ impl Records {
             id: Some(id),
             ts_us,
             ts_inferred,
-            event_type: "title",
+            event_type: EventType::Title,
             session_id: Some(session),
             text: name,
             source_offset: offset,

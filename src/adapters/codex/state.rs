@@ -13,7 +13,7 @@ use super::ledger::{Ledger, Occurrence, Stream};
 use super::replay::{Replay, Thread};
 use super::tools::{Edit, Verdict};
 use super::usage::Counter;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// Rises when [`State`] changes so that older text would be misread.
 pub(super) const STATE_VERSION: u8 = 2;
@@ -166,7 +166,7 @@ impl Calls {
 
     /// Takes note of what a result says; returns what its row says of the failure.
     pub(super) fn note_result(&mut self, id: &str, verdict: &Verdict) -> Option<bool> {
-        if verdict.status == Some("running") {
+        if verdict.status == Some(Status::Running) {
             self.running.add(id);
         }
         self.tell(id, verdict.failed)
@@ -366,7 +366,7 @@ impl State {
     }
 
     /// A row with everything that does not depend on the record.
-    pub(super) fn row<'a>(&'a self, origin: &'a Origin, stamp: &Stamp, event_type: &'a str) -> EventRow<'a> {
+    pub(super) fn row<'a>(&'a self, origin: &'a Origin, stamp: &Stamp, event_type: EventType) -> EventRow<'a> {
         let facts = &self.facts;
         let replayed = self.replay.is_replaying();
         let (ts_us, ts_inferred) = self.replay.time(stamp);

@@ -1,5 +1,6 @@
 //! What a tool call does, and what its answer says.
 
+use crate::schema::{EventType, Status};
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -40,13 +41,13 @@ pub(super) enum Deed {
 }
 
 impl Deed {
-    pub(super) const fn event_type(self) -> &'static str {
+    pub(super) const fn event_type(self) -> EventType {
         match self {
-            Self::Command => "command_execution",
-            Self::Modify => "file_modify",
-            Self::Write => "file_write",
-            Self::Read => "file_read",
-            Self::Use => "tool_use",
+            Self::Command => EventType::CommandExecution,
+            Self::Modify => EventType::FileModify,
+            Self::Write => EventType::FileWrite,
+            Self::Read => EventType::FileRead,
+            Self::Use => EventType::ToolUse,
         }
     }
 
@@ -281,7 +282,7 @@ pub(super) struct Verdict {
     pub(super) exit_code: Option<i32>,
     pub(super) duration_ms: Option<i64>,
     pub(super) failed: Option<bool>,
-    pub(super) status: Option<&'static str>,
+    pub(super) status: Option<Status<'static>>,
 }
 
 impl Verdict {
@@ -296,7 +297,7 @@ impl Verdict {
             } else if let Some(time) = line.strip_prefix("Wall time") {
                 verdict.duration_ms = seconds_ms(time.trim_start_matches(':').trim().split(' ').next());
             } else if line.starts_with("Process running with session") || line.starts_with("Script running with cell") {
-                verdict.status = Some("running");
+                verdict.status = Some(Status::Running);
             } else if i == 0 {
                 verdict.first_line(line, tool);
             } else if line == "Output:" {
@@ -311,10 +312,10 @@ impl Verdict {
 
     fn first_line(&mut self, line: &str, tool: Option<&str>) {
         if let Some(time) = line.strip_prefix("aborted by user after ") {
-            self.status = Some("interrupted");
+            self.status = Some(Status::Interrupted);
             self.duration_ms = seconds_ms(Some(time.trim_end().trim_end_matches('s')));
         } else if line == "aborted" || line.starts_with("aborted by user") {
-            self.status = Some("interrupted");
+            self.status = Some(Status::Interrupted);
         } else if line.starts_with("Script completed") {
             self.failed = Some(false);
         } else if let Some(rest) = line.strip_prefix("failed in sandbox") {
@@ -330,7 +331,7 @@ impl Verdict {
 
     /// True when the call did what it was to do, as far as is known.
     pub(super) fn is_done(&self) -> bool {
-        self.failed.map_or(self.status != Some("interrupted"), |failed| !failed)
+        self.failed.map_or(self.status != Some(Status::Interrupted), |failed| !failed)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Texts that repeat a file, a prompt or a session: their sizes are kept.
 const REPEATED: [&str; 8] =
@@ -84,17 +84,14 @@ impl DataDecoder {
                 extra.number(&format!("{key}_bytes"), text.len());
             }
         }
-        let accepted = json.get("accepted").and_then(Json::as_bool);
         let row = EventRow {
             id: Some(id),
             ts_us: ts.unwrap_or(self.modified_us),
             ts_inferred: ts.is_none(),
-            event_type: if is_tokens {
-                "llm_response"
-            } else if known {
-                "system"
-            } else {
-                "unknown"
+            event_type: match known {
+                _ if is_tokens => EventType::LlmResponse,
+                true => EventType::System,
+                false => EventType::Unknown,
             },
             role: is_tokens.then_some("assistant"),
             session_id: json.str_at("sessionId"),
@@ -104,7 +101,7 @@ impl DataDecoder {
             text: json.str_at("completion").filter(|_| is_completion),
             file_path: json.str_at("filepath"),
             repo_url: json.str_at("gitRepo").filter(|url| url.contains("://")),
-            status: accepted.map(|a| if a { "accepted" } else { "rejected" }).or_else(|| filled(kind)),
+            status: decision(json).or_else(|| filled(kind).map(Status::Named)),
             input_tokens: json.i64_at("promptTokens").filter(|_| is_tokens),
             output_tokens: json.i64_at("generatedTokens").filter(|_| is_tokens),
             usage_source: is_tokens.then_some("estimated"),
@@ -119,6 +116,12 @@ impl DataDecoder {
             rows.counts().unknown_types += 1;
         }
     }
+}
+
+/// What the user said to what was offered.
+fn decision(json: Json<'_, '_>) -> Option<Status<'static>> {
+    let accepted = json.get("accepted").and_then(Json::as_bool);
+    accepted.map(|accepted| if accepted { Status::Accepted } else { Status::Denied })
 }
 
 impl Decoder for DataDecoder {

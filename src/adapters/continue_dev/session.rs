@@ -11,7 +11,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// Walks a session.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Item<'_, '_> {
 
 impl<'a> Run<'a, '_> {
     /// A row; each is a microsecond later than the one before.
-    fn base<'s>(&self, event_type: &'s str, id: EventId) -> EventRow<'s>
+    fn base<'s>(&self, event_type: EventType, id: EventId) -> EventRow<'s>
     where
         'a: 's,
     {
@@ -149,10 +149,10 @@ impl<'a> Run<'a, '_> {
         let id = EventId::of(AGENT, "start", &[self.id.as_bytes()]);
         let mut extra = Extra::default();
         extra.scalars(document, &["sessionId", "session_id", "title", "workspaceDirectory", "workspace_directory"]);
-        self.put(&EventRow { extra: extra.end(), ..self.base("session_start", id) }, State::Settled);
+        self.put(&EventRow { extra: extra.end(), ..self.base(EventType::SessionStart, id) }, State::Settled);
         if let Some(title) = document.str_at("title") {
             let id = EventId::of(AGENT, "title", &[self.id.as_bytes(), title.as_bytes()]);
-            self.put(&EventRow { text: Some(title), ..self.base("title", id) }, State::Settled);
+            self.put(&EventRow { text: Some(title), ..self.base(EventType::Title, id) }, State::Settled);
         }
     }
 
@@ -161,23 +161,23 @@ impl<'a> Run<'a, '_> {
         let item = Item { at, json, message, message_id: message.str_at("id"), is_last };
         if let Some(summary) = json.str_at("conversationSummary") {
             let id = item.event_id(self.id, "summary", "");
-            self.put(&EventRow { text: Some(summary), ..self.base("compaction", id) }, State::Settled);
+            self.put(&EventRow { text: Some(summary), ..self.base(EventType::Compaction, id) }, State::Settled);
         }
         let reasoning = json.get("reasoning").and_then(|r| r.str_at("text").or_else(|| r.as_filled_str()));
         if let Some(text) = reasoning {
-            self.say(item, "thinking", "reasoning", text, "assistant");
+            self.say(item, EventType::Thinking, "reasoning", text, "assistant");
         }
         match message.str_at("role") {
             Some("user") => self.prompt(item),
             Some("assistant") => self.answer(item),
             Some("thinking") => {
                 let text = message.get("content").map(text_of).unwrap_or_default();
-                self.say(item, "thinking", "message", &text, "assistant");
+                self.say(item, EventType::Thinking, "message", &text, "assistant");
             }
             Some("tool") => self.tool_message(item),
             Some("system") => {
                 let text = message.get("content").map(text_of).unwrap_or_default();
-                self.say(item, "system", "message", &text, "system");
+                self.say(item, EventType::System, "message", &text, "system");
             }
             _ => self.unknown(item),
         }
@@ -186,14 +186,14 @@ impl<'a> Run<'a, '_> {
     fn unknown(&mut self, item: Item<'_, '_>) {
         let mut extra = Extra::default();
         extra.rest(item.json, &["promptLogs", "editorState"]);
-        let row = self.base("unknown", item.event_id(self.id, "unknown", ""));
+        let row = self.base(EventType::Unknown, item.event_id(self.id, "unknown", ""));
         self.out.put_unknown(&EventRow { extra: extra.end(), ..row });
         self.next_us += 1;
     }
 
-    fn say(&mut self, item: Item<'_, '_>, event_type: &str, kind: &str, text: &str, role: &str) {
+    fn say(&mut self, item: Item<'_, '_>, event_type: EventType, kind: &str, text: &str, role: &str) {
         if !text.is_empty() {
-            let id = item.event_id(self.id, event_type, kind);
+            let id = item.event_id(self.id, event_type.as_str(), kind);
             let row = EventRow {
                 message_id: item.message_id,
                 role: Some(role),
@@ -226,7 +226,7 @@ impl<'a> Run<'a, '_> {
             text: filled(&text),
             completeness: i64::try_from(text.len()).unwrap_or(0),
             extra: extra.end(),
-            ..self.base("user_interaction", item.event_id(self.id, "message", ""))
+            ..self.base(EventType::UserInteraction, item.event_id(self.id, "message", ""))
         };
         self.put(&row, item.state());
         for (number, context) in item.json.get("contextItems").into_iter().flat_map(Json::items).enumerate() {
@@ -246,7 +246,7 @@ impl<'a> Run<'a, '_> {
             file_path: path.as_deref(),
             text: context.str_at("content"),
             extra: extra.end(),
-            ..self.base("attachment", item.event_id(self.id, "context", &number.to_string()))
+            ..self.base(EventType::Attachment, item.event_id(self.id, "context", &number.to_string()))
         };
         self.put(&row, item.state());
     }
@@ -273,7 +273,7 @@ impl<'a> Run<'a, '_> {
             provider: newest.and_then(|l| l.str_at("modelProvider")),
             completeness: i64::try_from(text.len()).unwrap_or(0) + (i64::from(usage.is_some()) << 40),
             extra: extra.end(),
-            ..self.base("llm_response", item.event_id(self.id, "message", ""))
+            ..self.base(EventType::LlmResponse, item.event_id(self.id, "message", ""))
         };
         let row = usage.map_or(row, |usage| with_usage(row, usage));
         self.put(&row, item.state());
@@ -307,7 +307,7 @@ impl<'a> Run<'a, '_> {
             command: facts.command.as_deref(),
             lines_added: facts.lines.map(|l| l.0),
             lines_removed: facts.lines.map(|l| l.1),
-            status: state.and_then(|s| s.str_at("status")),
+            status: state.and_then(|s| s.str_at("status")).map(Status::of),
             completeness: completeness_of(state),
             ..self.base(facts.event_type, item.event_id(self.id, "tool", key))
         };
@@ -345,10 +345,10 @@ impl<'a> Run<'a, '_> {
             tool_output: Some(text),
             file_path: called.as_ref().and_then(|c| c.path.as_deref()),
             command: called.as_ref().and_then(|c| c.command.as_deref()),
-            status,
+            status: status.map(Status::of),
             is_error: status.map(|s| s == "errored"),
             completeness: (i64::from(status.is_some()) << 40) + i64::try_from(text.len()).unwrap_or(0),
-            ..self.base("tool_result", id)
+            ..self.base(EventType::ToolResult, id)
         };
         self.put(&row, state);
     }
@@ -357,7 +357,7 @@ impl<'a> Run<'a, '_> {
     fn sum(&mut self, document: Json<'_, '_>) {
         let Some(usage) = document.get("usage").filter(|u| u.is_object() && !self.has_usage) else { return };
         let id = EventId::of(AGENT, "usage", &[self.id.as_bytes()]);
-        let row = with_usage(EventRow { status: Some("usage"), ..self.base("system", id) }, usage);
+        let row = with_usage(EventRow { status: Some(Status::Usage), ..self.base(EventType::System, id) }, usage);
         let total = row.total().unwrap_or(0);
         let cost = usage.get("totalCost").and_then(Json::as_f64).and_then(nano);
         self.put(&EventRow { cost_nano_usd: cost, completeness: total, model: self.model, ..row }, State::Finished);
@@ -426,7 +426,7 @@ fn with_usage<'a>(row: EventRow<'a>, usage: Json<'_, '_>) -> EventRow<'a> {
 /// What a tool's arguments tell.
 #[derive(Debug, Default)]
 struct Facts {
-    event_type: &'static str,
+    event_type: EventType,
     path: Option<String>,
     command: Option<String>,
     lines: Option<Lines>,
@@ -436,23 +436,23 @@ impl Facts {
     fn of(name: &str, input: Option<&str>) -> Self {
         let short = name.strip_prefix("builtin_").unwrap_or(name);
         let event_type = match short {
-            "read_file" | "Read" | "read_currently_open_file" | "read_file_range" => "file_read",
-            "create_new_file" | "Write" => "file_write",
+            "read_file" | "Read" | "read_currently_open_file" | "read_file_range" => EventType::FileRead,
+            "create_new_file" | "Write" => EventType::FileWrite,
             "edit_existing_file"
             | "single_find_and_replace"
             | "multi_edit"
             | "Edit"
             | "MultiEdit"
-            | "search_and_replace_in_file" => "file_modify",
-            "run_terminal_command" | "Bash" => "command_execution",
-            _ => "tool_use",
+            | "search_and_replace_in_file" => EventType::FileModify,
+            "run_terminal_command" | "Bash" => EventType::CommandExecution,
+            _ => EventType::ToolUse,
         };
         let mut facts = Self { event_type, ..Self::default() };
         let read = |json: Json<'_, '_>| {
             let find = |keys: &[&str]| keys.iter().find_map(|k| json.str_at(k)).map(str::to_owned);
             facts.path = find(&["filepath", "file_path", "path", "dirPath"]);
-            facts.command = find(&["command"]).filter(|_| event_type == "command_execution");
-            facts.lines = lines_of(json).filter(|_| event_type.starts_with("file_"));
+            facts.command = find(&["command"]).filter(|_| event_type == EventType::CommandExecution);
+            facts.lines = lines_of(json).filter(|_| event_type.is_file());
         };
         Parser::default().each(input.unwrap_or_default().as_bytes(), read).unwrap_or_default();
         facts

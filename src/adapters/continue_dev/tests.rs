@@ -65,7 +65,7 @@ fn a_session_becomes_prompts_context_answers_thoughts_tools_and_results() {
     let results: Vec<_> = sorted(&decoded).into_iter().filter(|r| r["event_type"] == "tool_result").collect();
     assert_eq!(
         (results.len(), &results[0]["tool_output"], &results[0]["status"]),
-        (1, &json!("edited"), &json!("done"))
+        (1, &json!("edited"), &json!("completed"))
     );
     assert_eq!(results[0]["tool_call_id"], edit["tool_call_id"]);
     assert_eq!((&decoded.only("title")["text"], &decoded.only("compaction")["text"]), (&json!("T"), &json!("so far")));
@@ -182,7 +182,7 @@ fn a_completion_keeps_what_it_proposed_and_the_size_of_what_it_saw() {
         "timestamp": 1_734_529_452_858_i64, "accepted": false}).to_string();
     let decoded = decode(Format::ContinueTokens, "/h/.continue/dev_data/autocomplete.jsonl", line.as_bytes());
     let row = decoded.only("system");
-    assert_eq!((&row["text"], &row["status"], &row["duration_ms"]), (&json!("x()"), &json!("rejected"), &json!(3122)));
+    assert_eq!((&row["text"], &row["status"], &row["duration_ms"]), (&json!("x()"), &json!("denied"), &json!(3122)));
     assert_eq!(
         (&row["project"], &row["message_id"], &row["extra"]["prefix_bytes"]),
         (&json!("acme/shop"), &json!("c1"), &json!(3))

@@ -11,7 +11,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 use super::place::Place;
 
@@ -69,7 +69,7 @@ impl CheckpointDecoder {
         let model = of("modelId").map(|m| m.split_once('/').map_or(m, |(_, name)| name));
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "checkpoint", &parts.map(str::as_bytes))),
-            event_type: "snapshot",
+            event_type: EventType::Snapshot,
             ts_us: self.place.modified_us,
             ts_inferred: true,
             model,

@@ -15,7 +15,7 @@ use super::edits::{self, Lines};
 use super::request::Turn;
 use super::{ids, uri};
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// What the groups of one call wrote.
 #[derive(Debug, Default)]
@@ -121,7 +121,7 @@ pub(super) fn edit(turn: &Turn<'_>, part: Json<'_, '_>, nth: usize, rows: &mut R
     let event_id = |kind: &str| Some(ids::nth_of_turn(kind, turn.name, nth));
     rows.event(&EventRow {
         id: event_id("edit"),
-        event_type: "file_modify",
+        event_type: EventType::FileModify,
         role: Some("assistant"),
         extra: facts.as_deref(),
         ..row
@@ -130,11 +130,11 @@ pub(super) fn edit(turn: &Turn<'_>, part: Json<'_, '_>, nth: usize, rows: &mut R
     if done != Some(false) {
         rows.event(&EventRow {
             id: event_id("edited"),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             lines_added: lines.map(|l| l.added),
             lines_removed: lines.map(|l| l.removed),
-            status: Some("completed"),
+            status: Some(Status::Completed),
             ..row
         });
     }

@@ -12,7 +12,7 @@ use super::pairs::{RoundCall, Rounds, Shown};
 use super::request::Turn;
 use super::{ids, text, tool};
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows};
 
 /// What a response said.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ enum Kind {
     /// Says nothing that is not said elsewhere.
     Noise,
     /// Makes a row of this type.
-    Other(&'static str),
+    Other(EventType),
     Unknown,
 }
 
@@ -62,8 +62,8 @@ fn kind_of(part: Json<'_, '_>) -> Kind {
             | "reference"
             | "usage",
         ) => Kind::Noise,
-        Some("progressMessage" | "progressTask" | "progressTaskSerialized") => Kind::Other("progress"),
-        Some("hook") => Kind::Other("hook"),
+        Some("progressMessage" | "progressTask" | "progressTaskSerialized") => Kind::Other(EventType::Progress),
+        Some("hook") => Kind::Other(EventType::Hook),
         Some(
             "confirmation"
             | "elicitation"
@@ -81,7 +81,7 @@ fn kind_of(part: Json<'_, '_>) -> Kind {
             | "workspaceEdit"
             | "codeCitation"
             | "info",
-        ) => Kind::Other("system"),
+        ) => Kind::Other(EventType::System),
         _ => Kind::Unknown,
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn rows_of(turn: &Turn<'_>, rows: &mut Rows) -> Response {
             Kind::Other(event_type) => other(turn, part, event_type, &mut at, rows),
             Kind::Unknown => {
                 out.unknown = true;
-                other(turn, part, "unknown", &mut at, rows);
+                other(turn, part, EventType::Unknown, &mut at, rows);
             }
         }
     }
@@ -207,7 +207,7 @@ fn thinking<'i>(turn: &Turn<'_>, words: &str, part: Option<Json<'_, 'i>>, at: &m
         return;
     }
     let facts = extra(|writer| part.into_iter().for_each(|p| rest(p, &["kind", "value", "id"], writer)));
-    let row = turn.nth("thinking", at.thought, "thinking");
+    let row = turn.nth("thinking", at.thought, EventType::Thinking);
     at.thought += 1;
     rows.event(&EventRow {
         role: Some("assistant"),
@@ -219,7 +219,7 @@ fn thinking<'i>(turn: &Turn<'_>, words: &str, part: Option<Json<'_, 'i>>, at: &m
 }
 
 /// A part that is shown and no more.
-fn other<'i>(turn: &Turn<'_>, part: Json<'_, 'i>, event_type: &str, at: &mut Counter<'i>, rows: &mut Rows) {
+fn other<'i>(turn: &Turn<'_>, part: Json<'_, 'i>, event_type: EventType, at: &mut Counter<'i>, rows: &mut Rows) {
     let kind = part.str_at("kind").unwrap_or("part");
     let nth = at.next_of(kind);
     let facts = extra(|writer| {
@@ -230,6 +230,6 @@ fn other<'i>(turn: &Turn<'_>, part: Json<'_, 'i>, event_type: &str, at: &mut Cou
         }
     });
     let said = ["content", "message", "title"].iter().find_map(|key| part.get(key).and_then(text::markdown));
-    let row = turn.nth(kind, nth, "");
-    rows.event(&EventRow { event_type, text: said.filter(|t| !t.is_empty()), extra: facts.as_deref(), ..row });
+    let row = turn.nth(kind, nth, event_type);
+    rows.event(&EventRow { text: said.filter(|t| !t.is_empty()), extra: facts.as_deref(), ..row });
 }

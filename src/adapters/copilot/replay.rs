@@ -15,7 +15,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, Rows};
+use crate::schema::{Checkpoint, EventRow, EventType, Rows, Status};
 
 /// Decodes one export.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl ReplayDecoder {
                 if let Some(words) = prompt.str_at("prompt") {
                     rows.event(&EventRow {
                         id: Some(ids::of_turn("prompt", first)),
-                        event_type: "user_interaction",
+                        event_type: EventType::UserInteraction,
                         role: Some("user"),
                         text: Some(words),
                         ..self.row(&walk, offset)
@@ -119,7 +119,7 @@ impl ReplayDecoder {
                     facts: extra(|w| clean::rest(log, &["kind", "id", "tool", "args", "time", "response"], w)),
                     result: output.map(|text| Answer {
                         output: Some(text).filter(|t| !t.is_empty()),
-                        status: Some("completed"),
+                        status: Some(Status::Completed),
                         ..Answer::default()
                     }),
                     ..Call::default()
@@ -131,7 +131,12 @@ impl ReplayDecoder {
                 let facts = extra(|writer| clean::rest(log, &[], writer));
                 let name = log.str_at("id").unwrap_or_default();
                 let id = Some(ids::of_turn("log", &format!("{}/{name}", walk.turn_id)));
-                rows.event(&EventRow { id, event_type: "unknown", extra: facts.as_deref(), ..self.row(walk, offset) });
+                rows.event(&EventRow {
+                    id,
+                    event_type: EventType::Unknown,
+                    extra: facts.as_deref(),
+                    ..self.row(walk, offset)
+                });
                 Outcome::Unknown
             }
         }
@@ -164,7 +169,7 @@ impl ReplayDecoder {
         });
         rows.event(&EventRow {
             id: Some(id),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             role: Some("assistant"),
             model: metadata.str_at("model"),
             text: Some(&*text).filter(|t| !t.is_empty()),

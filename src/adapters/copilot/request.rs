@@ -7,7 +7,7 @@ use super::{parts, text, uri};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::money::nano;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Members of a request that are columns or stand in rows of their own, or repeat what does.
 #[rustfmt::skip]
@@ -125,7 +125,7 @@ fn model_of<'i>(request: Json<'_, 'i>, metadata: Option<Json<'_, 'i>>) -> (Optio
 
 impl<'a> Turn<'a> {
     /// A row of this turn's `nth` event of a kind; its name stays when the request goes on.
-    pub(super) fn nth(&self, kind: &str, nth: usize, event_type: &'a str) -> EventRow<'a> {
+    pub(super) fn nth(&self, kind: &str, nth: usize, event_type: EventType) -> EventRow<'a> {
         let id = Some(ids::nth_of_turn(kind, self.name, nth));
         EventRow { id, event_type, completeness: self.rank, ..self.base }
     }
@@ -160,7 +160,7 @@ impl<'a> Turn<'a> {
         });
         rows.event(&EventRow {
             id: Some(ids::of_turn("prompt", self.name)),
-            event_type: if by_system { "system" } else { "user_interaction" },
+            event_type: if by_system { EventType::System } else { EventType::UserInteraction },
             ts_us,
             ts_inferred,
             role: Some("user"),
@@ -181,7 +181,7 @@ impl<'a> Turn<'a> {
         rows.event(&EventRow {
             text: Some(words),
             message_id: summary.str_at("toolCallRoundId"),
-            ..self.nth("summary", 0, "compaction")
+            ..self.nth("summary", 0, EventType::Compaction)
         });
     }
 
@@ -220,7 +220,7 @@ impl<'a> Turn<'a> {
         let took = |ms: i64| self.base.ts_us.saturating_add(ms.saturating_mul(1_000));
         let row = EventRow {
             id: Some(ids::of_turn("answer", self.name)),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             ts_us: ended.or(elapsed.map(took)).unwrap_or(self.base.ts_us),
             role: Some("assistant"),
             message_id: self.request.str_at("responseId"),
@@ -250,16 +250,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn status(&self) -> Option<&'static str> {
+    fn status(&self) -> Option<Status<'static>> {
         let state = self.request.get("modelState");
         match state.and_then(|s| s.i64_at("value").or_else(|| s.as_i64())) {
-            Some(0) => Some("pending"),
-            Some(1) => Some("completed"),
-            Some(2) => Some("cancelled"),
-            Some(3) => Some("failed"),
-            Some(4) => Some("needs_input"),
-            _ if self.is_cancelled() => Some("cancelled"),
-            _ => self.member("result").map(|_| "completed"),
+            Some(0) => Some(Status::Pending),
+            Some(1) => Some(Status::Completed),
+            Some(2) => Some(Status::Cancelled),
+            Some(3) => Some(Status::Failed),
+            Some(4) => Some(Status::NeedsInput),
+            _ if self.is_cancelled() => Some(Status::Cancelled),
+            _ => self.member("result").map(|_| Status::Completed),
         }
     }
 
@@ -327,10 +327,10 @@ impl<'a> Turn<'a> {
         let facts = extra(|writer| rest(details, &["message", "code"], writer));
         rows.event(&EventRow {
             id: Some(ids::of_turn("error", self.name)),
-            event_type: "error_encountered",
+            event_type: EventType::ErrorEncountered,
             text: details.str_at("message"),
             is_error: Some(true),
-            status: code,
+            status: code.map(Status::of),
             request_id: self.metadata.and_then(|m| m.str_at("responseId")),
             extra: facts.as_deref(),
             completeness: self.rank,

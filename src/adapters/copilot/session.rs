@@ -9,7 +9,7 @@ use super::{AGENT, text, uri};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::{SourceInfo, time};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// Members of a session that are columns, stand in rows of their own, or are no content: drafts and
 /// prompts that wait are not sent yet.
@@ -232,7 +232,7 @@ impl Session {
         if self.head.session.is_some() || self.place.session.is_some() {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "session", &[id.as_bytes()])),
-                event_type: "session_start",
+                event_type: EventType::SessionStart,
                 ts_us,
                 // A transcript of the session has its own time for it.
                 ts_inferred: true,
@@ -245,7 +245,7 @@ impl Session {
         if let Some(title) = self.head.title.as_deref() {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "title", &[id.as_bytes(), title.as_bytes()])),
-                event_type: "title",
+                event_type: EventType::Title,
                 ts_us: self.titled.ts_us,
                 ts_inferred: true,
                 text: Some(title),
@@ -261,7 +261,7 @@ impl Session {
     pub(super) fn unknown_row(&self, json: Json<'_, '_>, offset: u64, rows: &mut Rows) {
         let facts = extra(|writer| rest(json, &[], writer));
         rows.event(&EventRow {
-            event_type: "unknown",
+            event_type: EventType::Unknown,
             ts_us: self.last_us.unwrap_or(self.place.modified_us),
             ts_inferred: true,
             source_offset: offset,

@@ -21,7 +21,7 @@ use super::{AGENT, session};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables};
 
 /// Columns of `spans` after row id and mark, in this order.
 const COLUMNS: [&str; 18] = [
@@ -142,7 +142,7 @@ impl DatabaseDecoder for SpanDecoder {
             // A session's figure for the call has another time.
             ts_inferred: true,
             ts_us: started.unwrap_or(self.place.modified_us),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             provisional,
             provider: word(8),
             model: word(11).or(word(12)),
@@ -155,7 +155,7 @@ impl DatabaseDecoder for SpanDecoder {
             request_id: word(10),
             text: None,
             is_error: failed.then_some(true),
-            status: failed.then_some("failed"),
+            status: failed.then_some(Status::Failed),
             stop_reason: stop,
             input_tokens: fresh,
             cache_read_tokens: cached,

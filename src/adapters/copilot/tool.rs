@@ -11,13 +11,15 @@ use super::request::Turn;
 use super::{ids, text, uri};
 use crate::adapters::json::{Json, ObjectWriter, write_str};
 use crate::adapters::line::Parser;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Event type of a call.
-pub(super) fn kind_of(name: &str) -> &'static str {
+pub(super) fn kind_of(name: &str) -> EventType {
     match canonical(name).as_str() {
-        "readfile" | "readnotebookcelloutput" | "getnotebooksummary" | "viewimage" | "getfile" | "view" => "file_read",
-        "createfile" | "createnewjupyternotebook" | "writefile" => "file_write",
+        "readfile" | "readnotebookcelloutput" | "getnotebooksummary" | "viewimage" | "getfile" | "view" => {
+            EventType::FileRead
+        }
+        "createfile" | "createnewjupyternotebook" | "writefile" => EventType::FileWrite,
         "replacestringinfile"
         | "multireplacestringinfile"
         | "inserteditintofile"
@@ -25,15 +27,15 @@ pub(super) fn kind_of(name: &str) -> &'static str {
         | "editnotebookfile"
         | "editfile"
         | "editfiles"
-        | "replacestringinfilemulti" => "file_modify",
-        "runinterminal" | "runcommandinterminal" | "bash" | "powershell" => "command_execution",
-        _ => "tool_use",
+        | "replacestringinfilemulti" => EventType::FileModify,
+        "runinterminal" | "runcommandinterminal" | "bash" | "powershell" => EventType::CommandExecution,
+        _ => EventType::ToolUse,
     }
 }
 
 /// True for tools whose calls the groups of edits after them belong to.
 pub(super) fn edits_files(name: &str) -> bool {
-    matches!(kind_of(name), "file_write" | "file_modify")
+    matches!(kind_of(name), EventType::FileWrite | EventType::FileModify)
 }
 
 /// What a call's arguments say.
@@ -119,7 +121,7 @@ pub(super) struct Answer {
     pub(super) output: Option<String>,
     pub(super) exit_code: Option<i32>,
     pub(super) is_error: Option<bool>,
-    pub(super) status: Option<&'static str>,
+    pub(super) status: Option<Status<'static>>,
     pub(super) duration_ms: Option<i64>,
     pub(super) lines: Option<Lines>,
     pub(super) facts: Option<String>,
@@ -142,7 +144,7 @@ impl Call<'_> {
     }
 
     fn common<'r>(&'r self, base: EventRow<'r>) -> EventRow<'r> {
-        let is_file = kind_of(self.name).starts_with("file_");
+        let is_file = kind_of(self.name).is_file();
         EventRow {
             tool_name: Some(self.name).filter(|n| !n.is_empty()),
             tool_call_id: Some(self.id),
@@ -162,7 +164,7 @@ impl Call<'_> {
         let size = ids::length(answer.output.as_deref().unwrap_or_default());
         rows.event(&EventRow {
             id: Some(ids::call("result", self.id)),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_output: answer.output.as_deref(),
             exit_code: answer.exit_code,
@@ -195,7 +197,7 @@ pub(super) fn round_rows(turn: &Turn<'_>, call: &RoundCall<'_>, rows: &mut Rows)
         arguments: Arguments::read(call.arguments, &turn.session.inner),
         result: call.result.map(|value| Answer {
             output: output_of(value),
-            status: Some("completed"),
+            status: Some(Status::Completed),
             ..Answer::default()
         }),
         ..Call::default()
@@ -369,12 +371,12 @@ fn answer_of(
     let answered = is_answered || past.is_some();
     let confirmed = part.get("isConfirmed");
     let status = match confirmed.and_then(|c| c.i64_at("type")) {
-        Some(0) => "denied",
-        Some(5) => "skipped",
-        _ if confirmed.and_then(Json::as_bool) == Some(false) && !answered => "denied",
+        Some(0) => Status::Denied,
+        Some(5) => Status::Skipped,
+        _ if confirmed.and_then(Json::as_bool) == Some(false) && !answered => Status::Denied,
         // The editor writes every call as complete, also those that a cancelled turn cut off.
-        _ if turn.is_cancelled() && !answered => "cancelled",
-        _ => "completed",
+        _ if turn.is_cancelled() && !answered => Status::Cancelled,
+        _ => Status::Completed,
     };
     let from_details = details.and_then(detail_text);
     let failed = details.and_then(|d| d.get("isError")).and_then(Json::as_bool).filter(|e| *e);
@@ -397,7 +399,7 @@ fn answer_of(
         is_error: failed.or(exit_code.filter(|code| *code != 0).map(|_| true)),
         output,
         exit_code,
-        status: Some(if failed.is_some() && status == "completed" { "failed" } else { status }),
+        status: Some(if failed.is_some() && status == Status::Completed { Status::Failed } else { status }),
         duration_ms: state.and_then(|s| s.i64_at("duration")),
         lines,
         facts,

@@ -17,7 +17,7 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Attributes that are columns, or prompts as they were rendered for the model.
 const USED: [&str; 20] = [
@@ -122,9 +122,11 @@ impl TraceDecoder {
             "invoke_agent" => self.prompt(&own, base, &shared, rows),
             "chat" => self.chat(&own, base, &shared, rows),
             "execute_tool" => self.tool(&own, base, ended, &shared, rows),
-            "execute_hook" => rows.event(&EventRow { id: Some((shared.id_of)("hook")), event_type: "hook", ..base }),
+            "execute_hook" => {
+                rows.event(&EventRow { id: Some((shared.id_of)("hook")), event_type: EventType::Hook, ..base })
+            }
             _ => {
-                rows.event(&EventRow { id: Some((shared.id_of)("unknown")), event_type: "unknown", ..base });
+                rows.event(&EventRow { id: Some((shared.id_of)("unknown")), event_type: EventType::Unknown, ..base });
                 return Outcome::Unknown;
             }
         }
@@ -147,7 +149,7 @@ impl TraceDecoder {
         let by_user = own.text("copilot_chat.initiator_type").is_none_or(|kind| kind == "user");
         rows.event(&EventRow {
             id: Some((shared.id_of)("prompt")),
-            event_type: if by_user { "user_interaction" } else { "system" },
+            event_type: if by_user { EventType::UserInteraction } else { EventType::System },
             role: Some("user"),
             message_id: own.text("copilot_chat.root_request_id"),
             provider: None,
@@ -158,7 +160,7 @@ impl TraceDecoder {
         if !answer.text.is_empty() {
             rows.event(&EventRow {
                 id: Some((shared.id_of)("answer")),
-                event_type: "llm_response",
+                event_type: EventType::LlmResponse,
                 role: Some("assistant"),
                 model: own.text("gen_ai.request.model").or(own.text("gen_ai.response.model")),
                 text: Some(&answer.text),
@@ -177,7 +179,7 @@ impl TraceDecoder {
         let said = self.said(own.text("gen_ai.output.messages"));
         rows.event(&EventRow {
             id: Some((shared.id_of)("call")),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             role: Some("assistant"),
             model: own.text("gen_ai.request.model").or(own.text("gen_ai.response.model")),
             text: Some(&*said.text).filter(|t| !t.is_empty()),
@@ -199,7 +201,7 @@ impl TraceDecoder {
         let row = EventRow {
             tool_name: Some(name).filter(|n| !n.is_empty()),
             tool_call_id: own.text("gen_ai.tool.call.id").or(Some(shared.span_id)),
-            file_path: arguments.path.as_deref().filter(|_| kind.starts_with("file_")),
+            file_path: arguments.path.as_deref().filter(|_| kind.is_file()),
             command: arguments.command.as_deref(),
             provider: None,
             ..base
@@ -215,13 +217,13 @@ impl TraceDecoder {
         });
         rows.event(&EventRow {
             id: Some((shared.id_of)("result")),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             ts_us: ended.unwrap_or(row.ts_us),
             tool_output: own.text("gen_ai.tool.call.result"),
             lines_added: arguments.lines.map(|l| l.added),
             lines_removed: arguments.lines.map(|l| l.removed),
-            status: Some(if row.is_error == Some(true) { "failed" } else { "completed" }),
+            status: Some(if row.is_error == Some(true) { Status::Failed } else { Status::Completed }),
             extra: None,
             ..row
         });

@@ -20,7 +20,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// What is known before a turn.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -162,7 +162,8 @@ impl Core {
             _ => {
                 let facts = extra(|writer| rest(json, &["timestamp", "parentId", "id"], writer));
                 let id = json.str_at("id").map(|id| EventId::of(AGENT, "transcript", &[id.as_bytes()]));
-                let row = EventRow { id, event_type: "unknown", extra: facts.as_deref(), ..self.row(ts_us, offset) };
+                let row =
+                    EventRow { id, event_type: EventType::Unknown, extra: facts.as_deref(), ..self.row(ts_us, offset) };
                 self.emit(rows, &row);
                 return Outcome::Unknown;
             }
@@ -177,7 +178,7 @@ impl Core {
         let facts = extra(|writer| rest(data, &["sessionId", "copilotVersion", "startTime", "context"], writer));
         let row = EventRow {
             id: Some(EventId::of(AGENT, "session", &[self.session().as_bytes()])),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             extra: facts.as_deref(),
             ..self.row(ts_us, offset)
         };
@@ -202,7 +203,7 @@ impl Core {
         });
         let row = EventRow {
             id: Some(ids::of_turn("prompt", &self.current.name)),
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             role: Some("user"),
             message_id: json.str_at("id"),
             text: Some(words),
@@ -274,7 +275,7 @@ impl Core {
         let answer = Answer {
             output: Some(output).filter(|o| !o.is_empty()),
             is_error: failed.then_some(true),
-            status: Some(if failed { "failed" } else { "completed" }),
+            status: Some(if failed { Status::Failed } else { Status::Completed }),
             facts,
             ..Answer::default()
         };
@@ -296,7 +297,7 @@ impl Core {
         if !current.thought.is_empty() {
             rows.event(&EventRow {
                 id: Some(ids::nth_of_turn("thinking", &current.name, 0)),
-                event_type: "thinking",
+                event_type: EventType::Thinking,
                 text: Some(&current.thought),
                 completeness: TRANSCRIPT + ids::length(&current.thought),
                 ..row
@@ -305,7 +306,7 @@ impl Core {
         if !current.answer.is_empty() {
             rows.event(&EventRow {
                 id: Some(ids::of_turn("answer", &current.name)),
-                event_type: "llm_response",
+                event_type: EventType::LlmResponse,
                 message_id: current.message_id.as_deref(),
                 text: Some(&current.answer),
                 completeness: TRANSCRIPT + ids::length(&current.answer),

@@ -7,7 +7,7 @@ use super::events::Core;
 use super::record::Stamp;
 use super::request_id;
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows};
 
 /// Calls of one leg that are kept until it ends.
 const KEPT: usize = 8192;
@@ -102,7 +102,7 @@ impl Core {
             turn: call.turn,
             offset: call.offset,
         };
-        let row = self.row("llm_request", &stamp);
+        let row = self.row(EventType::LlmRequest, &stamp);
         let row = match self.state.places.get(call.place) {
             Some(place) => self.placed(place, row),
             None => row,

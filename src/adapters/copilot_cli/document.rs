@@ -12,7 +12,7 @@ use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::stem;
 use crate::adapters::tool::{Tool, exit_code};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// Decodes one document; each version of it from its beginning.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ struct Entry<'i> {
 }
 
 impl<'i> Session<'i> {
-    fn row<'a>(&'a self, event_type: &'static str, entry: &'a Entry<'_>, part: &str) -> EventRow<'a> {
+    fn row<'a>(&'a self, event_type: EventType, entry: &'a Entry<'_>, part: &str) -> EventRow<'a> {
         let parts = [self.id.as_bytes(), entry.id.as_bytes(), part.as_bytes()];
         EventRow {
             id: Some(EventId::of(AGENT, "legacy", &parts)),
@@ -76,13 +76,13 @@ impl<'i> Session<'i> {
     fn prompt(&mut self, entry: &Entry<'_>, json: Json<'_, '_>, rows: &mut Rows) {
         self.turn += 1;
         let extra = rest(json);
-        let row = self.row("user_interaction", entry, "");
+        let row = self.row(EventType::UserInteraction, entry, "");
         rows.event(&EventRow { role: Some("user"), extra: extra.as_deref(), ..row });
     }
 
     fn answer(&self, entry: &Entry<'_>, json: Json<'_, '_>, rows: &mut Rows) {
         let extra = rest(json);
-        let row = self.row("llm_response", entry, "");
+        let row = self.row(EventType::LlmResponse, entry, "");
         let model = json.str_at("model").or(self.model);
         rows.event(&EventRow { role: Some("assistant"), model, extra: extra.as_deref(), ..row });
     }
@@ -122,10 +122,10 @@ impl<'i> Session<'i> {
             file_path: tool.path.as_deref(),
             command: tool.command.as_deref(),
             tool_output: (!output.is_empty()).then_some(output),
-            exit_code: if tool.event_type == "command_execution" { exit_code(output) } else { None },
+            exit_code: if tool.event_type == EventType::CommandExecution { exit_code(output) } else { None },
             is_error: status.map(|s| s != "success"),
-            status,
-            ..self.row("tool_result", entry, id)
+            status: status.map(Status::of),
+            ..self.row(EventType::ToolResult, entry, id)
         });
     }
 
@@ -160,7 +160,11 @@ impl<'i> Session<'i> {
                 kind => {
                     let extra = rest(item);
                     let is_error = (kind == "error").then_some(true);
-                    let row = self.row(if is_error.is_some() { "error_encountered" } else { "system" }, &entry, "");
+                    let row = self.row(
+                        if is_error.is_some() { EventType::ErrorEncountered } else { EventType::System },
+                        &entry,
+                        "",
+                    );
                     rows.event(&EventRow { role: Some("system"), is_error, extra: extra.as_deref(), ..row });
                 }
             }
@@ -194,7 +198,7 @@ impl<'i> Session<'i> {
                 }
                 _ => {
                     let extra = rest(item);
-                    let row = self.row("system", &entry, "");
+                    let row = self.row(EventType::System, &entry, "");
                     rows.event(&EventRow { role: Some("system"), extra: extra.as_deref(), ..row });
                 }
             }
@@ -229,7 +233,7 @@ fn document(json: Json<'_, '_>, path: &str, modified_us: i64, offset: u64, rows:
     extra.rest(json, &["sessionId", "startTime", "timeline", "chatMessages", "history", "workspacePath", "cwd"]);
     let extra = extra.end();
     let entry = Entry { id: "start".to_owned(), ts: start, text: None };
-    let row = session.row("session_start", &entry, "");
+    let row = session.row(EventType::SessionStart, &entry, "");
     rows.event(&EventRow { message_id: None, turn: None, extra: extra.as_deref(), ..row });
     let mut said = BTreeMap::new();
     for message in messages.into_iter().flat_map(Json::items).filter(|m| m.str_at("role") == Some("tool")) {

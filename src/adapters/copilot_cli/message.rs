@@ -5,7 +5,7 @@ use super::record::{Stamp, envelope_rest, hash};
 use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 impl Core {
     pub(super) fn user(
@@ -36,8 +36,8 @@ impl Core {
         }
         envelope_rest(json, &mut extra);
         let extra = extra.end();
-        let row = self.row(if is_prompt { "user_interaction" } else { "system" }, &stamp);
-        let status = if injected { Some("injected") } else { handed_down.then_some("subagent") };
+        let row = self.row(if is_prompt { EventType::UserInteraction } else { EventType::System }, &stamp);
+        let status = if injected { Some(Status::Injected) } else { handed_down.then_some(Status::Subagent) };
         rows.event(&EventRow { role: Some("user"), model: None, text, status, extra: extra.as_deref(), ..row });
         Outcome::Row
     }
@@ -55,7 +55,7 @@ impl Core {
         extra.rest(data, &["content", "parentToolCallId"]);
         envelope_rest(json, &mut extra);
         let extra = extra.end();
-        let row = self.row("thinking", stamp);
+        let row = self.row(EventType::Thinking, stamp);
         rows.event(&EventRow { role: Some("assistant"), text, extra: extra.as_deref(), ..row });
         Outcome::Row
     }
@@ -68,7 +68,7 @@ impl Core {
         rows: &mut Rows,
     ) -> Outcome {
         if let Some(thought) = data.str_at("reasoningText").filter(|text| hash(text) != self.state.thought) {
-            let row = self.row("thinking", &stamp);
+            let row = self.row(EventType::Thinking, &stamp);
             rows.event(&EventRow { role: Some("assistant"), text: Some(thought), ..row });
         }
         let texts = ["content", "output", "result", "response"];
@@ -82,7 +82,7 @@ impl Core {
         let extra = extra.end();
         let message_id = data.str_at("messageId");
         let request_id = data.str_at("requestId").or_else(|| data.str_at("apiCallId"));
-        let row = self.row("llm_response", &stamp);
+        let row = self.row(EventType::LlmResponse, &stamp);
         rows.event(&EventRow {
             role: Some("assistant"),
             text,

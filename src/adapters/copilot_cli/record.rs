@@ -7,7 +7,7 @@ use super::{AGENT, shutdown_id};
 use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Types whose rows are `system` and say no more than their fields.
 const PLAIN: [&str; 48] = [
@@ -113,11 +113,13 @@ impl Core {
                 if self.state.meters.checkpoint(data) {
                     self.totals(&stamp, false, rows);
                 }
-                self.plain("system", json, data, &stamp, rows)
+                self.plain(EventType::System, json, data, &stamp, rows)
             }
-            "session.error" => self.plain("error_encountered", json, data, &stamp, rows),
-            "session.truncation" | "session.compaction_complete" => self.plain("compaction", json, data, &stamp, rows),
-            "session.binary_asset" => self.plain("attachment", json, data, &stamp, rows),
+            "session.error" => self.plain(EventType::ErrorEncountered, json, data, &stamp, rows),
+            "session.truncation" | "session.compaction_complete" => {
+                self.plain(EventType::Compaction, json, data, &stamp, rows)
+            }
+            "session.binary_asset" => self.plain(EventType::Attachment, json, data, &stamp, rows),
             "session.title_changed" => {
                 if let Some(title) = data.str_at("title") {
                     self.title(title, &stamp, rows);
@@ -139,14 +141,14 @@ impl Core {
                 self.learn_model(data.str_at("model").filter(|_| self.state.model.is_none() && !stamp.is_subagent));
                 self.complete(json, data, &stamp, rows)
             }
-            "hook.start" | "hook.end" => self.plain("hook", json, data, &stamp, rows),
+            "hook.start" | "hook.end" => self.plain(EventType::Hook, json, data, &stamp, rows),
             _ if PLAIN.contains(&kind) => {
                 self.learn(kind, json, data);
                 let stamp = Stamp { model: self.state.model.clone(), ..stamp };
-                self.plain("system", json, data, &stamp, rows)
+                self.plain(EventType::System, json, data, &stamp, rows)
             }
             _ => {
-                self.plain("unknown", json, data, &stamp, rows);
+                self.plain(EventType::Unknown, json, data, &stamp, rows);
                 Outcome::Unknown
             }
         }
@@ -179,10 +181,10 @@ impl Core {
     }
 
     /// A row of an event. Its id is the event's and its own type's.
-    pub(super) fn row<'a>(&'a self, event_type: &'static str, stamp: &'a Stamp<'_>) -> EventRow<'a> {
+    pub(super) fn row<'a>(&'a self, event_type: EventType, stamp: &'a Stamp<'_>) -> EventRow<'a> {
         let session = self.session();
         let row = EventRow {
-            id: Some(EventId::of(AGENT, event_type, &[session.as_bytes(), stamp.id.as_bytes()])),
+            id: Some(EventId::of(AGENT, event_type.as_str(), &[session.as_bytes(), stamp.id.as_bytes()])),
             ts_us: stamp.ts_us,
             ts_inferred: stamp.inferred,
             event_type,
@@ -227,7 +229,7 @@ impl Core {
             return;
         }
         self.state.title = Some(title.to_owned());
-        let row = self.row("title", stamp);
+        let row = self.row(EventType::Title, stamp);
         let id = EventId::of(AGENT, "title", &[self.session().as_bytes(), title.as_bytes()]);
         rows.event(&EventRow { id: Some(id), text: Some(title), message_id: None, ts_inferred: true, ..row });
     }
@@ -300,10 +302,10 @@ impl Core {
         }
         envelope_rest(json, &mut extra);
         let extra = extra.end();
-        let row = self.row("session_start", &stamp);
+        let row = self.row(EventType::SessionStart, &stamp);
         rows.event(&EventRow {
             parent_session_id: data.str_at("detachedFromSpawningParentSessionId"),
-            status: resumed.then_some("resumed"),
+            status: resumed.then_some(Status::Resumed),
             extra: extra.as_deref(),
             ..row
         });
@@ -315,8 +317,12 @@ impl Core {
         extra.rest(data, &["shutdownType"]);
         envelope_rest(json, &mut extra);
         let extra = extra.end();
-        let row = self.row("session_end", stamp);
-        rows.event(&EventRow { status: data.str_at("shutdownType"), extra: extra.as_deref(), ..row });
+        let row = self.row(EventType::SessionEnd, stamp);
+        rows.event(&EventRow {
+            status: data.str_at("shutdownType").map(Status::Named),
+            extra: extra.as_deref(),
+            ..row
+        });
         let old = self.state.version.as_deref().is_some_and(|version| version.starts_with("0."));
         self.state.meters.shutdown(data, old);
         self.totals(stamp, true, rows);
@@ -344,7 +350,7 @@ impl Core {
                 extra.number("reasoningTokens", left);
             }
             let extra = extra.end();
-            let row = self.row("system", stamp);
+            let row = self.row(EventType::System, stamp);
             let row = EventRow {
                 id: Some(shutdown_id(self.session(), &total.model)),
                 ts_inferred: true,
@@ -352,7 +358,7 @@ impl Core {
                 is_subagent: None,
                 turn: None,
                 model: Some(&*total.model).filter(|model| !model.is_empty()),
-                status: Some("session.shutdown"),
+                status: Some(Status::SessionShutdown),
                 input_tokens: total.fresh,
                 cache_read_tokens: total.cache_read,
                 cache_write_5m_tokens: total.cache_write,
@@ -371,7 +377,7 @@ impl Core {
     /// An event with a text and fields.
     fn plain(
         &self,
-        event_type: &'static str,
+        event_type: EventType,
         json: Json<'_, '_>,
         data: Json<'_, '_>,
         stamp: &Stamp<'_>,
@@ -385,13 +391,17 @@ impl Core {
         envelope_rest(json, &mut extra);
         let extra = extra.end();
         let success = data.get("success").and_then(Json::as_bool);
-        let is_error = event_type == "error_encountered" || stamp.kind == "subagent.failed" || success == Some(false);
+        let is_error =
+            event_type == EventType::ErrorEncountered || stamp.kind == "subagent.failed" || success == Some(false);
         let row = self.row(event_type, stamp);
         rows.event(&EventRow {
             role: Some("system"),
             text: used.and_then(|key| data.str_at(key)),
             tool_call_id: data.str_at("toolCallId"),
-            status: (event_type != "unknown").then(|| stamp.kind.rsplit('.').next()).flatten(),
+            status: (event_type != EventType::Unknown)
+                .then(|| stamp.kind.rsplit('.').next())
+                .flatten()
+                .map(Status::Named),
             is_error: is_error.then_some(true),
             duration_ms: data.i64_at("durationMs"),
             extra: extra.as_deref(),

@@ -9,7 +9,7 @@
 use super::{AGENT, OF_STORE, request_id, shutdown_id};
 use crate::adapters::fields::Extra;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
-use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables};
 
 const USAGE: &str = "assistant_usage_events";
 
@@ -132,7 +132,7 @@ impl StoreDecoder {
             ts_us: ts.unwrap_or_default(),
             // The event log has another time for the same request.
             ts_inferred: true,
-            event_type: "llm_request",
+            event_type: EventType::LlmRequest,
             provisional,
             model: model.as_deref(),
             project: repository.as_deref(),
@@ -164,14 +164,14 @@ impl StoreDecoder {
                     id: Some(shutdown_id(&session, &name)),
                     ts_us: row.ts_us,
                     ts_inferred: true,
-                    event_type: "system",
+                    event_type: EventType::System,
                     provisional,
                     model: Some(&name),
                     project: row.project,
                     cwd: row.cwd,
                     git_branch: row.git_branch,
                     session_id: row.session_id,
-                    status: Some("usage in session store"),
+                    status: Some(Status::UsageInStore),
                     source_offset: row.source_offset,
                     completeness: OF_STORE,
                     ..EventRow::default()
@@ -197,7 +197,7 @@ impl StoreDecoder {
             id: Some(EventId::of(AGENT, "turn", &[session.as_bytes(), &number.to_le_bytes()])),
             ts_us: ts.unwrap_or_default(),
             ts_inferred: ts.is_none(),
-            event_type: "prompt_history",
+            event_type: EventType::PromptHistory,
             provisional,
             cwd: cwd.as_deref(),
             session_id: Some(&session),
@@ -221,7 +221,7 @@ impl StoreDecoder {
             id: Some(EventId::of(AGENT, "title", &[session.as_bytes(), title.as_bytes()])),
             ts_us: ts.unwrap_or_default(),
             ts_inferred: true,
-            event_type: "title",
+            event_type: EventType::Title,
             provisional,
             project: repository.as_deref(),
             cwd: cwd.as_deref(),

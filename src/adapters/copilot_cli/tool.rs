@@ -6,7 +6,7 @@ use crate::adapters::fields::{Extra, small, text_or_json};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::tool::{Tool, diff_lines, exit_code};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// A tool by which the model only says what it is about to do.
 const INTENT: &str = "report_intent";
@@ -31,7 +31,7 @@ impl Core {
         let event_id = Some(EventId::of(super::AGENT, "call", &[session.as_bytes(), id.as_bytes()]));
         if name == INTENT {
             let text = arguments.and_then(|a| a.str_at("intent"));
-            let row = self.row("progress", stamp);
+            let row = self.row(EventType::Progress, stamp);
             let row = EventRow { id: event_id, text, tool_call_id: Some(&id), tool_name: Some(name), ..row };
             rows.event(&EventRow { role: Some(role), extra: extra.as_deref(), ..row });
         } else {
@@ -52,7 +52,7 @@ impl Core {
         {
             self.title(title, stamp, rows);
         }
-        let runs = tool.event_type == "command_execution";
+        let runs = tool.event_type == EventType::CommandExecution;
         let open =
             OpenTool { name: name.to_owned(), path: tool.path, command: tool.command, runs, ..OpenTool::default() };
         self.state.open.insert(id, open);
@@ -134,7 +134,7 @@ impl Core {
         let success = data.get("success").and_then(Json::as_bool).or_else(|| kind.map(|k| k == "success"));
         let took = open.started_us.filter(|_| !stamp.inferred).map(|start| (stamp.ts_us - start).max(0) / 1_000);
         let name = data.str_at("toolName").or((!open.name.is_empty()).then_some(&*open.name));
-        let row = self.row("tool_result", stamp);
+        let row = self.row(EventType::ToolResult, stamp);
         rows.event(&EventRow {
             role: Some("tool"),
             tool_name: name,
@@ -146,7 +146,7 @@ impl Core {
             lines_added: lines.map(|l| l.0),
             lines_removed: lines.map(|l| l.1),
             is_error: success.map(|success| !success).or_else(|| error.map(|_| true)),
-            status: error.and_then(|e| e.str_at("code")).or(kind),
+            status: error.and_then(|e| e.str_at("code")).or(kind).map(Status::of),
             duration_ms: took.or_else(|| metric("durationMs")),
             extra: extra.as_deref(),
             ..row

@@ -11,7 +11,7 @@ use crate::adapters::line::Seen;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::folder;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// Completeness of a title from this file: its row has the time of the file's own last change.
 const OF_FILE: i64 = 2;
@@ -76,7 +76,7 @@ impl WorkspaceDecoder {
             id: Some(EventId::of(AGENT, "title", &[session.as_bytes(), title.as_bytes()])),
             ts_us: file.ts_us.unwrap_or(self.modified_us),
             ts_inferred: true,
-            event_type: "title",
+            event_type: EventType::Title,
             project: file.place.repository.as_deref(),
             cwd: file.place.cwd.as_deref(),
             git_branch: file.place.branch.as_deref(),

@@ -7,7 +7,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// A message without its parts.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +133,7 @@ impl<'a> Message<'a> {
             let data = part.get("data").unwrap_or(part);
             match part.str_at("type").unwrap_or_default() {
                 "text" if data.get("hidden").and_then(Json::as_bool) == Some(true) => {
-                    self.plain(data, "attachment", &index, to, rows);
+                    self.plain(data, EventType::Attachment, &index, to, rows);
                 }
                 "text" => {
                     if to.has_text {
@@ -151,12 +151,12 @@ impl<'a> Message<'a> {
                     set(&mut to.message, data.str_at("message"));
                     set(&mut to.details, data.str_at("details"));
                 }
-                "image_url" | "binary" => self.plain(data, "attachment", &index, to, rows),
+                "image_url" | "binary" => self.plain(data, EventType::Attachment, &index, to, rows),
                 _ if data.get("command").is_some() && data.get("output").is_some() => {
                     self.shell(data, &index, to, rows);
                 }
                 _ => {
-                    self.plain(part, "unknown", &index, to, rows);
+                    self.plain(part, EventType::Unknown, &index, to, rows);
                     to.unknown = true;
                 }
             }
@@ -172,21 +172,21 @@ impl<'a> Message<'a> {
         }
         match self.role {
             "user" if to.has_text => {
-                rows.event(&EventRow { event_type: "user_interaction", extra: to.extra.end(), ..row });
+                rows.event(&EventRow { event_type: EventType::UserInteraction, extra: to.extra.end(), ..row });
             }
             "user" | "tool" if !to.has_text => return,
             "assistant" => {
                 let status = match to.reason.as_str() {
-                    "canceled" => Some("cancelled"),
-                    "permission_denied" => Some("denied"),
-                    "error" | "content_filter" => Some("error"),
+                    "canceled" => Some(Status::Cancelled),
+                    "permission_denied" => Some(Status::Denied),
+                    "error" | "content_filter" => Some(Status::Failed),
                     _ => None,
                 };
-                let failed = status == Some("error");
+                let failed = status == Some(Status::Failed);
                 let finished = to.finished.map(unix_us);
                 to.extra.text("finish_message", &to.message).text("finish_details", &to.details);
                 rows.event(&EventRow {
-                    event_type: "llm_response",
+                    event_type: EventType::LlmResponse,
                     stop_reason: filled(&to.reason),
                     status,
                     duration_ms: finished
@@ -201,7 +201,7 @@ impl<'a> Message<'a> {
                     to.message.push_str(&to.details);
                     rows.event(&EventRow {
                         id: self.id("error", ""),
-                        event_type: "error_encountered",
+                        event_type: EventType::ErrorEncountered,
                         ts_us: finished.unwrap_or(self.created_us),
                         text: filled(&to.message).or(filled(&to.reason)),
                         is_error: Some(true),
@@ -211,14 +211,14 @@ impl<'a> Message<'a> {
                 }
             }
             _ => {
-                rows.event(&EventRow { event_type: "unknown", extra: to.extra.end(), ..row });
+                rows.event(&EventRow { event_type: EventType::Unknown, extra: to.extra.end(), ..row });
                 to.unknown = true;
             }
         }
         to.rows += 1;
     }
 
-    fn plain(&self, data: Json<'_, '_>, event_type: &str, index: &str, to: &mut Gathered, rows: &mut Rows) {
+    fn plain(&self, data: Json<'_, '_>, event_type: EventType, index: &str, to: &mut Gathered, rows: &mut Rows) {
         to.part_extra.begin().rest(data, &["text", "Path"]);
         rows.event(&EventRow {
             id: self.id("part", index),
@@ -236,7 +236,7 @@ impl<'a> Message<'a> {
         let time = |key: &str| data.i64_at(key).filter(|time| *time > 0).map(unix_us);
         rows.event(&EventRow {
             id: self.id("part", index),
-            event_type: "thinking",
+            event_type: EventType::Thinking,
             ts_us: time("started_at").unwrap_or(self.created_us),
             text: Some(text),
             duration_ms: time("finished_at").zip(time("started_at")).map(|(to, from)| (to - from) / 1000),
@@ -276,7 +276,7 @@ impl<'a> Message<'a> {
             tool_input: filled(&to.input),
             file_path: call.file_path.as_deref(),
             command: call.command.as_deref(),
-            status: unfinished.then_some("running"),
+            status: unfinished.then_some(Status::Running),
             extra: to.part_extra.end(),
             ..self.row()
         });
@@ -316,7 +316,7 @@ impl<'a> Message<'a> {
         let exit_code = call.command.as_ref().and(content).and_then(exit_code);
         rows.event(&EventRow {
             id: self.id("result", if call_id.is_empty() { index } else { call_id }),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_name: filled(&call.name).or_else(|| data.str_at("name")),
             tool_call_id: filled(call_id),
@@ -338,10 +338,10 @@ impl<'a> Message<'a> {
     fn shell(&self, data: Json<'_, '_>, index: &str, to: &mut Gathered, rows: &mut Rows) {
         let code = data.i64_at("exit_code").and_then(|code| i32::try_from(code).ok());
         let base = EventRow { tool_name: Some("shell"), command: data.str_at("command"), ..self.row() };
-        rows.event(&EventRow { id: self.id("call", index), event_type: "command_execution", ..base });
+        rows.event(&EventRow { id: self.id("call", index), event_type: EventType::CommandExecution, ..base });
         rows.event(&EventRow {
             id: self.id("result", index),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             tool_output: data.str_at("output"),
             exit_code: code,
             is_error: code.map(|code| code != 0),

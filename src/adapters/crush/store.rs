@@ -8,7 +8,7 @@ use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, Format, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Format, Query, Record, RejectReason, Rows, Tables};
 
 /// Newest messages that are looked through for changes: only the last one of a session changes.
 const RECENT: usize = 256;
@@ -166,7 +166,7 @@ impl StoreDecoder {
             id: Some(EventId::of(self.agent, "session", &[id.as_bytes()])),
             ts_us: created.map_or(self.modified_us, unix_us),
             ts_inferred: created.is_none(),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             cwd: (!self.cwd.is_empty()).then_some(&*self.cwd),
             session_id: Some(id),
             parent_session_id: parent.as_deref(),
@@ -178,7 +178,7 @@ impl StoreDecoder {
         rows.event(&EventRow { cost_nano_usd: own_cost, extra: extra.end(), ..row });
         if title.is_some() {
             let id = Some(EventId::of(self.agent, "title", &[id.as_bytes()]));
-            rows.event(&EventRow { id, event_type: "title", text: title.as_deref(), ..row });
+            rows.event(&EventRow { id, event_type: EventType::Title, text: title.as_deref(), ..row });
         }
         Taken::Rows
     }
@@ -192,7 +192,7 @@ impl StoreDecoder {
             id: Some(EventId::of(self.agent, "file", &[id.as_bytes()])),
             ts_us: created.map_or(self.modified_us, unix_us),
             ts_inferred: created.is_none(),
-            event_type: "snapshot",
+            event_type: EventType::Snapshot,
             cwd: (!self.cwd.is_empty()).then_some(&*self.cwd),
             session_id: record.text(1).as_deref(),
             file_path: record.text(2).as_deref(),

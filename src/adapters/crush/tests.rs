@@ -278,7 +278,7 @@ fn child_sessions_errors_and_every_other_part_have_their_rows() {
     assert_eq!(decoded.only("error_encountered")["text"], "Overloaded\n529");
     let answers = decoded.of("llm_response");
     assert!(!answers[0].contains_key("is_error"), "a failed step is one error");
-    assert_eq!(answers[0]["status"], "error");
+    assert_eq!(answers[0]["status"], "failed");
     assert_eq!((&answers[1]["status"], &answers[2]["status"]), (&json!("cancelled"), &json!("denied")));
     assert_eq!(answers[2]["extra"]["is_summary_message"], true);
     let commands = decoded.of("command_execution");

@@ -8,7 +8,7 @@ use super::tool::{Answer, Call, is_going_on};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// What surrounds a bubble.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ pub(super) fn rows_of(json: Json<'_, '_>, id: &str, scene: Scene<'_>, parser: &m
         1 => prompt(json, &mut parts, rows),
         2 => answer(json, usage, &mut parts, parser, rows),
         _ => {
-            let row = EventRow { event_type: "unknown", text: text_of(json), ..parts.base };
+            let row = EventRow { event_type: EventType::Unknown, text: text_of(json), ..parts.base };
             parts.event("unknown", 0, &row, rows);
             return Taken::Unknown;
         }
@@ -145,7 +145,7 @@ fn prompt<'b>(json: Json<'_, 'b>, parts: &mut Parts<'_, 'b>, rows: &mut Rows) {
     }
     let hidden = parts.scene.place.is_some_and(|place| !place.shown);
     let automatic = json.get("isCapabilityIteration").and_then(Json::as_bool) == Some(true);
-    let event_type = if hidden || automatic { "system" } else { "user_interaction" };
+    let event_type = if hidden || automatic { EventType::System } else { EventType::UserInteraction };
     let row = EventRow { event_type, role: Some("user"), text, ..parts.base };
     parts.event("prompt", text.map_or(0, str::len), &row, rows);
 }
@@ -165,7 +165,7 @@ fn answer<'b>(
     if text.is_some() || usage.is_some() || (bare && tool.is_none()) {
         let (input, output) = usage.unzip();
         let row = EventRow {
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             role: Some("assistant"),
             text,
             input_tokens: input,
@@ -184,7 +184,7 @@ fn answer<'b>(
         parts.made = true;
         rows.event(&EventRow {
             id: Some(event_id("thinking", composer, id)),
-            event_type: "thinking",
+            event_type: EventType::Thinking,
             role: Some("assistant"),
             text: Some(thought),
             duration_ms,
@@ -238,7 +238,7 @@ fn tool_rows(
         tool_call_id: data.str_at("toolCallId").or(Some(id)),
         file_path: call.path.as_deref(),
         command: call.command.as_deref(),
-        status,
+        status: status.map(Status::of),
         ..parts.base
     };
     rows.event(&EventRow {
@@ -257,14 +257,15 @@ fn tool_rows(
         return true;
     }
     let answer = result.as_deref().map(|text| Answer::of_text(text, parser)).unwrap_or_default();
-    let alone = answer.output.as_deref().filter(|_| call.command.is_some() || call.event_type() == "command_execution");
+    let alone =
+        answer.output.as_deref().filter(|_| call.command.is_some() || call.event_type() == EventType::CommandExecution);
     let mut left = String::new();
     let kept = alone.is_some() && remaining(result.as_deref(), &mut left, parser);
     rows.event(&EventRow {
         id: Some(event_id("result", composer, id)),
         ts_us: ended_us.unwrap_or(parts.base.ts_us),
         ts_inferred: ended_us.is_none(),
-        event_type: "tool_result",
+        event_type: EventType::ToolResult,
         role: Some("tool"),
         tool_output: alone.or(result.as_deref()).or(error.as_deref()),
         exit_code: answer.exit_code,

@@ -21,7 +21,7 @@ use super::state::reject;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Tables};
 
 /// Bytes of blobs that are kept at most: a longer chat is cut off.
 const MOST_BYTES: usize = 96 << 20;
@@ -174,7 +174,7 @@ impl ChatDecoder {
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "session", &[chat.as_bytes()])),
             ts_inferred: about.created_us.is_none(),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             turn: Some(0),
             model: about.model.as_deref(),
             extra: about.extra.as_deref(),
@@ -182,7 +182,7 @@ impl ChatDecoder {
         });
         if let Some(name) = about.name.as_deref().filter(|name| !name.is_empty()) {
             let id = EventId::of(AGENT, "title", &[chat.as_bytes(), name.as_bytes()]);
-            rows.event(&EventRow { id: Some(id), event_type: "title", text: Some(name), ..base });
+            rows.event(&EventRow { id: Some(id), event_type: EventType::Title, text: Some(name), ..base });
         }
         let (mut talk, mut made, mut times) = (Talk::default(), Made::Nothing, HashMap::<&Step, u32>::new());
         for (number, step) in (1_i64..).zip(steps) {

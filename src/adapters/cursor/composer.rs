@@ -6,7 +6,7 @@ use super::AGENT;
 use super::extra::{field, scalars};
 use super::place::{first_time_us, uri_path};
 use crate::adapters::json::{Json, ObjectWriter};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Where a bubble stands in its chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,9 +179,9 @@ impl Composer {
             id: Some(EventId::of(AGENT, "session", &[self.id.as_bytes()])),
             ts_us: known.unwrap_or(self.fallback_us),
             ts_inferred: self.created_us.is_none(),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             model: self.model.as_deref(),
-            status: self.status.as_deref(),
+            status: self.status.as_deref().map(Status::of),
             turn: Some(0),
             source_offset: offset,
             completeness: 1 + i64::from(done) + 2 * i64::from(self.cwd.is_some()),
@@ -198,7 +198,7 @@ impl Composer {
             id: Some(EventId::of(AGENT, "title", &[self.id.as_bytes(), name.as_bytes()])),
             ts_us: self.updated_us.or(self.created_us).unwrap_or(self.fallback_us),
             ts_inferred: true,
-            event_type: "title",
+            event_type: EventType::Title,
             text: Some(name),
             source_offset: offset,
             completeness: 1 + i64::from(self.cwd.is_some()),
@@ -221,7 +221,7 @@ impl Composer {
             id: Some(EventId::of(AGENT, "belongs", &[self.id.as_bytes(), workspace.as_bytes()])),
             ts_us: self.created_us.or(self.updated_us).unwrap_or(self.fallback_us),
             ts_inferred: true,
-            event_type: "system",
+            event_type: EventType::System,
             source_offset: offset,
             completeness: 1,
             extra: filled.then_some(extra.as_str()),

@@ -21,7 +21,7 @@ use super::state::{Said, anchor, inline, reject, wrong_shape};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, Query, Record, Rows};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status};
 
 pub(super) const ITEMS: &str = "items";
 
@@ -173,7 +173,7 @@ impl Items {
                 id: Some(EventId::of(AGENT, "generation", &[id.as_bytes()])),
                 ts_us: at.unwrap_or(self.modified_us),
                 ts_inferred: at.is_none(),
-                event_type: if in_chat || kind == "apply" { "system" } else { "prompt_history" },
+                event_type: if in_chat || kind == "apply" { EventType::System } else { EventType::PromptHistory },
                 request_id: Some(id),
                 text: Some(text),
                 extra: filled.then_some(extra.as_str()),
@@ -205,7 +205,7 @@ impl Items {
                 id: Some(EventId::of(AGENT, "typed", &parts)),
                 ts_us: self.modified_us,
                 ts_inferred: true,
-                event_type: if in_chat { "system" } else { "prompt_history" },
+                event_type: if in_chat { EventType::System } else { EventType::PromptHistory },
                 text: Some(text),
                 extra: filled.then_some(extra.as_str()),
                 ..self.typed(offset)
@@ -266,14 +266,14 @@ fn blocks(chat: Json<'_, '_>, conversation: Json<'_, '_>, composer: &Composer, o
             id: Some(EventId::of(AGENT, "block", &id)),
             ts_us: place.map(|p| p.ts_us).or(composer.created_us).unwrap_or_else(|| composer.row().ts_us),
             ts_inferred: true,
-            event_type: "file_modify",
+            event_type: EventType::FileModify,
             role: Some("assistant"),
             turn: place.map(|place| place.turn),
             message_id: maker,
             tool_name: Some("codeBlock"),
             tool_input: filled.then_some(input.as_str()),
             file_path: path.as_deref(),
-            status,
+            status: status.map(Status::of),
             source_offset: offset,
             completeness: 1 + i64::from(status.is_some_and(|s| s != "generating")),
             ..composer.row()

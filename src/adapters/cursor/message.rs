@@ -7,7 +7,7 @@ use super::AGENT;
 use super::extra::{field, is_blank, rest, write_kept};
 use super::tool::Call;
 use crate::adapters::json::{Json, ObjectWriter};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Stands where a thought or a secret was taken out.
 const REDACTED: &str = "[REDACTED]";
@@ -142,7 +142,7 @@ pub(super) fn rows_of(outer: Json<'_, '_>, spot: Spot<'_>, talk: &mut Talk, rows
 
 /// What is left of a row whose event another store tells: it counts nowhere.
 pub(super) fn taken_back<'a>(base: &EventRow<'a>) -> EventRow<'a> {
-    EventRow { event_type: "system", status: Some("copy"), completeness: base.completeness + 1, ..*base }
+    EventRow { event_type: EventType::System, status: Some(Status::Copy), completeness: base.completeness + 1, ..*base }
 }
 
 impl Writer<'_, '_, '_> {
@@ -170,7 +170,7 @@ impl Writer<'_, '_, '_> {
     }
 
     fn row(&mut self, kind: &str, row: &EventRow<'_>) {
-        let is_told = !self.spot.is_copy || row.event_type == "prompt_history";
+        let is_told = !self.spot.is_copy || row.event_type == EventType::PromptHistory;
         if !is_told && !self.spot.takes_back {
             return;
         }
@@ -206,11 +206,11 @@ impl Writer<'_, '_, '_> {
             return;
         }
         let (event_type, role) = match role {
-            "assistant" => ("llm_response", "assistant"),
-            "tool" => ("tool_result", "tool"),
-            _ => ("system", "system"),
+            "assistant" => (EventType::LlmResponse, "assistant"),
+            "tool" => (EventType::ToolResult, "tool"),
+            _ => (EventType::System, "system"),
         };
-        if event_type == "tool_result" {
+        if event_type == EventType::ToolResult {
             self.row("result", &EventRow { event_type, role: Some(role), tool_output: Some(said), ..base });
         } else {
             self.row("said", &EventRow { event_type, role: Some(role), text: Some(said), ..base });
@@ -222,12 +222,15 @@ impl Writer<'_, '_, '_> {
         let base = self.spot.base;
         let Some(text) = prompt.text.as_deref() else {
             if let Some(added) = prompt.added.as_deref() {
-                self.row("added", &EventRow { event_type: "system", role: Some("user"), text: Some(added), ..base });
+                self.row(
+                    "added",
+                    &EventRow { event_type: EventType::System, role: Some("user"), text: Some(added), ..base },
+                );
             }
             return;
         };
         if self.spot.is_copy && base.is_subagent == Some(true) {
-            self.row("prompt", &EventRow { event_type: "user_interaction", ..base });
+            self.row("prompt", &EventRow { event_type: EventType::UserInteraction, ..base });
             return;
         }
         self.talk.turn += 1;
@@ -240,7 +243,7 @@ impl Writer<'_, '_, '_> {
             object.text("added", added);
         }
         let filled = object.end();
-        let event_type = if self.spot.is_copy { "prompt_history" } else { "user_interaction" };
+        let event_type = if self.spot.is_copy { EventType::PromptHistory } else { EventType::UserInteraction };
         let extra = filled.then_some(extra.as_str());
         self.row("prompt", &EventRow { event_type, role: Some("user"), text: Some(text), extra, ..base });
     }
@@ -249,7 +252,10 @@ impl Writer<'_, '_, '_> {
         let text = ["thinking", "text", "reasoning"].iter().find_map(|key| part.str_at(key));
         let Some(text) = text.filter(|text| text.trim() != REDACTED) else { return };
         let base = self.spot.base;
-        self.row("thought", &EventRow { event_type: "thinking", role: Some("assistant"), text: Some(text), ..base });
+        self.row(
+            "thought",
+            &EventRow { event_type: EventType::Thinking, role: Some("assistant"), text: Some(text), ..base },
+        );
     }
 
     fn call(&mut self, part: Json<'_, '_>) {
@@ -309,7 +315,7 @@ impl Writer<'_, '_, '_> {
         ];
         let filled = left(part, &used, &mut extra);
         let row = EventRow {
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_name: name,
             tool_output: output.as_deref().filter(|text| !text.is_empty()),
@@ -328,7 +334,10 @@ impl Writer<'_, '_, '_> {
         let filled = left(part, &[], &mut extra);
         let role = if role == "user" { "user" } else { "assistant" };
         let extra = filled.then_some(extra.as_str());
-        self.row("attachment", &EventRow { event_type: "attachment", role: Some(role), extra, ..self.spot.base });
+        self.row(
+            "attachment",
+            &EventRow { event_type: EventType::Attachment, role: Some(role), extra, ..self.spot.base },
+        );
     }
 
     /// A part or record of a kind that nobody knows: its fields, and its text.
@@ -341,7 +350,7 @@ impl Writer<'_, '_, '_> {
         rest(part, used, &mut object);
         let filled = object.end();
         let row = EventRow {
-            event_type: "unknown",
+            event_type: EventType::Unknown,
             text: part.str_at("text"),
             extra: filled.then_some(extra.as_str()),
             ..self.spot.base

@@ -13,7 +13,7 @@ use super::tool::Call;
 use super::transcript::Conversation;
 use crate::adapters::json::ObjectWriter;
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// Longest message that is kept; what is beyond is cut off.
 const LONGEST: usize = 32 << 20;
@@ -83,7 +83,7 @@ impl TextDecoder {
         let mut row = |kind: &str, turn: i32, cwd: Option<&str>, row: &EventRow<'_>, rows: &mut Rows| {
             let key = [self.conversation.id.as_bytes(), &message.number.to_le_bytes(), &part.to_le_bytes()];
             part += 1;
-            if !is_copy || row.event_type == "prompt_history" {
+            if !is_copy || row.event_type == EventType::PromptHistory {
                 rows.event(&EventRow { id: Some(EventId::of(AGENT, kind, &key)), turn: Some(turn), cwd, ..*row });
             }
         };
@@ -99,9 +99,9 @@ impl TextDecoder {
                 let filled = object.end();
                 talk.turn += i32::from(prompt.text.is_some());
                 let event_type = match &prompt.text {
-                    None => "system",
-                    Some(_) if is_copy => "prompt_history",
-                    Some(_) => "user_interaction",
+                    None => EventType::System,
+                    Some(_) if is_copy => EventType::PromptHistory,
+                    Some(_) => EventType::UserInteraction,
                 };
                 let Some(text) = prompt.text.as_deref().or(prompt.added.as_deref()) else { return };
                 let extra = filled.then_some(extra.as_str());
@@ -109,8 +109,12 @@ impl TextDecoder {
                 row("text-prompt", talk.turn, talk.cwd.as_deref(), &own, rows);
             }
             Role::System => {
-                let own =
-                    EventRow { event_type: "system", role: Some("system"), text: Some(message.text.trim()), ..base };
+                let own = EventRow {
+                    event_type: EventType::System,
+                    role: Some("system"),
+                    text: Some(message.text.trim()),
+                    ..base
+                };
                 row("text-system", talk.turn, talk.cwd.as_deref(), &own, rows);
             }
             Role::Assistant => {
@@ -137,10 +141,10 @@ impl TextDecoder {
         let assistant = EventRow { role: Some("assistant"), ..*base };
         match piece {
             Piece::Said(text) => {
-                row("text-said", &EventRow { event_type: "llm_response", text: Some(text), ..assistant });
+                row("text-said", &EventRow { event_type: EventType::LlmResponse, text: Some(text), ..assistant });
             }
             Piece::Thought(text) => {
-                row("text-thought", &EventRow { event_type: "thinking", text: Some(text), ..assistant });
+                row("text-thought", &EventRow { event_type: EventType::Thinking, text: Some(text), ..assistant });
             }
             Piece::Call(name, arguments) => {
                 let mut call = Call::new(name);
@@ -163,7 +167,7 @@ impl TextDecoder {
                 let at = calls.iter().position(|(call, _)| call.name == *name);
                 let (call, id) = at.map(|at| calls.remove(at)).unzip();
                 let own = EventRow {
-                    event_type: "tool_result",
+                    event_type: EventType::ToolResult,
                     role: Some("tool"),
                     tool_name: Some(name),
                     tool_output: Some(output).filter(|text| !text.is_empty()).map(String::as_str),

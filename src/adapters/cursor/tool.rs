@@ -2,6 +2,7 @@
 
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
+use crate::schema::EventType;
 
 /// What a call of a tool is, and what it works on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -46,21 +47,21 @@ impl Call {
     }
 
     /// Event type of the call.
-    pub(super) fn event_type(&self) -> &'static str {
+    pub(super) fn event_type(&self) -> EventType {
         match self.name.as_str() {
-            "read_file" | "read_file_v2" | "Read" | "ReadFile" => "file_read",
-            "write" | "write_file" | "create_file" | "Write" | "WriteFile" => "file_write",
+            "read_file" | "read_file_v2" | "Read" | "ReadFile" => EventType::FileRead,
+            "write" | "write_file" | "create_file" | "Write" | "WriteFile" => EventType::FileWrite,
             "edit_file" | "edit_file_v2" | "MultiEdit" | "multi_edit" | "search_replace" | "reapply"
             | "apply_patch" | "edit_notebook" | "delete_file" | "Edit" | "StrReplace" | "Delete" | "DeleteFile"
-            | "EditNotebook" | "ApplyPatch" => "file_modify",
+            | "EditNotebook" | "ApplyPatch" => EventType::FileModify,
             "run_terminal_cmd"
             | "run_terminal_command"
             | "run_terminal_command_v2"
             | "Shell"
             | "Bash"
             | "shell"
-            | "bash" => "command_execution",
-            _ => "tool_use",
+            | "bash" => EventType::CommandExecution,
+            _ => EventType::ToolUse,
         }
     }
 
@@ -69,11 +70,11 @@ impl Call {
         if !arguments.is_object() {
             return;
         }
-        if self.event_type().starts_with("file_") {
+        if self.event_type().is_file() {
             let found = || PATHS.iter().find_map(|key| super::place::uri_path(arguments.get(key)?));
             self.path = self.path.take().or_else(found);
         }
-        if self.event_type() == "command_execution" {
+        if self.event_type() == EventType::CommandExecution {
             let found = || arguments.str_at("command").map(str::to_owned);
             self.command = self.command.take().or_else(found);
         }

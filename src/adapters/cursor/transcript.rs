@@ -22,7 +22,7 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Companion, Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 
 /// True for a companion that says that another store has the conversation: its row in the editor's database,
 /// or its chat of the CLI.
@@ -129,9 +129,9 @@ impl TranscriptDecoder {
         }
         let kind = json.str_at("type").unwrap_or_default();
         let (event_type, made) = match kind {
-            "error" => ("error_encountered", Made::Rows),
-            "status" | "turn_ended" | "turn_started" => ("system", Made::Rows),
-            _ => ("unknown", Made::Unknown),
+            "error" => (EventType::ErrorEncountered, Made::Rows),
+            "status" | "turn_ended" | "turn_started" => (EventType::System, Made::Rows),
+            _ => (EventType::Unknown, Made::Unknown),
         };
         let text = ["message", "text", "error"].iter().find_map(|key| json.str_at(key));
         let mut extra = String::new();
@@ -144,7 +144,7 @@ impl TranscriptDecoder {
             turn: Some(self.state.talk.turn),
             cwd: self.state.talk.cwd.as_deref(),
             text,
-            status: json.str_at("status"),
+            status: json.str_at("status").map(Status::of),
             is_error: (kind == "error").then_some(true),
             extra: filled.then_some(extra.as_str()),
             ..base

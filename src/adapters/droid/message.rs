@@ -4,7 +4,7 @@ use super::AGENT;
 use super::session::Session;
 use crate::adapters::chat::{At, Call, Edit, Outcome, attachments, clean_json, injected, joined_text, output_text};
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// What the agent wraps its own texts in.
 pub(super) const OWN_TAGS: [&str; 1] = ["system-reminder"];
@@ -65,7 +65,7 @@ impl Session {
             role,
             text: text.as_deref(),
             extra: self.fields.get(),
-            ..self.facts.row(if human { "user_interaction" } else { "system" }, at)
+            ..self.facts.row(if human { EventType::UserInteraction } else { EventType::System }, at)
         });
     }
 
@@ -88,7 +88,7 @@ impl Session {
             provider: self.facts.provider.as_deref(),
             stop_reason: message.str_at("stopReason").or_else(|| message.str_at("stop_reason")),
             extra: self.fields.get(),
-            ..self.facts.row("llm_response", at)
+            ..self.facts.row(EventType::LlmResponse, at)
         });
     }
 
@@ -100,7 +100,7 @@ impl Session {
             role: Some("assistant"),
             text: block.str_at("thinking").or_else(|| block.str_at("text")),
             extra: self.fields.get(),
-            ..self.facts.row("thinking", at)
+            ..self.facts.row(EventType::Thinking, at)
         });
     }
 
@@ -156,7 +156,7 @@ impl Session {
             lines_added: edit.map(|e| e.added),
             lines_removed: edit.map(|e| e.removed),
             extra: self.fields.get(),
-            ..self.facts.row("tool_result", at)
+            ..self.facts.row(EventType::ToolResult, at)
         });
     }
 }

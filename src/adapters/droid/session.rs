@@ -9,7 +9,7 @@ use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows};
 
 /// The session's totals, as the file beside it says.
 #[derive(Debug, Default, Clone)]
@@ -73,15 +73,15 @@ impl Records for Session {
                 self.start(json, at, 1, rows)
             }
             "message" if json.get("message").is_some_and(Json::is_object) => self.message(json, at, rows),
-            "todo_state" => self.note("system", kind, json, at, rows),
+            "todo_state" => self.note(EventType::System, kind, json, at, rows),
             "compaction_state" => self.compaction(json, at, rows),
-            "session_end" => self.note("session_end", kind, json, at, rows),
+            "session_end" => self.note(EventType::SessionEnd, kind, json, at, rows),
             "system" | "message" | "tool_call" | "tool_result" | "completion" | "error" | "reasoning" => {
                 self.stream(kind, json, at, rows)
             }
             _ => {
                 rows.counts().unknown_types += 1;
-                self.note("unknown", kind, json, at, rows)
+                self.note(EventType::Unknown, kind, json, at, rows)
             }
         }
     }
@@ -111,7 +111,7 @@ impl Records for Session {
             usage_source: Some("derived"),
             extra: Some(&totals.extra),
             turn: None,
-            ..self.facts.row("system", at)
+            ..self.facts.row(EventType::System, at)
         };
         let completeness = row.total().unwrap_or(0).saturating_add(1);
         rows.event(&EventRow { completeness, ..row });
@@ -191,7 +191,7 @@ impl Session {
             id: Some(EventId::of(AGENT, "session", &[session])),
             extra: self.fields.get(),
             completeness,
-            ..self.facts.row("session_start", at)
+            ..self.facts.row(EventType::SessionStart, at)
         });
         let title = json.str_at("sessionTitle").filter(|t| *t != "New Session").or_else(|| json.str_at("title"));
         if let Some(title) = title {
@@ -199,7 +199,7 @@ impl Session {
                 id: Some(EventId::of(AGENT, "title", &[session, title.as_bytes()])),
                 text: Some(title),
                 completeness,
-                ..self.facts.row("title", at)
+                ..self.facts.row(EventType::Title, at)
             });
         }
         Outcome::Row
@@ -213,7 +213,7 @@ impl Session {
             message_id: json.str_at("id"),
             text: json.str_at("summaryText").or_else(|| json.str_at("summary")),
             extra: self.fields.get(),
-            ..self.facts.row("compaction", at)
+            ..self.facts.row(EventType::Compaction, at)
         });
         Outcome::Row
     }
@@ -221,7 +221,7 @@ impl Session {
     /// A record kept whole in `extra`.
     pub(super) fn note(
         &mut self,
-        event_type: &str,
+        event_type: EventType,
         kind: &str,
         json: Json<'_, '_>,
         at: At,

@@ -5,7 +5,7 @@ use super::message::OWN_TAGS;
 use super::session::Session;
 use crate::adapters::chat::{At, Outcome, injected, output_text};
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// Fields that all records have.
 const COMMON: [&str; 5] = ["type", "id", "timestamp", "session_id", "sessionId"];
@@ -22,7 +22,7 @@ impl Session {
             "tool_result" => self.answered(json, at, rows),
             "completion" => self.completed(json, at, rows),
             "error" => self.failed(json, at, rows),
-            "reasoning" => self.note("thinking", kind, json, at, rows),
+            "reasoning" => self.note(EventType::Thinking, kind, json, at, rows),
             _ => Outcome::Wrong,
         }
     }
@@ -35,7 +35,7 @@ impl Session {
             id: Some(EventId::of(AGENT, "session", &[self.facts.session().as_bytes()])),
             model: self.facts.model.as_deref(),
             extra: self.fields.get(),
-            ..self.facts.row("session_start", at)
+            ..self.facts.row(EventType::SessionStart, at)
         });
         Outcome::Row
     }
@@ -44,11 +44,11 @@ impl Session {
         let role = json.str_at("role");
         let text = json.str_at("text");
         let event_type = match role {
-            Some("assistant") => "llm_response",
-            Some("user") if !text.is_some_and(|t| injected(t, &OWN_TAGS)) => "user_interaction",
-            _ => "system",
+            Some("assistant") => EventType::LlmResponse,
+            Some("user") if !text.is_some_and(|t| injected(t, &OWN_TAGS)) => EventType::UserInteraction,
+            _ => EventType::System,
         };
-        if event_type == "user_interaction" {
+        if event_type == EventType::UserInteraction {
             self.facts.turn += 1;
         }
         let id = self.id("message", json.str_at("id"), json);
@@ -58,7 +58,7 @@ impl Session {
             message_id: json.str_at("id"),
             role,
             text,
-            model: self.facts.model.as_deref().filter(|_| event_type == "llm_response"),
+            model: self.facts.model.as_deref().filter(|_| event_type == EventType::LlmResponse),
             extra: self.fields.get(),
             ..self.facts.row(event_type, at)
         });
@@ -109,7 +109,7 @@ impl Session {
             exit_code,
             is_error: said.or_else(|| exit_code.map(|code| code != 0)),
             extra: self.fields.get(),
-            ..self.facts.row("tool_result", at)
+            ..self.facts.row(EventType::ToolResult, at)
         });
         Outcome::Row
     }
@@ -133,7 +133,7 @@ impl Session {
             model: self.facts.model.as_deref().filter(|_| usage.is_some()),
             duration_ms: json.i64_at("durationMs"),
             extra: self.fields.get(),
-            ..self.facts.row("session_end", at)
+            ..self.facts.row(EventType::SessionEnd, at)
         };
         rows.event(&EventRow { usage_source: row.total().map(|_| "derived"), ..row });
         Outcome::Row
@@ -148,7 +148,7 @@ impl Session {
             text: message.as_deref(),
             is_error: Some(true),
             extra: self.fields.get(),
-            ..self.facts.row("error_encountered", at)
+            ..self.facts.row(EventType::ErrorEncountered, at)
         });
         Outcome::Row
     }

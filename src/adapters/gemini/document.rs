@@ -9,7 +9,7 @@ use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, Format, Rows};
+use crate::schema::{Checkpoint, EventRow, EventType, Format, Rows};
 
 /// Decodes one document; each version of it from its beginning.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ fn prompts(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) ->
         extra.rest(prompt, &["sessionId", "message", "timestamp", "type"]);
         let extra = extra.end();
         let mut ledger = std::mem::take(&mut chat.ledger);
-        let row = chat.row("prompt_history", &[&number, prompt.str_at("timestamp").unwrap_or_default()], offset);
+        let row =
+            chat.row(EventType::PromptHistory, &[&number, prompt.str_at("timestamp").unwrap_or_default()], offset);
         let row = EventRow {
             ts_us: ts.unwrap_or(row.ts_us),
             ts_inferred: ts.is_none(),

@@ -9,7 +9,7 @@ use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 use crate::adapters::tokens::Usage;
 use crate::adapters::tool::{Tool, exit_code};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Texts that the agent itself puts into the user's mouth.
 const INJECTED: [&str; 3] = ["<session_context>", "<state_snapshot>", "<hook_context>"];
@@ -41,7 +41,7 @@ struct Stamp<'a> {
 }
 
 impl Chat {
-    fn id(&self, kind: &str, parts: &[&str]) -> Option<EventId> {
+    pub(super) fn id(&self, kind: &str, parts: &[&str]) -> Option<EventId> {
         let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
         Some(self.own_id(kind, &parts))
     }
@@ -51,14 +51,14 @@ impl Chat {
     }
 
     /// A row of a record that has no name but its content.
-    pub(super) fn content_row(&self, kind: &'static str, content: &Content, offset: u64) -> EventRow<'_> {
-        EventRow { id: Some(self.own_id(kind, &[content.bytes()])), ..self.row(kind, &[], offset) }
+    pub(super) fn content_row(&self, kind: EventType, content: &Content, offset: u64) -> EventRow<'_> {
+        EventRow { id: Some(self.own_id(kind.as_str(), &[content.bytes()])), ..self.row(kind, &[], offset) }
     }
 
-    pub(super) fn row(&self, kind: &'static str, parts: &[&str], offset: u64) -> EventRow<'_> {
+    pub(super) fn row(&self, kind: EventType, parts: &[&str], offset: u64) -> EventRow<'_> {
         let ts_us = self.last_us.unwrap_or(self.modified_us);
         EventRow {
-            id: self.id(kind, parts),
+            id: self.id(kind.as_str(), parts),
             ts_us,
             ts_inferred: true,
             event_type: kind,
@@ -73,7 +73,7 @@ impl Chat {
         }
     }
 
-    fn stamped<'a>(&'a self, kind: &'static str, parts: &[&str], stamp: &Stamp<'a>) -> EventRow<'a> {
+    fn stamped<'a>(&'a self, kind: EventType, parts: &[&str], stamp: &Stamp<'a>) -> EventRow<'a> {
         EventRow {
             ts_us: stamp.ts_us,
             ts_inferred: stamp.inferred,
@@ -101,7 +101,7 @@ impl Chat {
         );
         let extra = extra.end();
         let mut ledger = std::mem::take(&mut self.ledger);
-        let row = self.row("session_start", &[json.str_at("startTime").unwrap_or_default()], offset);
+        let row = self.row(EventType::SessionStart, &[json.str_at("startTime").unwrap_or_default()], offset);
         let ts_us = start.unwrap_or(row.ts_us);
         let row = EventRow { ts_us, ts_inferred: start.is_none(), turn: None, extra: extra.as_deref(), ..row };
         ledger.emit(&row, false, rows);
@@ -113,7 +113,7 @@ impl Chat {
     pub(super) fn title(&mut self, json: Json<'_, '_>, offset: u64, rows: &mut Rows) -> bool {
         let Some(title) = json.str_at("summary") else { return false };
         let mut ledger = std::mem::take(&mut self.ledger);
-        let row = self.row("title", &[title], offset);
+        let row = self.row(EventType::Title, &[title], offset);
         let ts_us = time_at(json, "lastUpdated").unwrap_or(row.ts_us);
         // The time moves with every version of the file, so it is no part of what makes a row new.
         let known = EventRow { text: Some(title), ts_us: 0, turn: None, ..row };
@@ -163,11 +163,11 @@ impl Chat {
         }
         other_parts(content, &mut extra);
         let extra = extra.end();
-        let kind = if injected { "system" } else { "user_interaction" };
+        let kind = if injected { EventType::System } else { EventType::UserInteraction };
         let row = EventRow {
             role: Some("user"),
             text: (!text.is_empty()).then_some(&*text),
-            status: injected.then_some("injected"),
+            status: injected.then_some(Status::Injected),
             extra: extra.as_deref(),
             ..self.stamped(kind, &[stamp.id], stamp)
         };
@@ -197,7 +197,7 @@ impl Chat {
             model,
             text: (!text.is_empty()).then_some(&*text),
             extra: extra.as_deref(),
-            ..self.stamped("llm_response", &[stamp.id], stamp)
+            ..self.stamped(EventType::LlmResponse, &[stamp.id], stamp)
         };
         let row = usage.map_or(row, |usage| usage.on(row, "reported"));
         ledger.emit(&row, usage.is_some(), rows);
@@ -226,7 +226,7 @@ impl Chat {
             role: Some("assistant"),
             model,
             text: Some(&text),
-            ..self.stamped("thinking", &[stamp.id, &i.to_string()], stamp)
+            ..self.stamped(EventType::Thinking, &[stamp.id, &i.to_string()], stamp)
         };
         let row = EventRow { ts_us: ts.unwrap_or(row.ts_us), ts_inferred: ts.is_none() && row.ts_inferred, ..row };
         ledger.emit(&row, false, rows);
@@ -260,7 +260,7 @@ impl Chat {
             tool_call_id: Some(&own_id),
             file_path: tool.path.as_deref(),
             command: tool.command.as_deref(),
-            ..self.stamped("tool_use", &[stamp.id, &own_id], stamp)
+            ..self.stamped(EventType::ToolUse, &[stamp.id, &own_id], stamp)
         };
         ledger.emit(&EventRow { event_type: tool.event_type, extra: extra.as_deref(), ..row }, false, rows);
         let status = call.str_at("status");
@@ -286,17 +286,17 @@ impl Chat {
         let text = fallback.or((!output.is_empty()).then_some(&*output));
         let result = EventRow {
             id: self.id("tool_result", &[stamp.id, &own_id]),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             ts_us: ts.unwrap_or(row.ts_us),
             ts_inferred: ts.is_none() || row.ts_inferred,
             tool_input: None,
             tool_output: text,
-            exit_code: text.filter(|_| tool.event_type == "command_execution").and_then(exit_code),
+            exit_code: text.filter(|_| tool.event_type == EventType::CommandExecution).and_then(exit_code),
             lines_added: lines.map(|l| l.0),
             lines_removed: lines.map(|l| l.1),
             is_error: status.map(|s| s == "error").or_else(|| answer.map(is_error)),
-            status,
+            status: status.map(Status::of),
             extra: extra.as_deref(),
             ..row
         };
@@ -317,13 +317,14 @@ impl Chat {
         let extra = extra.end();
         let is_error = kind == "error";
         let row = EventRow {
-            event_type: if is_error { "error_encountered" } else { "system" },
+            id: self.id("notice", &[stamp.id]),
+            event_type: if is_error { EventType::ErrorEncountered } else { EventType::System },
             role: Some("system"),
             text: (!text.is_empty()).then_some(&*text),
             is_error: is_error.then_some(true),
-            status: Some(kind),
+            status: Some(Status::Named(kind)),
             extra: extra.as_deref(),
-            ..self.stamped("notice", &[stamp.id], stamp)
+            ..self.stamped(EventType::System, &[stamp.id], stamp)
         };
         ledger.emit(&row, false, rows);
         Outcome::Row
@@ -340,7 +341,7 @@ impl Chat {
         let mut extra = Extra::default();
         extra.rest(message, &["id", "timestamp"]);
         let extra = extra.end();
-        let row = EventRow { extra: extra.as_deref(), ..self.stamped("unknown", &[stamp.id, kind], stamp) };
+        let row = EventRow { extra: extra.as_deref(), ..self.stamped(EventType::Unknown, &[stamp.id, kind], stamp) };
         ledger.emit(&row, false, rows);
         Outcome::Unknown
     }

@@ -16,7 +16,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::{folder, stem};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, Format, Rows};
+use crate::schema::{Checkpoint, EventRow, EventType, Format, Rows, Status};
 
 /// Decodes one `.jsonl` chat.
 #[derive(Debug)]
@@ -153,8 +153,8 @@ impl Replay {
         let mut ledger = std::mem::take(&mut chat.ledger);
         let mut said = Content::default();
         said.text("set").fields(patch, |key| !SEEN.contains(&key));
-        let row = chat.content_row("system", &said, offset);
-        ledger.emit(&EventRow { status: Some("set"), extra: Some(&extra), ..row }, false, rows);
+        let row = chat.content_row(EventType::System, &said, offset);
+        ledger.emit(&EventRow { status: Some(Status::Set), extra: Some(&extra), ..row }, false, rows);
         chat.ledger = ledger;
         outcome.max(Outcome::Row)
     }
@@ -171,9 +171,9 @@ impl Replay {
         let mut ledger = std::mem::take(&mut chat.ledger);
         let row = EventRow {
             parent_event_id: (!target.is_empty()).then_some(target),
-            status: Some("rewound"),
+            status: Some(Status::Rewound),
             extra: extra.as_deref(),
-            ..chat.row("system", &["rewind", target, &times.to_string()], offset)
+            ..chat.row(EventType::System, &["rewind", target, &times.to_string()], offset)
         };
         ledger.emit(&row, false, rows);
         chat.ledger = ledger;
@@ -190,7 +190,7 @@ fn unknown(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) ->
     extra.rest(json, &[]);
     let extra = extra.end();
     let mut ledger = std::mem::take(&mut chat.ledger);
-    let row = chat.content_row("unknown", &Content::of(json), offset);
+    let row = chat.content_row(EventType::Unknown, &Content::of(json), offset);
     ledger.emit(&EventRow { extra: extra.as_deref(), ..row }, false, rows);
     chat.ledger = ledger;
     Outcome::Unknown

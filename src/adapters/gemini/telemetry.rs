@@ -10,7 +10,7 @@ use crate::adapters::fields::{Extra, small, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::tokens::Usage;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 const TOKENS: [&str; 6] = [
     "input_token_count",
@@ -54,17 +54,17 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
     let extra = extra.end();
     let is_error = name.ends_with("_error");
     let event_type = match name {
-        "user_prompt" => "prompt_history",
-        "api_response" if utility => "llm_response",
-        _ if is_error => "error_encountered",
-        _ => "system",
+        "user_prompt" => EventType::PromptHistory,
+        "api_response" if utility => EventType::LlmResponse,
+        _ if is_error => EventType::ErrorEncountered,
+        _ => EventType::System,
     };
     let time = ts.unwrap_or_default().to_string();
     let mut ledger = std::mem::take(&mut chat.ledger);
     let which = attributes.str_at("prompt_id").or_else(|| attributes.str_at("call_id")).unwrap_or_default();
-    let row = chat.row("telemetry", &[full_name, &time, which, extra.as_deref().unwrap_or_default()], offset);
+    let row = chat.row(event_type, &[], offset);
     let row = EventRow {
-        event_type,
+        id: chat.id("telemetry", &[full_name, &time, which, extra.as_deref().unwrap_or_default()]),
         ts_us: ts.unwrap_or(row.ts_us),
         ts_inferred: ts.is_none(),
         session_id: attributes.str_at("session.id"),
@@ -73,7 +73,7 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
         tool_name: attributes.str_at("function_name"),
         text: attributes.str_at("prompt").or_else(|| attributes.str_at("error").filter(|_| is_error)),
         is_error: is_error.then_some(true),
-        status: Some(name),
+        status: Some(Status::Named(name)),
         exit_code: attributes.i64_at("exit_code").and_then(small),
         duration_ms: attributes.get("duration_ms").and_then(Json::as_f64).and_then(whole),
         extra: extra.as_deref(),

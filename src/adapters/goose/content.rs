@@ -9,7 +9,7 @@ use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::rest::{Extra, write_clean};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// A message without its content, and its session.
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +138,7 @@ impl<'a> Message<'a> {
                 "thinking" => {
                     let text = item.str_at("thinking");
                     let id = self.id("thinking", text.unwrap_or_default().as_bytes());
-                    rows.event(&EventRow { id, event_type: "thinking", text, ..self.row() });
+                    rows.event(&EventRow { id, event_type: EventType::Thinking, text, ..self.row() });
                 }
                 "redactedThinking" => made.rows -= 1,
                 "toolRequest" | "frontendToolRequest" => {
@@ -146,24 +146,24 @@ impl<'a> Message<'a> {
                     self.call(item, to, rows);
                 }
                 "toolResponse" => self.result(item, calls, to, rows),
-                "image" => self.plain(item, "attachment", to, rows),
+                "image" => self.plain(item, EventType::Attachment, to, rows),
                 "toolConfirmationRequest" | "actionRequired" | "systemNotification" => {
-                    self.plain(item, "system", to, rows);
+                    self.plain(item, EventType::System, to, rows);
                 }
-                "contextLengthExceeded" | "summarizationRequested" => self.plain(item, "compaction", to, rows),
+                "contextLengthExceeded" | "summarizationRequested" => self.plain(item, EventType::Compaction, to, rows),
                 _ => {
-                    self.plain(item, "unknown", to, rows);
+                    self.plain(item, EventType::Unknown, to, rows);
                     made.unknown = true;
                 }
             }
         }
         collect(content, calls);
         let event_type = match self.role {
-            "user" if has_text && self.visible => "user_interaction",
-            "user" if has_text => "attachment",
+            "user" if has_text && self.visible => EventType::UserInteraction,
+            "user" if has_text => EventType::Attachment,
             "user" => return made,
-            "assistant" => "llm_response",
-            _ => "unknown",
+            "assistant" => EventType::LlmResponse,
+            _ => EventType::Unknown,
         };
         // An answer that only calls tools is known by its calls.
         key.insert_str(0, &to.text);
@@ -173,7 +173,7 @@ impl<'a> Message<'a> {
         made
     }
 
-    fn plain(&self, item: Json<'_, '_>, event_type: &str, to: &mut Buffers, rows: &mut Rows) {
+    fn plain(&self, item: Json<'_, '_>, event_type: EventType, to: &mut Buffers, rows: &mut Rows) {
         let text = ["text", "msg", "message", "prompt"].iter().find_map(|key| item.str_at(key));
         to.extra.begin().text("kind", item.str_at("type").unwrap_or_default());
         to.extra.rest(item, &["type", "text", "msg", "message", "prompt"]);
@@ -247,7 +247,7 @@ impl<'a> Message<'a> {
         }
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "result", &[self.session.as_bytes(), id.as_bytes()])),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_name: filled(&call.name),
             tool_call_id: filled(id),
@@ -255,7 +255,7 @@ impl<'a> Message<'a> {
             file_path: call.file.as_deref(),
             command: call.command.as_deref(),
             is_error: failed,
-            status: result.and_then(|r| r.str_at("status")),
+            status: result.and_then(|r| r.str_at("status")).map(Status::of),
             extra: to.extra.end(),
             ..self.row()
         });

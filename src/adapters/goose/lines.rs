@@ -10,7 +10,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::rest::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 
 /// What earlier lines said.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ impl LineDecoder {
             _ => {
                 self.extra.begin().rest(json, &[]);
                 rows.event(&EventRow {
-                    event_type: "unknown",
+                    event_type: EventType::Unknown,
                     ts_us: self.state.last_us.unwrap_or(self.modified_us),
                     ts_inferred: true,
                     session_id: Some(&self.session),
@@ -99,9 +99,9 @@ impl LineDecoder {
         };
         let id = |kind| Some(EventId::of(AGENT, kind, &[self.session.as_bytes()]));
         let extra = self.extra.begin().rest(json, &used).end();
-        rows.event(&EventRow { id: id("session"), event_type: "session_start", extra, ..row });
+        rows.event(&EventRow { id: id("session"), event_type: EventType::SessionStart, extra, ..row });
         if let Some(title) = json.str_at("description") {
-            rows.event(&EventRow { id: id("title"), event_type: "title", text: Some(title), ..row });
+            rows.event(&EventRow { id: id("title"), event_type: EventType::Title, text: Some(title), ..row });
         }
         let tokens = Tokens {
             input: count("accumulated_input_tokens"),
@@ -111,7 +111,8 @@ impl LineDecoder {
         };
         if let Some(tokens) = tokens.known() {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
-            let row = EventRow { id: total_id(&self.session), event_type: "system", completeness: level, ..row };
+            let row =
+                EventRow { id: total_id(&self.session), event_type: EventType::System, completeness: level, ..row };
             rows.event(&tokens.fill("derived", row));
         }
     }

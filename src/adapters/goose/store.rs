@@ -11,7 +11,7 @@ use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Tables};
 
 const SESSIONS: &str = "sessions";
 const LEDGER: &str = "ledger";
@@ -210,9 +210,9 @@ impl StoreDecoder {
             ..EventRow::default()
         };
         let id = |kind| Some(EventId::of(AGENT, kind, &[session.as_bytes()]));
-        rows.event(&EventRow { id: id("session"), event_type: "session_start", extra: extra.end(), ..row });
+        rows.event(&EventRow { id: id("session"), event_type: EventType::SessionStart, extra: extra.end(), ..row });
         if title.is_some() {
-            rows.event(&EventRow { id: id("title"), event_type: "title", text: title.as_deref(), ..row });
+            rows.event(&EventRow { id: id("title"), event_type: EventType::Title, text: title.as_deref(), ..row });
         }
         let tokens = Tokens {
             input: record.integer(8),
@@ -226,7 +226,7 @@ impl StoreDecoder {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
             let total = EventRow {
                 id: total_id(session),
-                event_type: "system",
+                event_type: EventType::System,
                 model: model.as_deref(),
                 provider: provider.as_deref(),
                 ..row
@@ -273,7 +273,7 @@ impl StoreDecoder {
             },
             ts_us: created.unwrap_or(self.modified_us),
             ts_inferred: created.is_none(),
-            event_type: if carried { "system" } else { "llm_request" },
+            event_type: if carried { EventType::System } else { EventType::LlmRequest },
             model: model.as_deref(),
             provider: provider.as_deref(),
             cwd: cwd.as_deref(),

@@ -5,7 +5,7 @@ use super::ids::{Seen, is_own, unwrapped};
 use crate::adapters::chat::{Facts, Fields, Outcome, Sink, Source, file_stem, joined_text};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType};
 
 /// Rows of one state of a document.
 pub(super) fn decode(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome {
@@ -53,22 +53,22 @@ fn chat(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome {
             "human" | "user" if !own => {
                 facts.turn += 1;
                 let prompt = unwrapped(&content);
-                ("user_interaction", seen.id("prompt", facts.session(), prompt), prompt)
+                (EventType::UserInteraction, seen.id("prompt", facts.session(), prompt), prompt)
             }
-            "bot" | "assistant" if !own => ("llm_response", seen.id("bot", execution, &content), &*content),
-            "tool" => ("tool_result", seen.id("tool", execution, &content), &*content),
-            _ => ("system", seen.id("own", execution, &content), &*content),
+            "bot" | "assistant" if !own => (EventType::LlmResponse, seen.id("bot", execution, &content), &*content),
+            "tool" => (EventType::ToolResult, seen.id("tool", execution, &content), &*content),
+            _ => (EventType::System, seen.id("own", execution, &content), &*content),
         };
-        let answer = event_type == "llm_response";
-        let output = event_type == "tool_result";
+        let answer = event_type == EventType::LlmResponse;
+        let output = event_type == EventType::ToolResult;
         fields.begin().rest(*entry, &["role", "content"]).end();
         let row = EventRow {
             id: Some(id),
             request_id: Some(execution),
             role: Some(match event_type {
-                "llm_response" => "assistant",
-                "tool_result" => "tool",
-                "user_interaction" => "user",
+                EventType::LlmResponse => "assistant",
+                EventType::ToolResult => "tool",
+                EventType::UserInteraction => "user",
                 _ => "system",
             }),
             text: Some(shown).filter(|t| !t.is_empty() && !output),
@@ -97,7 +97,7 @@ fn chat(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome {
         duration_ms: start.zip(end).map(|(start, end)| (end - start) / 1000),
         extra: fields.get(),
         completeness: last_us.unwrap_or(0).max(2),
-        ..facts.row("system", at)
+        ..facts.row(EventType::System, at)
     };
     sink.row(row, false);
     Outcome::Row
@@ -110,7 +110,10 @@ fn tools(content: &str, answer: EventId, row: &EventRow<'_>, sink: &mut Sink<'_>
         let Some((_, rest)) = inside.split_once("<name>") else { continue };
         let Some((name, _)) = rest.split_once("</name>") else { continue };
         let id = EventId::of(super::AGENT, "tool", &[&answer.0.to_be_bytes(), &index.to_le_bytes()]);
-        sink.row(EventRow { id: Some(id), event_type: "tool_use", tool_name: Some(name.trim()), ..*row }, false);
+        sink.row(
+            EventRow { id: Some(id), event_type: EventType::ToolUse, tool_name: Some(name.trim()), ..*row },
+            false,
+        );
     }
 }
 
@@ -130,10 +133,10 @@ fn session(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome 
     fields.end();
     let own = EventId::of(super::AGENT, "session", &[id.as_bytes()]);
     let extra = fields.get();
-    sink.row(EventRow { id: Some(own), extra, completeness: 2, ..facts.row("session_start", at) }, false);
+    sink.row(EventRow { id: Some(own), extra, completeness: 2, ..facts.row(EventType::SessionStart, at) }, false);
     if let Some(title) = json.str_at("title") {
         let own = EventId::of(super::AGENT, "title", &[id.as_bytes(), title.as_bytes()]);
-        let row = facts.row("title", at);
+        let row = facts.row(EventType::Title, at);
         sink.row(EventRow { id: Some(own), text: Some(title), ts_inferred: true, completeness: 2, ..row }, false);
     }
     let model = json.str_at("selectedModel");
@@ -150,19 +153,19 @@ fn session(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome 
         let (event_type, role, id, completeness) = match message.str_at("role") {
             Some("user" | "human") => {
                 facts.turn += 1;
-                ("user_interaction", "user", seen.id("prompt", facts.session(), unwrapped(content)), 2)
+                (EventType::UserInteraction, "user", seen.id("prompt", facts.session(), unwrapped(content)), 2)
             }
             Some("assistant" | "bot") => {
                 // The execution's own file says it in full, under the same id.
                 let id = execution.map(|e| EventId::of(super::AGENT, "answer", &[e.as_bytes()]));
                 let named = own_id.map(|own| EventId::of(super::AGENT, "message", &[own.as_bytes()]));
                 let id = id.or(named).unwrap_or_else(|| seen.id("bot", facts.session(), content));
-                ("llm_response", "assistant", id, 1)
+                (EventType::LlmResponse, "assistant", id, 1)
             }
-            Some("tool") => ("tool_result", "tool", seen.id("tool", facts.session(), content), 2),
-            _ => ("system", "system", seen.id("own", facts.session(), content), 2),
+            Some("tool") => (EventType::ToolResult, "tool", seen.id("tool", facts.session(), content), 2),
+            _ => (EventType::System, "system", seen.id("own", facts.session(), content), 2),
         };
-        let output = event_type == "tool_result";
+        let output = event_type == EventType::ToolResult;
         let row = EventRow {
             id: Some(id),
             message_id: own_id,
@@ -170,7 +173,7 @@ fn session(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome 
             role: Some(role),
             text: text.as_deref().filter(|_| !output),
             tool_output: text.as_deref().filter(|_| output),
-            model: model.filter(|_| event_type == "llm_response"),
+            model: model.filter(|_| event_type == EventType::LlmResponse),
             extra: fields.get(),
             completeness,
             ..facts.row(event_type, at)

@@ -6,7 +6,7 @@ use crate::adapters::chat::{At, Call, Facts, Fields, Outcome, Sink, Source, clea
 use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// An execution while its document is read.
 struct Execution<'i> {
@@ -77,7 +77,7 @@ impl Execution<'_> {
                 text: Some(prompt),
                 request_id: Some(self.id),
                 completeness: 1,
-                ..self.facts.row("user_interaction", self.at(index, None))
+                ..self.facts.row(EventType::UserInteraction, self.at(index, None))
             };
             sink.row(row, false);
         }
@@ -153,14 +153,14 @@ impl Execution<'_> {
         let end = moment(action.get("endTime"));
         let row = EventRow {
             id: Some(EventId::of(AGENT, "result", &[call_id.as_bytes()])),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             ts_us: end.unwrap_or(at.ts_us),
             ts_inferred: end.is_none(),
             tool_output: answer.as_deref(),
             exit_code,
             is_error: Some(failed),
-            status: state,
+            status: state.map(Status::of),
             lines_added: call.added.filter(|_| !failed),
             lines_removed: call.removed.filter(|_| !failed),
             ..base
@@ -211,12 +211,12 @@ impl Execution<'_> {
             role: Some("assistant"),
             text: text.as_deref(),
             model,
-            status,
+            status: status.map(Status::of),
             nano_credits: credits.and_then(nano),
             duration_ms: end.filter(|_| !self.inferred).map(|end| (end - self.start) / 1000),
             extra: self.fields.get(),
             completeness: 3,
-            ..self.facts.row("llm_response", at)
+            ..self.facts.row(EventType::LlmResponse, at)
         };
         sink.row(row, open);
     }

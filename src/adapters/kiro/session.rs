@@ -10,7 +10,7 @@ use crate::adapters::chat::{
 };
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows, Status};
 
 /// A session while its lines are read.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -100,14 +100,14 @@ impl Session {
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "session", &[session])),
             model: self.facts.model.as_deref(),
-            ..self.facts.row("session_start", at)
+            ..self.facts.row(EventType::SessionStart, at)
         });
         if let Some(title) = &self.meta.title {
             rows.event(&EventRow {
                 id: Some(EventId::of(AGENT, "title", &[session, title.as_bytes()])),
                 text: Some(title),
                 ts_inferred: true,
-                ..self.facts.row("title", at)
+                ..self.facts.row(EventType::Title, at)
             });
         }
     }
@@ -132,26 +132,26 @@ impl Session {
         match json.str_at("kind").unwrap_or_default() {
             "Prompt" => {
                 self.facts.turn += 1;
-                self.said("user_interaction", "user", row, at, rows);
+                self.said(EventType::UserInteraction, "user", row, at, rows);
             }
             "AssistantMessage" => {
-                self.said("llm_response", "assistant", row, at, rows);
+                self.said(EventType::LlmResponse, "assistant", row, at, rows);
                 self.blocks(own, content, at, rows);
             }
             "ToolResults" => self.results(data, content, at, rows),
-            "Compaction" | "Summary" => self.said("compaction", "system", row, at, rows),
-            "Clear" => self.note("system", json, data, at, rows),
+            "Compaction" | "Summary" => self.said(EventType::Compaction, "system", row, at, rows),
+            "Clear" => self.note(EventType::System, json, data, at, rows),
             _ => {
                 rows.counts().unknown_types += 1;
-                self.note("unknown", json, data, at, rows);
+                self.note(EventType::Unknown, json, data, at, rows);
             }
         }
         Outcome::Row
     }
 
     /// One text; `row` brings what the record says.
-    pub(super) fn said(&self, event_type: &str, role: &str, row: EventRow<'_>, at: At, rows: &mut Rows) {
-        let answer = event_type == "llm_response";
+    pub(super) fn said(&self, event_type: EventType, role: &str, row: EventRow<'_>, at: At, rows: &mut Rows) {
+        let answer = event_type == EventType::LlmResponse;
         let base = self.facts.row(event_type, at);
         rows.event(&EventRow {
             id: Some(self.id("message", row.message_id)),
@@ -164,7 +164,7 @@ impl Session {
         });
     }
 
-    fn note(&mut self, event_type: &str, json: Json<'_, '_>, data: Json<'_, '_>, at: At, rows: &mut Rows) {
+    fn note(&mut self, event_type: EventType, json: Json<'_, '_>, data: Json<'_, '_>, at: At, rows: &mut Rows) {
         let kind = json.str_at("kind").unwrap_or_default();
         self.fields.begin().text("record", kind).rest(data, &[]).end();
         rows.event(&EventRow {
@@ -188,7 +188,7 @@ impl Session {
                     message_id: own,
                     role: Some("assistant"),
                     text: data.as_str().or_else(|| data.str_at("text")),
-                    ..self.facts.row("thinking", at)
+                    ..self.facts.row(EventType::Thinking, at)
                 }),
                 _ => {}
             }
@@ -258,11 +258,11 @@ impl Session {
             command: call.command.as_deref(),
             tool_output: output,
             is_error: failed,
-            status,
+            status: status.map(Status::of),
             lines_added: edit.map(|e| e.added),
             lines_removed: edit.map(|e| e.removed),
             extra: self.fields.get(),
-            ..self.facts.row("tool_result", at)
+            ..self.facts.row(EventType::ToolResult, at)
         });
     }
 }

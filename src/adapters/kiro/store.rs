@@ -9,7 +9,7 @@ use crate::adapters::chat::{At, Call, Calls, Facts, Fields, clean_json, output_t
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
-use crate::schema::{EventId, EventRow, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables};
 
 /// Decoder of that database.
 #[derive(Debug, Default)]
@@ -150,7 +150,7 @@ impl Conversation {
             let at = self.at(None);
             let id = EventId::of(AGENT, "summary", &[self.facts.session().as_bytes(), summary.as_bytes()]);
             let facts = self.facts.clone();
-            self.emit(EventRow { id: Some(id), text: Some(summary), ..facts.row("compaction", at) }, rows);
+            self.emit(EventRow { id: Some(id), text: Some(summary), ..facts.row(EventType::Compaction, at) }, rows);
         }
         match (self.any, history) {
             (true, _) => Taken::Rows,
@@ -194,7 +194,7 @@ impl Conversation {
                 role: Some("user"),
                 text: Some(prompt),
                 extra: fields.get(),
-                ..facts.row("user_interaction", at)
+                ..facts.row(EventType::UserInteraction, at)
             };
             self.emit(row, rows);
             self.fields = fields;
@@ -234,10 +234,10 @@ impl Conversation {
             command: call.command.as_deref(),
             tool_output: Some(&output),
             is_error: failed,
-            status,
+            status: status.map(Status::of),
             lines_added: call.added.filter(|_| failed != Some(true)),
             lines_removed: call.removed.filter(|_| failed != Some(true)),
-            ..facts.row("tool_result", at)
+            ..facts.row(EventType::ToolResult, at)
         };
         self.emit(row, rows);
     }
@@ -279,7 +279,7 @@ impl Conversation {
             model: model.or(facts.model.as_deref()),
             duration_ms: start.zip(end).map(|(start, end)| end - start),
             extra: fields.get(),
-            ..facts.row("llm_response", at)
+            ..facts.row(EventType::LlmResponse, at)
         };
         self.emit(row, rows);
         self.fields = fields;

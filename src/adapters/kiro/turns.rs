@@ -6,7 +6,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// One turn's bill.
 #[derive(Debug, Default, Clone)]
@@ -127,7 +127,7 @@ impl Turn {
             cache_read_tokens: self.read,
             cache_write_5m_tokens: self.write,
             extra: Some(&self.extra),
-            ..facts.row("system", at)
+            ..facts.row(EventType::System, at)
         };
         let counted = row.total().unwrap_or(0).saturating_add(self.credits.unwrap_or(0) / 1000);
         rows.event(&EventRow {

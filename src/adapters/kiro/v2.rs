@@ -4,7 +4,7 @@ use super::session::Session;
 use crate::adapters::chat::{Outcome, output_text};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows};
 
 use crate::adapters::money::nano;
 
@@ -30,10 +30,10 @@ impl Session {
         match kind {
             "user" => {
                 self.facts.turn += 1;
-                self.said("user_interaction", "user", row, at, rows);
+                self.said(EventType::UserInteraction, "user", row, at, rows);
             }
-            "assistant" => self.said("llm_response", "assistant", row, at, rows),
-            "thinking" | "reasoning" => self.said("thinking", "assistant", row, at, rows),
+            "assistant" => self.said(EventType::LlmResponse, "assistant", row, at, rows),
+            "thinking" | "reasoning" => self.said(EventType::Thinking, "assistant", row, at, rows),
             "tool_call" => {
                 let id = self.id("tool", own.or(call_id));
                 let tool = (call_id, payload.str_at("toolName").unwrap_or_default(), payload.get("args"));
@@ -55,7 +55,7 @@ impl Session {
                     id: Some(self.id("record", own)),
                     nano_credits: credits(payload),
                     extra: self.fields.get(),
-                    ..self.facts.row(if known { "system" } else { "unknown" }, at)
+                    ..self.facts.row(if known { EventType::System } else { EventType::Unknown }, at)
                 });
             }
         }

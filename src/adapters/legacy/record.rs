@@ -8,7 +8,7 @@ use crate::adapters::chat::{At, Facts, Fields, Outcome, Records, clean_json, out
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows};
 
 /// Fields that have a column, or that name the record.
 const USED: [&str; 27] = [
@@ -96,7 +96,7 @@ impl Records for Log {
             extra: self.fields.get(),
             turn: None,
             is_subagent: None,
-            ..self.facts.row("system", at)
+            ..self.facts.row(EventType::System, at)
         });
         Some(Outcome::Row)
     }
@@ -119,14 +119,14 @@ impl Log {
         EventId::of(self.agent, "legacy", &[self.before.as_bytes(), &self.repeated.to_le_bytes()])
     }
 
-    fn tell(&mut self, event_type: &str, json: Json<'_, '_>, at: At, rows: &mut Rows) {
+    fn tell(&mut self, event_type: EventType, json: Json<'_, '_>, at: At, rows: &mut Rows) {
         let id = self.id("record", Content::of(json).bytes());
         let text = |keys: &[&str]| keys.iter().find_map(|key| json.str_at(key));
         let number = |keys: &[&str]| keys.iter().find_map(|key| json.i64_at(key)).filter(|n| *n > 0);
-        let answer = event_type == "llm_response";
+        let answer = event_type == EventType::LlmResponse;
         let own = match event_type {
-            "llm_request" => text(&["prompt"]),
-            "llm_response" => text(&["response"]),
+            EventType::LlmRequest => text(&["prompt"]),
+            EventType::LlmResponse => text(&["response"]),
             _ => None,
         };
         let message = text(&["message"]);
@@ -137,7 +137,7 @@ impl Log {
         self.fields.begin().rest(json, &USED);
         self.fields.maybe("level", json.get("level")).maybe("action", json.get("action"));
         self.fields.maybe("operation", json.get("operation")).maybe("metadata", json.get("metadata"));
-        for (key, column) in [("prompt", "llm_request"), ("response", "llm_response")] {
+        for (key, column) in [("prompt", EventType::LlmRequest), ("response", EventType::LlmResponse)] {
             if event_type != column {
                 self.fields.maybe(key, json.get(key));
             }
@@ -148,7 +148,7 @@ impl Log {
         self.fields.end();
         let counted = input.is_some() || output.is_some() || total.is_some();
         let role = match event_type {
-            "llm_request" | "user_interaction" => "user",
+            EventType::LlmRequest | EventType::UserInteraction => "user",
             _ => "assistant",
         };
         rows.event(&EventRow {
@@ -156,7 +156,7 @@ impl Log {
             session_id: text(&["session_id", "conversation_id", "sessionId", "conversationId"]),
             role: Some(role),
             text: own.or(message),
-            model: text(&["model"]).filter(|_| answer || event_type == "llm_request"),
+            model: text(&["model"]).filter(|_| answer || event_type == EventType::LlmRequest),
             tool_name: text(&["tool_name", "tool"]),
             tool_input: call_input.as_deref(),
             tool_output: call_output.as_deref(),
@@ -187,58 +187,58 @@ fn unix(number: f64) -> Option<i64> {
 }
 
 /// What a record is; `None` when it is a program's own log line.
-fn event_type(json: Json<'_, '_>) -> Option<&'static str> {
+fn event_type(json: Json<'_, '_>) -> Option<EventType> {
     let kind = json.str_at("type").unwrap_or_default();
     let named = match kind {
-        "llm_request" | "prompt" | "completion_request" => Some("llm_request"),
-        "llm_response" | "completion" | "completion_response" => Some("llm_response"),
-        "tool_use" | "tool_call" => Some("tool_use"),
-        "file_read" => Some("file_read"),
-        "file_write" => Some("file_write"),
-        "file_modify" => Some("file_modify"),
-        "command_execution" => Some("command_execution"),
-        "user_interaction" => Some("user_interaction"),
-        "error_encountered" => Some("error_encountered"),
-        "session_start" => Some("session_start"),
-        "session_end" => Some("session_end"),
+        "llm_request" | "prompt" | "completion_request" => Some(EventType::LlmRequest),
+        "llm_response" | "completion" | "completion_response" => Some(EventType::LlmResponse),
+        "tool_use" | "tool_call" => Some(EventType::ToolUse),
+        "file_read" => Some(EventType::FileRead),
+        "file_write" => Some(EventType::FileWrite),
+        "file_modify" => Some(EventType::FileModify),
+        "command_execution" => Some(EventType::CommandExecution),
+        "user_interaction" => Some(EventType::UserInteraction),
+        "error_encountered" => Some(EventType::ErrorEncountered),
+        "session_start" => Some(EventType::SessionStart),
+        "session_end" => Some(EventType::SessionEnd),
         _ => None,
     };
     if named.is_some() {
         return named;
     }
     if json.str_at("prompt").is_some() {
-        return Some("llm_request");
+        return Some(EventType::LlmRequest);
     }
     if json.str_at("response").is_some() {
-        return Some("llm_response");
+        return Some(EventType::LlmResponse);
     }
     if json.str_at("tool_name").or_else(|| json.str_at("tool")).is_some() {
-        return Some("tool_use");
+        return Some(EventType::ToolUse);
     }
     let action = json.str_at("action").or_else(|| json.str_at("operation")).unwrap_or_default();
     let message = json.str_at("message").unwrap_or_default();
     if json.str_at("file_path").or_else(|| json.str_at("file")).is_some() {
         if action == "read" || has_word(message, &["read"]) {
-            return Some("file_read");
+            return Some(EventType::FileRead);
         }
         if action == "write" || has_word(message, &["write", "modify"]) {
-            return Some("file_write");
+            return Some(EventType::FileWrite);
         }
     }
     by_words(json, message)
 }
 
 /// Words say what a record is only where something else says that it belongs to a conversation.
-fn by_words(json: Json<'_, '_>, message: &str) -> Option<&'static str> {
+fn by_words(json: Json<'_, '_>, message: &str) -> Option<EventType> {
     const THREAD: [&str; 3] = ["conversation_id", "session_id", "model"];
     if !THREAD.iter().any(|key| json.str_at(key).is_some()) {
         return None;
     }
     if has_word(message, &["prompt", "request"]) {
-        Some("llm_request")
+        Some(EventType::LlmRequest)
     } else if has_word(message, &["response", "completion"]) {
-        Some("llm_response")
+        Some(EventType::LlmResponse)
     } else {
-        has_word(message, &["tool"]).then_some("tool_use")
+        has_word(message, &["tool"]).then_some(EventType::ToolUse)
     }
 }

@@ -18,7 +18,11 @@ fn columns(all: &[(&str, &str)]) -> Vec<(&'static Target, Vec<Pointer>)> {
 fn rule(at: &str, equals: &str, event_type: Option<&'static str>) -> TypeRule {
     let test = Test::OneOf(vec![Constant::Text(equals.to_owned())]);
     let set = event_type.map(|_| (Target::named("role").unwrap(), Constant::Text(equals.to_owned())));
-    TypeRule { when: vec![Condition { pointer: pointer(at), test }], event_type, set: set.into_iter().collect() }
+    TypeRule {
+        when: vec![Condition { pointer: pointer(at), test }],
+        event_type: event_type.and_then(EventType::named),
+        set: set.into_iter().collect(),
+    }
 }
 
 fn mapping() -> Mapping {

@@ -12,7 +12,7 @@ use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// What rows need of a session.
 #[derive(Debug, Clone, Default)]
@@ -322,7 +322,7 @@ impl<'a> Scene<'a> {
             turn: message.turn,
             message_id: filled(&message.id),
             parent_event_id: filled(&message.parent),
-            status: session.hides(&message.id).then_some("reverted"),
+            status: session.hides(&message.id).then_some(Status::Reverted),
             source_offset: self.offset,
             ..EventRow::default()
         }
@@ -356,7 +356,7 @@ impl<'a> Scene<'a> {
                 let mut extra = self.message.extra.clone();
                 rows.event(&EventRow {
                     id: self.id("message", &self.message.id),
-                    event_type: "unknown",
+                    event_type: EventType::Unknown,
                     text: filled(&gathered.text),
                     completeness: self.level(self.message.changed_ms, 0),
                     extra: extra.end(),
@@ -376,7 +376,7 @@ impl<'a> Scene<'a> {
         let mut extra = self.message.extra.clone();
         rows.event(&EventRow {
             id: self.id("message", &self.message.id),
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             role: Some("user"),
             text: filled(&gathered.text),
             completeness: self.level(self.message.changed_ms.max(gathered.changed_ms), own_level(true, &gathered.text)),
@@ -404,12 +404,12 @@ impl<'a> Scene<'a> {
         let row = self.row();
         rows.event(&EventRow {
             id: self.id("message", &message.id),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             role: Some("assistant"),
             text: filled(&gathered.text),
             stop_reason: filled(&message.finish).or(filled(&gathered.reason)),
             // The failure is one error: a row of its own.
-            status: row.status.or(error.map(|_| if aborted { "interrupted" } else { "error" })),
+            status: row.status.or(error.map(|_| if aborted { Status::Interrupted } else { Status::Failed })),
             input_tokens: tokens.input,
             cache_read_tokens: tokens.read,
             cache_write_5m_tokens: tokens.write,
@@ -426,7 +426,7 @@ impl<'a> Scene<'a> {
         if let Some((name, text)) = error.filter(|_| !aborted) {
             rows.event(&EventRow {
                 id: self.id("error", &message.id),
-                event_type: "error_encountered",
+                event_type: EventType::ErrorEncountered,
                 text: filled(text).or(filled(name)),
                 is_error: Some(true),
                 completeness: level,

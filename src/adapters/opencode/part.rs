@@ -6,7 +6,7 @@ use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// What the parts of one message add to the message's own row; buffers are used again.
 #[derive(Debug, Default)]
@@ -97,11 +97,11 @@ pub(super) fn part(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, 
             attachment(scene, json, stamp, to, rows);
         }
         "file" | "agent" => attachment(scene, json, stamp, to, rows),
-        "patch" | "snapshot" | "checkpoint" => simple(scene, json, "snapshot", stamp, to, rows),
-        "compaction" => simple(scene, json, "compaction", stamp, to, rows),
+        "patch" | "snapshot" | "checkpoint" => simple(scene, json, EventType::Snapshot, stamp, to, rows),
+        "compaction" => simple(scene, json, EventType::Compaction, stamp, to, rows),
         "retry" => retry(scene, json, stamp, to, rows),
         _ => {
-            simple(scene, json, "unknown", stamp, to, rows);
+            simple(scene, json, EventType::Unknown, stamp, to, rows);
             to.unknown = true;
         }
     }
@@ -143,7 +143,7 @@ fn thinking(
     let time = |key: &str| json.get("time").and_then(|t| t.i64_at(key));
     to.extra.begin().rest(json, &[&COMMON[..], &["text"]].concat());
     rows.event(&EventRow {
-        event_type: "thinking",
+        event_type: EventType::Thinking,
         role: Some("assistant"),
         text: Some(text),
         duration_ms: time("end").zip(time("start")).map(|(end, start)| end.saturating_sub(start)),
@@ -163,7 +163,7 @@ fn attachment(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
     to.extra.rest(json, &[&COMMON[..], &["text", "filename", "prompt", "name", "agent"]].concat());
     let row = row(scene, json, stamp);
     rows.event(&EventRow {
-        event_type: "attachment",
+        event_type: EventType::Attachment,
         role: role(scene),
         text,
         file_path: file,
@@ -177,13 +177,13 @@ fn attachment(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
 fn simple(
     scene: &Scene<'_>,
     json: Json<'_, '_>,
-    event_type: &str,
+    event_type: EventType,
     stamp: PartStamp<'_>,
     to: &mut Gathered,
     rows: &mut Rows,
 ) {
     to.extra.begin();
-    if event_type != "compaction" {
+    if event_type != EventType::Compaction {
         to.extra.text("kind", json.str_at("type").unwrap_or_default());
     }
     to.extra.rest(json, &COMMON);
@@ -195,7 +195,7 @@ fn simple(
 pub(super) fn broken(scene: &Scene<'_>, data: &str, stamp: PartStamp<'_>, to: &mut Gathered, rows: &mut Rows) {
     rows.event(&EventRow {
         id: scene.id("part", stamp.id),
-        event_type: "unknown",
+        event_type: EventType::Unknown,
         text: filled(data),
         completeness: scene.level(stamp.changed_ms, 0),
         ..scene.row()
@@ -211,10 +211,10 @@ fn retry(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut G
         to.extra.rest(data, &["message", "responseHeaders"]);
     }
     rows.event(&EventRow {
-        event_type: "error_encountered",
+        event_type: EventType::ErrorEncountered,
         text: message.or_else(|| json.path(&["error", "name"]).and_then(Json::as_filled_str)),
         is_error: Some(true),
-        status: Some("retried"),
+        status: Some(Status::Retried),
         extra: to.extra.end(),
         ..row(scene, json, stamp)
     });
@@ -226,7 +226,7 @@ const REPEATED: [&str; 7] = ["output", "exit", "preview", "filediff", "todos", "
 
 fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Gathered, rows: &mut Rows) {
     let Some(state) = json.get("state") else {
-        simple(scene, json, "unknown", stamp, to, rows);
+        simple(scene, json, EventType::Unknown, stamp, to, rows);
         to.unknown = true;
         return;
     };
@@ -258,7 +258,7 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
         tool_input: filled(&to.input),
         file_path: deed.file_path,
         command: deed.command,
-        status: base.status.or(filled(status).filter(|_| !done)),
+        status: base.status.or(filled(status).filter(|_| !done).map(Status::of)),
         completeness: scene.level(stamp.changed_ms, if done { 3 } else { i64::from(status == "running") + 1 }),
         extra: to.extra.end(),
         ..base
@@ -267,7 +267,7 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
     if done {
         let end = time("end").or((stamp.changed_ms > 0).then_some(stamp.changed_ms));
         let result = EventRow {
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             ts_us: end.or(start).map_or(base.ts_us, unix_us),
             ts_inferred: time("end").is_none(),
             tool_name: filled(name),
@@ -312,8 +312,8 @@ fn outcome(
     to.extra.number("compacted_ms", compacted);
     let (added, removed) = changed_lines(name, state, metadata).unzip();
     let status = match state.str_at("status") {
-        _ if interrupted => Some("interrupted"),
-        status => status,
+        _ if interrupted => Some(Status::Interrupted),
+        status => status.map(Status::of),
     };
     // A compaction may clear the output of an old call: the row with the output stays.
     let cleared = compacted.is_some() && to.output.is_empty();
@@ -352,7 +352,9 @@ fn changed_lines(name: &str, state: Json<'_, '_>, metadata: Option<Json<'_, '_>>
 
 /// A call of the time before summer 2025: `{toolInvocation: {state, toolCallId, toolName, args, result}}`.
 fn invocation(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Gathered, rows: &mut Rows) {
-    let Some(call) = json.get("toolInvocation") else { return simple(scene, json, "unknown", stamp, to, rows) };
+    let Some(call) = json.get("toolInvocation") else {
+        return simple(scene, json, EventType::Unknown, stamp, to, rows);
+    };
     let name = call.str_at("toolName").unwrap_or_default();
     let call_id = call.str_at("toolCallId").unwrap_or(stamp.id);
     let args = call.get("args");
@@ -375,7 +377,7 @@ fn invocation(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
         event_type: deed.event_type,
         role: Some("assistant"),
         tool_input: filled(&to.input),
-        status: base.status.or(call.str_at("state").filter(|_| !done)),
+        status: base.status.or(call.str_at("state").filter(|_| !done).map(Status::of)),
         completeness: scene.level(stamp.changed_ms, 1 + i64::from(done)),
         ..base
     });
@@ -390,10 +392,10 @@ fn invocation(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
         }
         rows.event(&EventRow {
             id: scene.id("result", call_id),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_output: filled(&to.output),
-            status: Some("completed"),
+            status: Some(Status::Completed),
             ..base
         });
         to.rows += 1;

@@ -2,7 +2,7 @@
 
 use super::message::{Session, filled};
 use crate::adapters::time::unix_us;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// What a session says of itself.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ impl SessionRow<'_> {
             id: id("session"),
             ts_us: unix_us(self.created_ms.unwrap_or(self.modified_ms)),
             ts_inferred: self.created_ms.is_none(),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             agent_version: filled(&session.version),
             workspace_id: filled(&session.workspace),
             cwd: filled(&session.directory),
@@ -40,7 +40,7 @@ impl SessionRow<'_> {
         };
         rows.event(&EventRow { extra: self.extra, ..row });
         if self.title.is_some() {
-            rows.event(&EventRow { id: id("title"), event_type: "title", text: self.title, ..row });
+            rows.event(&EventRow { id: id("title"), event_type: EventType::Title, text: self.title, ..row });
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::adapters::SourceInfo;
 use crate::adapters::chat::{At, Calls, Facts, Fields, Outcome, Records, attachments, file_stem, joined_text};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows};
 
 /// A session while its lines are read.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,8 +56,10 @@ impl Records for Session {
         match (kind, message) {
             ("session", _) => self.header(json, &entry, rows),
             ("message", Some(message)) => self.message(json, message, &entry, rows),
-            ("compaction" | "compactionSummary" | "compact", _) => self.summary("compaction", json, &entry, rows),
-            ("branch_summary" | "branchSummary", _) => self.summary("compaction", json, &entry, rows),
+            ("compaction" | "compactionSummary" | "compact", _) => {
+                self.summary(EventType::Compaction, json, &entry, rows)
+            }
+            ("branch_summary" | "branchSummary", _) => self.summary(EventType::Compaction, json, &entry, rows),
             ("custom_message", _) => self.custom(json, &entry, rows),
             ("session_info" | "title" | "label", _) => self.title(kind, json, &entry, rows),
             (
@@ -76,11 +78,11 @@ impl Records for Session {
                 if kind == "model_change" {
                     self.model(json);
                 }
-                self.note("system", kind, json, &entry, rows)
+                self.note(EventType::System, kind, json, &entry, rows)
             }
             _ => {
                 rows.counts().unknown_types += 1;
-                self.note("unknown", kind, json, &entry, rows)
+                self.note(EventType::Unknown, kind, json, &entry, rows)
             }
         }
     }
@@ -112,7 +114,7 @@ impl Session {
         self.model(json);
         self.fields.begin().rest(json, &["type", "id", "timestamp", "cwd", "provider", "modelId"]).end();
         let id = EventId::of(self.agent, "session", &[self.facts.session().as_bytes()]);
-        let row = self.facts.row("session_start", entry.at);
+        let row = self.facts.row(EventType::SessionStart, entry.at);
         rows.event(&EventRow {
             id: Some(id),
             provider: self.facts.provider.as_deref(),
@@ -130,7 +132,7 @@ impl Session {
         }
     }
 
-    fn summary(&mut self, event_type: &str, json: Json<'_, '_>, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {
+    fn summary(&mut self, event_type: EventType, json: Json<'_, '_>, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {
         self.fields.begin();
         if let Some(kind) = json.str_at("type").filter(|kind| *kind != "compaction") {
             self.fields.text("record", kind);
@@ -139,7 +141,7 @@ impl Session {
         let counted = json.get("usage").filter(|u| u.is_object()).map(|usage| self.usage(usage)).unwrap_or_default();
         self.fields.end();
         let row = EventRow {
-            id: Some(self.id(event_type, entry)),
+            id: Some(self.id(event_type.as_str(), entry)),
             message_id: entry.id,
             parent_event_id: entry.parent,
             text: json.str_at("summary").or_else(|| json.str_at("note")),
@@ -164,18 +166,18 @@ impl Session {
             role: Some("system"),
             text: text.as_deref(),
             extra: self.fields.get(),
-            ..self.facts.row("system", entry.at)
+            ..self.facts.row(EventType::System, entry.at)
         });
         Outcome::Row
     }
 
     fn title(&mut self, kind: &str, json: Json<'_, '_>, entry: &Entry<'_>, rows: &mut Rows) -> Outcome {
         let Some(name) = ["name", "title", "label"].iter().find_map(|key| json.str_at(key)) else {
-            return self.note("system", kind, json, entry, rows);
+            return self.note(EventType::System, kind, json, entry, rows);
         };
         self.fields.begin().rest(json, &["type", "id", "parentId", "timestamp", "name", "title", "label"]).end();
         // A label marks one entry, it does not name the session.
-        let event_type = if kind == "label" { "system" } else { "title" };
+        let event_type = if kind == "label" { EventType::System } else { EventType::Title };
         rows.event(&EventRow {
             id: Some(self.id(kind, entry)),
             message_id: entry.id,
@@ -190,7 +192,7 @@ impl Session {
     /// An entry kept whole in `extra`.
     pub(super) fn note(
         &mut self,
-        event_type: &str,
+        event_type: EventType,
         kind: &str,
         json: Json<'_, '_>,
         entry: &Entry<'_>,

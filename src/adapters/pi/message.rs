@@ -5,7 +5,7 @@ use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, clean_json, 
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::money::nano;
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// What an answer took.
 #[derive(Debug, Default, Clone, Copy)]
@@ -67,7 +67,7 @@ impl Session {
             ) => self.aside(role, message, key, entry, rows),
             role => {
                 rows.counts().unknown_types += 1;
-                self.note("unknown", role.unwrap_or("message"), json, entry, rows)
+                self.note(EventType::Unknown, role.unwrap_or("message"), json, entry, rows)
             }
         }
     }
@@ -106,7 +106,7 @@ impl Session {
             role: Some("user"),
             text: text.as_deref(),
             extra: self.fields.get(),
-            ..self.facts.row(if human { "user_interaction" } else { "system" }, entry.at)
+            ..self.facts.row(if human { EventType::UserInteraction } else { EventType::System }, entry.at)
         });
         Outcome::Row
     }
@@ -153,7 +153,7 @@ impl Session {
             is_error: (error.is_some() || stop == Some("error")).then_some(true),
             duration_ms: message.get("duration").and_then(Json::as_i64),
             extra: self.fields.get(),
-            ..self.facts.row("llm_response", entry.at)
+            ..self.facts.row(EventType::LlmResponse, entry.at)
         };
         rows.event(&usage.on(row));
         for (index, block) in content.into_iter().flat_map(Json::items).enumerate() {
@@ -176,7 +176,7 @@ impl Session {
             role: Some("assistant"),
             text: block.str_at("thinking").or_else(|| block.str_at("text")),
             extra: self.fields.get(),
-            ..self.facts.row("thinking", entry.at)
+            ..self.facts.row(EventType::Thinking, entry.at)
         });
     }
 
@@ -236,7 +236,7 @@ impl Session {
             lines_added: edit.map(|e| e.added),
             lines_removed: edit.map(|e| e.removed),
             extra: self.fields.get(),
-            ..self.facts.row("tool_result", entry.at)
+            ..self.facts.row(EventType::ToolResult, entry.at)
         });
         Outcome::Row
     }
@@ -263,12 +263,12 @@ impl Session {
             .end();
         rows.event(&EventRow {
             id: Some(key.part(self.agent, "result", 0)),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_output: message.get("output").and_then(Json::as_str),
             exit_code,
             is_error: Some(cancelled || exit_code.is_some_and(|code| code != 0)),
-            status: cancelled.then_some("cancelled"),
+            status: cancelled.then_some(Status::Cancelled),
             extra: self.fields.get(),
             ..call
         });
@@ -284,7 +284,7 @@ impl Session {
             attachments(content, &mut self.fields);
         }
         self.fields.end();
-        let event_type = if role.ends_with("Summary") { "compaction" } else { "system" };
+        let event_type = if role.ends_with("Summary") { EventType::Compaction } else { EventType::System };
         rows.event(&EventRow {
             id: Some(key.0),
             message_id: entry.id,

@@ -9,7 +9,7 @@ use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 use crate::adapters::tokens::Usage;
 use crate::adapters::tool::exit_code;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 13] = [
@@ -38,7 +38,7 @@ pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, r
             let mut extra = Extra::default();
             extra.rest(json, &["uuid", "parentUuid", "sessionId", "timestamp", "cwd", "version", "gitBranch"]);
             let extra = extra.end();
-            rows.event(&EventRow { extra: extra.as_deref(), ..stamp.row("unknown", &[]) });
+            rows.event(&EventRow { extra: extra.as_deref(), ..stamp.row(EventType::Unknown, &[]) });
             Outcome::Unknown
         }
     }
@@ -84,9 +84,9 @@ fn user(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Row
         role: Some("user"),
         turn: Some(state.turn),
         text: (!text.is_empty()).then_some(text),
-        status: subtype,
+        status: subtype.map(Status::Named),
         extra: extra.as_deref(),
-        ..stamp.row(if is_prompt { "user_interaction" } else { "system" }, &[])
+        ..stamp.row(if is_prompt { EventType::UserInteraction } else { EventType::System }, &[])
     });
     Outcome::Row
 }
@@ -125,7 +125,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
     let thought = said(json, true);
     if !thought.is_empty() {
         let text = Some(&*thought);
-        rows.event(&EventRow { role: Some("assistant"), model, text, ..stamp.row("thinking", &[&record]) });
+        rows.event(&EventRow { role: Some("assistant"), model, text, ..stamp.row(EventType::Thinking, &[&record]) });
     }
     let text = said(json, false);
     let new = usage(json);
@@ -154,7 +154,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
             text: (!state.answer.text.is_empty()).then_some(&*state.answer.text),
             extra: extra.as_deref(),
             completeness: (i64::from(known) << 40) + 2 * i64::from(state.answer.records) + i64::from(!stamp.is_copy),
-            ..stamp.row("llm_response", &[])
+            ..stamp.row(EventType::LlmResponse, &[])
         };
         let usage = Usage { fresh, cached, output, reasoning };
         rows.event(&if known { usage.on(row, "reported") } else { row });
@@ -219,9 +219,9 @@ fn result(
         lines_added: lines.map(|l| l.0),
         lines_removed: lines.map(|l| l.1),
         is_error: status.map_or(Some(failed), |s| Some(s == "error" || failed)),
-        status,
+        status: status.map(Status::of),
         extra: extra.as_deref(),
-        ..stamp.row("tool_result", &[&place])
+        ..stamp.row(EventType::ToolResult, &[&place])
     });
 }
 
@@ -246,18 +246,22 @@ fn system(json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) -> Outcome {
     }
     let extra = extra.end();
     let event_type = match subtype {
-        "custom_title" => "title",
-        "chat_compression" => "compaction",
-        "file_history_snapshot" | "attribution_snapshot" | "session_artifact_snapshot" => "snapshot",
-        _ => "system",
+        "custom_title" => EventType::Title,
+        "chat_compression" => EventType::Compaction,
+        "file_history_snapshot" | "attribution_snapshot" | "session_artifact_snapshot" => EventType::Snapshot,
+        _ => EventType::System,
     };
     let target = payload.and_then(|p| p.str_at("targetUuid"));
-    let row = stamp.row("system", &[]);
+    let row = stamp.row(EventType::System, &[]);
     rows.event(&EventRow {
         event_type,
         role: Some("system"),
         text,
-        status: (!subtype.is_empty()).then_some(if subtype == "rewind" { "rewound" } else { subtype }),
+        status: (!subtype.is_empty()).then_some(if subtype == "rewind" {
+            Status::Rewound
+        } else {
+            Status::Named(subtype)
+        }),
         model: event.and_then(|e| e.str_at("model")).or_else(|| json.str_at("model")),
         duration_ms: event.and_then(|e| e.i64_at("duration_ms")),
         parent_event_id: target.or(row.parent_event_id),

@@ -7,7 +7,7 @@ use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 use crate::adapters::tokens::Usage;
 use crate::adapters::tool::exit_code;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows, Status};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 11] = [
@@ -30,7 +30,7 @@ pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, r
         "assistant" => answer(state, json, stamp, rows),
         "summary" => {
             let text = json.str_at("summary");
-            rows.event(&EventRow { text, ..stamp.row("title", &[text.unwrap_or_default()]) });
+            rows.event(&EventRow { text, ..stamp.row(EventType::Title, &[text.unwrap_or_default()]) });
             Outcome::Row
         }
         kind => {
@@ -38,7 +38,7 @@ pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, r
             extra.rest(json, &["uuid", "parentUuid", "sessionId", "timestamp", "cwd", "version", "gitBranch"]);
             let extra = extra.end();
             let known = kind == "system";
-            let row = stamp.row(if known { "system" } else { "unknown" }, &[]);
+            let row = stamp.row(if known { EventType::System } else { EventType::Unknown }, &[]);
             rows.event(&EventRow { text: json.str_at("content"), extra: extra.as_deref(), ..row });
             if known { Outcome::Row } else { Outcome::Unknown }
         }
@@ -90,7 +90,7 @@ fn user(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Row
         turn: Some(state.turn),
         text: (!text.is_empty()).then_some(&*text),
         extra: extra.as_deref(),
-        ..stamp.row(if is_prompt { "user_interaction" } else { "system" }, &[])
+        ..stamp.row(if is_prompt { EventType::UserInteraction } else { EventType::System }, &[])
     });
     Outcome::Row
 }
@@ -100,7 +100,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
     let model = message.and_then(|m| m.str_at("model"));
     for (i, block) in blocks(json, "thinking").enumerate() {
         let text = block.str_at("thinking");
-        let row = stamp.row("thinking", &[&i.to_string()]);
+        let row = stamp.row(EventType::Thinking, &[&i.to_string()]);
         rows.event(&EventRow { role: Some("assistant"), model, text, ..row });
     }
     let mut calls = 0;
@@ -139,7 +139,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
         text: (!text.is_empty()).then_some(&*text),
         stop_reason: message.and_then(|m| m.str_at("stop_reason")),
         extra: extra.as_deref(),
-        ..stamp.row("llm_response", &[])
+        ..stamp.row(EventType::LlmResponse, &[])
     };
     rows.event(&if usage == Usage::default() { row } else { usage.on(row, "reported") });
     Outcome::Row
@@ -183,8 +183,8 @@ fn result(state: &mut State, block: Json<'_, '_>, i: usize, json: Json<'_, '_>, 
         lines_added: lines.map(|l| l.0),
         lines_removed: lines.map(|l| l.1),
         is_error,
-        status,
+        status: status.map(Status::of),
         extra: extra.as_deref(),
-        ..stamp.row("tool_result", &[&i.to_string()])
+        ..stamp.row(EventType::ToolResult, &[&i.to_string()])
     });
 }

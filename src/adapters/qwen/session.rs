@@ -11,7 +11,7 @@ use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::stem;
 use crate::adapters::tool::Tool;
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, Format, Rows};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Format, Rows};
 
 /// Ids of tool calls that are remembered.
 const REMEMBERED: usize = 1024;
@@ -104,9 +104,9 @@ impl Stamp<'_> {
     }
 
     /// A row of this record.
-    pub(super) fn row(&self, kind: &'static str, parts: &[&str]) -> EventRow<'_> {
+    pub(super) fn row(&self, kind: EventType, parts: &[&str]) -> EventRow<'_> {
         EventRow {
-            id: self.id(kind, parts),
+            id: self.id(kind.as_str(), parts),
             ts_us: self.ts_us,
             ts_inferred: self.inferred,
             event_type: kind,
@@ -219,9 +219,9 @@ pub(super) fn call(
         tool_call_id: Some(&id),
         file_path: tool.path.as_deref(),
         command: tool.command.as_deref(),
-        ..stamp.row("tool_use", &[&id])
+        ..stamp.row(EventType::ToolUse, &[&id])
     });
-    let runs = tool.event_type == "command_execution";
+    let runs = tool.event_type == EventType::CommandExecution;
     state.calls.insert(id, Call { name: name.to_owned(), path: tool.path, command: tool.command, runs });
 }
 

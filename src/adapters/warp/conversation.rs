@@ -6,7 +6,7 @@ use crate::adapters::chat::Fields;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
-use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables};
 
 pub(super) const QUERY: &str = "agent_conversations";
 
@@ -83,7 +83,7 @@ fn totals(json: Json<'_, '_>, record: &Record<'_>, provisional: bool, rows: &mut
         ts_us: time.unwrap_or_default(),
         // It is the conversation's time, not that of the tokens.
         ts_inferred: true,
-        event_type: "system",
+        event_type: EventType::System,
         provisional,
         session_id: conversation.as_deref(),
         source_offset: record.offset(),

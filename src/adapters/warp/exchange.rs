@@ -5,7 +5,7 @@ use crate::adapters::Taken;
 use crate::adapters::chat::{Fields, output_text};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables};
 
 pub(super) const QUERY: &str = "ai_queries";
 
@@ -87,10 +87,10 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
     fields.end();
     rows.event(&EventRow {
         id: Some(EventId::of(AGENT, "exchange", &[key])),
-        event_type: "llm_response",
+        event_type: EventType::LlmResponse,
         role: Some("assistant"),
         model: model.as_deref(),
-        status: status.as_deref(),
+        status: status.as_deref().map(Status::of),
         is_error: failed.then_some(true),
         extra: fields.get(),
         completeness: if settled { 2 } else { 1 },
@@ -117,7 +117,7 @@ fn item(item: Json<'_, '_>, key: &[u8], index: usize, base: EventRow<'_>, fields
         let id = EventId::of(AGENT, "input", &[key, &index.to_le_bytes(), kind.as_bytes()]);
         rows.event(&EventRow {
             id: Some(id),
-            event_type: if prompt.is_some() { "user_interaction" } else { "llm_request" },
+            event_type: if prompt.is_some() { EventType::UserInteraction } else { EventType::LlmRequest },
             role: Some("user"),
             text: prompt,
             tool_output: result.as_deref(),

@@ -4,7 +4,7 @@ use super::{AGENT, utc_us};
 use crate::adapters::Taken;
 use crate::adapters::chat::Fields;
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, Query, Record, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables};
 
 pub(super) const QUERY: &str = "blocks";
 
@@ -69,7 +69,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
         ts_us: time.unwrap_or_default(),
         ts_inferred: time.is_none(),
         provisional,
-        event_type: "command_execution",
+        event_type: EventType::CommandExecution,
         session_id: conversation.as_deref(),
         cwd: cwd.as_deref(),
         git_branch: branch.as_deref(),
@@ -85,7 +85,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
     if is_settled(record) || !provisional {
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "block_result", &[key])),
-            event_type: "tool_result",
+            event_type: EventType::ToolResult,
             role: Some("tool"),
             ts_us: ended.or(time).unwrap_or_default(),
             ts_inferred: ended.is_none(),

@@ -32,9 +32,9 @@ fn an_exchange_is_a_prompt_and_a_call() {
     let calls = decoded.of("llm_response");
     assert_eq!(
         (&calls[0]["model"], &calls[0]["status"], &calls[0]["extra"]["coding_model_id"]),
-        (&json!("auto"), &json!("Completed"), &json!("code"))
+        (&json!("auto"), &json!("completed"), &json!("code"))
     );
-    assert_eq!((&calls[1]["status"], &calls[1]["is_error"]), (&json!("Failed"), &json!(true)));
+    assert_eq!((&calls[1]["status"], &calls[1]["is_error"]), (&json!("failed"), &json!(true)));
     let back = decoded.only("llm_request");
     assert_eq!(
         (&back["extra"]["record"], &back["tool_output"]),

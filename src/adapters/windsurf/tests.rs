@@ -31,8 +31,8 @@ fn steps_are_calls_with_their_results() {
         (&results[2]["exit_code"], &results[2]["is_error"], &results[2]["tool_output"]),
         (&json!(1), &json!(true), &json!("nothing to commit"))
     );
-    assert_eq!((&results[3]["status"], &results[3]["is_error"]), (&json!("rejected"), &json!(true)));
-    assert_eq!((&results[5]["status"], &results[5]["is_error"]), (&json!("error"), &json!(true)));
+    assert_eq!((&results[3]["status"], &results[3]["is_error"]), (&json!("denied"), &json!(true)));
+    assert_eq!((&results[5]["status"], &results[5]["is_error"]), (&json!("failed"), &json!(true)));
     assert_eq!(
         (decoded.only("unknown")["extra"]["type"].clone(), decoded.counts.unknown_types),
         (json!("checkpoint"), 1)

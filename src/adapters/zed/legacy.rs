@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::thread::{Thread, Tokens};
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, Rows};
+use crate::schema::{EventRow, EventType, Rows};
 
 /// Makes the rows of all messages.
 pub(super) fn write(thread: &mut Thread<'_>, messages: Json<'_, '_>, usage: Option<Json<'_, '_>>, rows: &mut Rows) {
@@ -46,7 +46,7 @@ pub(super) fn write(thread: &mut Thread<'_>, messages: Json<'_, '_>, usage: Opti
             Some("system") => {
                 let row = EventRow {
                     id: thread.key("message", &[&key]),
-                    event_type: "system",
+                    event_type: EventType::System,
                     text: Some(&text),
                     ..thread.row()
                 };
@@ -64,7 +64,7 @@ fn prompt(thread: &mut Thread<'_>, key: &str, text: &str, message: Json<'_, '_>,
         thread.turn = thread.turn.saturating_add(1);
         let row = EventRow {
             id: thread.key("message", &[key]),
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             role: Some("user"),
             text: Some(text),
             ..thread.row()
@@ -74,7 +74,7 @@ fn prompt(thread: &mut Thread<'_>, key: &str, text: &str, message: Json<'_, '_>,
     if context.is_some() {
         let row = EventRow {
             id: thread.key("attachment", &[key]),
-            event_type: "attachment",
+            event_type: EventType::Attachment,
             role: Some("user"),
             text: context,
             ..thread.row()

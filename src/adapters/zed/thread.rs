@@ -6,7 +6,7 @@ use crate::adapters::deed::Deed;
 use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
-use crate::schema::{EventId, EventRow, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows};
 
 /// A thread, and what its messages have in common.
 #[derive(Debug)]
@@ -196,14 +196,20 @@ impl<'a> Thread<'a> {
         let row = EventRow { ts_us: self.created_us, ts_inferred: false, completeness: level, ..self.row() };
         rows.event(&EventRow {
             id: self.key("session", &[]),
-            event_type: "session_start",
+            event_type: EventType::SessionStart,
             extra: extra.end(),
             turn: None,
             ..row
         });
         let title = self.title.or_else(|| json.str_at("title")).or_else(|| json.str_at("summary"));
         if title.is_some() {
-            rows.event(&EventRow { id: self.key("title", &[]), event_type: "title", text: title, turn: None, ..row });
+            rows.event(&EventRow {
+                id: self.key("title", &[]),
+                event_type: EventType::Title,
+                text: title,
+                turn: None,
+                ..row
+            });
         }
         self.made += 1;
     }
@@ -214,7 +220,7 @@ impl<'a> Thread<'a> {
         let left = all.without(self.counted);
         let row = EventRow {
             id: self.key("rest", &[]),
-            event_type: "system",
+            event_type: EventType::System,
             provider: self.provider.as_deref(),
             model: self.model.as_deref(),
             // More or less is left over as the thread goes on: the latest state stays.
@@ -255,7 +261,8 @@ impl<'a> Thread<'a> {
     pub(super) fn odd(&mut self, key: &[&str], value: Json<'_, '_>, rows: &mut Rows) {
         let mut extra = Extra::default();
         extra.begin().value("value", value);
-        let row = EventRow { id: self.key("odd", key), event_type: "unknown", extra: extra.end(), ..self.row() };
+        let row =
+            EventRow { id: self.key("odd", key), event_type: EventType::Unknown, extra: extra.end(), ..self.row() };
         rows.event(&row);
         self.unknown = true;
         self.made += 1;
@@ -279,7 +286,7 @@ impl<'a> Thread<'a> {
             let path = mention.and_then(|m| m.get("uri")).and_then(path_of);
             let row = EventRow {
                 id: self.key("attachment", &[user, &number.to_string()]),
-                event_type: "attachment",
+                event_type: EventType::Attachment,
                 role: Some("user"),
                 message_id: Some(user),
                 file_path: path,
@@ -290,7 +297,7 @@ impl<'a> Thread<'a> {
         }
         let row = EventRow {
             id: self.key("message", &[user]),
-            event_type: "user_interaction",
+            event_type: EventType::UserInteraction,
             role: Some("user"),
             message_id: Some(user),
             text: (!text.is_empty()).then_some(&*text),
@@ -336,7 +343,7 @@ impl<'a> Thread<'a> {
         let length = i64::try_from(text.len()).unwrap_or(i64::MAX).min((1 << 20) - 1);
         let row = EventRow {
             id: self.key("message", key),
-            event_type: "llm_response",
+            event_type: EventType::LlmResponse,
             role: Some("assistant"),
             provider: self.provider.as_deref(),
             model: self.model.as_deref(),
@@ -358,7 +365,7 @@ impl<'a> Thread<'a> {
         let Some(text) = text else { return };
         let row = EventRow {
             id: self.key("thinking", key),
-            event_type: "thinking",
+            event_type: EventType::Thinking,
             role: Some("assistant"),
             text: Some(text),
             completeness: i64::try_from(text.len()).unwrap_or(i64::MAX),
@@ -408,7 +415,7 @@ impl<'a> Thread<'a> {
             extra.rest(result, &["tool_use_id", "tool_name", "is_error", "content"]);
             rows.event(&EventRow {
                 id: self.key("result", &[id]),
-                event_type: "tool_result",
+                event_type: EventType::ToolResult,
                 role: Some("tool"),
                 tool_output: (!output.is_empty()).then_some(&*output),
                 is_error: result.get("is_error").and_then(Json::as_bool),

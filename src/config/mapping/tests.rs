@@ -64,12 +64,12 @@ fn every_key_is_read() {
     assert_eq!(mapping.time, TimeFormat::Pattern("%d.%m.%Y %H:%M:%S".into(), chrono_tz::Europe::Berlin));
     assert_eq!(mapping.files, [MappedFiles { folder: "/home/ann/.mytool/logs".into(), pattern: "**/*.json".into() }]);
     assert_eq!(mapping.id.len(), 2);
-    assert!(mapping.input_includes_cache && mapping.event_type == Some("system"));
+    assert!(mapping.input_includes_cache && mapping.event_type == Some(EventType::System));
     let text = mapping.columns.iter().find(|(target, _)| target.name == "text").unwrap();
     assert_eq!(text.1.len(), 2);
     assert_eq!(mapping.document[0].0.name, "session_id");
     assert_eq!(mapping.constants.len(), 2);
-    assert_eq!(mapping.types[0].event_type, Some("user_interaction"));
+    assert_eq!(mapping.types[0].event_type, Some(EventType::UserInteraction));
     assert_eq!(mapping.types[0].set[0].1, Constant::Text("user".into()));
     assert_eq!(mapping.types[1].event_type, None);
     assert_eq!(mapping.types[1].when[0].test, Test::OneOf(vec![Constant::Text("a".into()), Constant::Integer(1)]));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::entry::tests::position;
 use super::rewrite::size_of_batch;
 use super::*;
-use crate::schema::{EventId, EventRow, RowContext, Rows};
+use crate::schema::{EventId, EventRow, EventType, RowContext, Rows};
 
 /// Nanoseconds this thread has spent on a processor.
 fn cpu() -> f64 {
@@ -65,7 +65,11 @@ fn decode(line: &Value, offset: u64, out: &mut Rows) {
                 &[get("uuid").unwrap_or_default().as_bytes(), &place, &offset.to_le_bytes()],
             )),
             ts_us,
-            event_type: block.get("type").and_then(Value::as_str).unwrap_or("system"),
+            event_type: block
+                .get("type")
+                .and_then(Value::as_str)
+                .and_then(EventType::named)
+                .unwrap_or(EventType::System),
             agent_version: get("version"),
             model: message.and_then(|m| m.get("model")).and_then(Value::as_str),
             cwd: get("cwd"),
@@ -185,7 +189,7 @@ fn small(from: u64, rows: u64) -> RecordBatch {
             id,
             ts_us: 1_772_323_200_000_000 + row.cast_signed(),
             text: Some("some text"),
-            event_type: "x",
+            event_type: EventType::System,
             ..EventRow::default()
         });
     }

@@ -1,7 +1,7 @@
 use super::super::CoreOptions;
 use super::*;
 use crate::lake::{Commit, Lake, LakeOptions};
-use crate::schema::{EventRow, RowContext, Rows};
+use crate::schema::{EventRow, EventType, RowContext, Rows};
 
 /// 2026-03-01T00:00:00Z.
 const MARCH: i64 = 1_772_323_200_000_000;
@@ -12,7 +12,7 @@ fn core(root: &std::path::Path, files: u64) -> Core {
     for number in 0..files {
         let mut rows = Rows::new(RowContext::new("claude", "/logs/a.jsonl"));
         let ts_us = MARCH + number.cast_signed();
-        rows.event(&EventRow { ts_us, event_type: "system", source_offset: number, ..EventRow::default() });
+        rows.event(&EventRow { ts_us, event_type: EventType::System, source_offset: number, ..EventRow::default() });
         let parts = lake.encode_rows(&[rows.finish().events]).unwrap();
         lake.commit(Commit { operation: "test", parts, now_us: MARCH, ..Commit::default() }).unwrap();
     }

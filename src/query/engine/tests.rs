@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::query::tests::{Bench, at, events};
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType};
 
 /// Arguments of every type.
 const VALUES: [&str; 20] = [
@@ -100,7 +100,7 @@ const WITHOUT: [&str; 3] = ["[[1], [2]]", "MAP {'a': 1}", "approx_distinct(0.5)"
 fn bench() -> Bench {
     let row = |ts: &str, tokens| EventRow {
         ts_us: at(ts),
-        event_type: "llm_response",
+        event_type: EventType::LlmResponse,
         session_id: Some("s"),
         text: Some("[1, 2]"),
         input_tokens: Some(tokens),

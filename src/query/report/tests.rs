@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::query::tests::{Bench, at, events};
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType};
 
 fn bench() -> Bench {
     let row = |ts: &str, session: &'static str, source: &'static str, output: i64| EventRow {
         ts_us: at(ts),
-        event_type: "llm_response",
+        event_type: EventType::LlmResponse,
         session_id: Some(session),
         project: Some("me/app"),
         model: Some("claude-opus-4-6"),
@@ -19,7 +19,7 @@ fn bench() -> Bench {
         ..EventRow::default()
     };
     let prompt = EventRow {
-        event_type: "user_interaction",
+        event_type: EventType::UserInteraction,
         total_tokens: None,
         input_tokens: None,
         cache_read_tokens: None,
@@ -34,7 +34,7 @@ fn bench() -> Bench {
             row("2026-03-28T22:50:00Z", "night", "reported", 4_000),
             row("2026-03-28T23:10:00Z", "night", "partial", 17),
             EventRow {
-                event_type: "title",
+                event_type: EventType::Title,
                 text: Some("A \u{1b}[31mlong title | with <html>"),
                 total_tokens: None,
                 input_tokens: None,
@@ -43,7 +43,7 @@ fn bench() -> Bench {
                 ..row("2026-03-28T23:11:00Z", "night", "", 0)
             },
             EventRow {
-                event_type: "command_execution",
+                event_type: EventType::CommandExecution,
                 tool_name: Some("Bash"),
                 tool_call_id: Some("t"),
                 command: Some("ls"),

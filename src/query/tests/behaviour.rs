@@ -1,5 +1,6 @@
 //! Pruning, one cut, refusals, errors in words, parameters.
 
+use crate::schema::EventType;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::*;
 fn prompt(ts: &str, session: &'static str) -> EventRow<'static> {
     EventRow {
         ts_us: at(ts),
-        event_type: "user_interaction",
+        event_type: EventType::UserInteraction,
         session_id: Some(session),
         text: Some("hello"),
         ..EventRow::default()

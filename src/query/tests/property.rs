@@ -1,5 +1,6 @@
 //! Any split of rows between memory and parts gives the same answers.
 
+use crate::schema::EventType;
 use proptest::prelude::*;
 
 use super::*;
@@ -45,7 +46,7 @@ fn row(i: usize, made: &Made) -> EventRow<'static> {
     EventRow {
         id: Some(EventId::of("test", "row", &[&i.to_le_bytes()])),
         ts_us: at("2026-01-01T00:00:00Z") + made.minute * 60_000_000,
-        event_type: KINDS[made.kind],
+        event_type: EventType::named(KINDS[made.kind]).unwrap(),
         session_id: Some(SESSIONS[made.session]),
         model: Some(MODELS[made.model]),
         output_tokens: made.tokens,

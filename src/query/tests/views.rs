@@ -1,6 +1,7 @@
 //! Each view against numbers counted by hand.
 
 use super::*;
+use crate::schema::EventType;
 
 /// Defaults of one session's rows.
 fn in_session(session: &'static str) -> EventRow<'static> {
@@ -12,7 +13,7 @@ struct Usage(i64, i64, i64, i64, i64);
 fn call<'a>(row: EventRow<'a>, ts: &str, model: &'a str, source: &'a str, usage: &Usage) -> EventRow<'a> {
     EventRow {
         ts_us: at(ts),
-        event_type: "llm_response",
+        event_type: EventType::LlmResponse,
         model: Some(model),
         provider: Some("anthropic"),
         usage_source: Some(source),
@@ -25,7 +26,7 @@ fn call<'a>(row: EventRow<'a>, ts: &str, model: &'a str, source: &'a str, usage:
     }
 }
 
-fn plain<'a>(row: EventRow<'a>, ts: &str, event_type: &'a str) -> EventRow<'a> {
+fn plain<'a>(row: EventRow<'a>, ts: &str, event_type: EventType) -> EventRow<'a> {
     EventRow { ts_us: at(ts), event_type, ..row }
 }
 
@@ -39,38 +40,42 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
     let claude = events(
         "claude",
         &[
-            EventRow { turn: Some(0), ..plain(s1, "2026-03-28T22:00:00Z", "session_start") },
-            EventRow { text: Some("fix it"), ..plain(s1, "2026-03-28T22:30:00Z", "user_interaction") },
+            EventRow { turn: Some(0), ..plain(s1, "2026-03-28T22:00:00Z", EventType::SessionStart) },
+            EventRow { text: Some("fix it"), ..plain(s1, "2026-03-28T22:30:00Z", EventType::UserInteraction) },
             EventRow {
                 text: Some("ok"),
                 ..call(s1, "2026-03-28T22:31:00Z", "opus", "reported", &Usage(10, 100, 5, 1, 20))
             },
-            plain(tool, "2026-03-28T22:32:00Z", "file_modify"),
+            plain(tool, "2026-03-28T22:32:00Z", EventType::FileModify),
             EventRow {
                 tool_output: Some("done"),
                 lines_added: Some(3),
                 lines_removed: Some(1),
                 is_error: Some(false),
                 duration_ms: Some(7),
-                ..plain(tool, "2026-03-28T22:32:02Z", "tool_result")
+                ..plain(tool, "2026-03-28T22:32:02Z", EventType::ToolResult)
             },
-            plain(shell, "2026-03-28T22:59:59Z", "command_execution"),
+            plain(shell, "2026-03-28T22:59:59Z", EventType::CommandExecution),
             EventRow {
                 tool_output: Some("boom"),
                 exit_code: Some(101),
                 is_error: Some(true),
-                ..plain(shell, "2026-03-28T23:00:01Z", "tool_result")
+                ..plain(shell, "2026-03-28T23:00:01Z", EventType::ToolResult)
             },
             call(s1, "2026-03-28T23:10:00Z", "opus", "partial", &Usage(1, 2, 0, 0, 4)),
-            EventRow { text: Some("sub prompt"), ..plain(sub, "2026-03-28T23:11:00Z", "user_interaction") },
+            EventRow { text: Some("sub prompt"), ..plain(sub, "2026-03-28T23:11:00Z", EventType::UserInteraction) },
             call(sub, "2026-03-28T23:12:00Z", "haiku", "reported", &Usage(7, 0, 0, 0, 3)),
-            EventRow { text: Some("old title"), ..plain(s1, "2026-03-28T22:33:00Z", "title") },
-            EventRow { text: Some("Fix the build"), ..plain(s1, "2026-03-28T23:13:00Z", "title") },
-            EventRow { text: Some("again"), turn: Some(2), ..plain(s1, "2026-03-29T01:00:00Z", "user_interaction") },
+            EventRow { text: Some("old title"), ..plain(s1, "2026-03-28T22:33:00Z", EventType::Title) },
+            EventRow { text: Some("Fix the build"), ..plain(s1, "2026-03-28T23:13:00Z", EventType::Title) },
+            EventRow {
+                text: Some("again"),
+                turn: Some(2),
+                ..plain(s1, "2026-03-29T01:00:00Z", EventType::UserInteraction)
+            },
             EventRow {
                 text: Some("overloaded"),
                 turn: Some(2),
-                ..plain(s1, "2026-03-29T01:01:00Z", "error_encountered")
+                ..plain(s1, "2026-03-29T01:01:00Z", EventType::ErrorEncountered)
             },
             EventRow {
                 turn: Some(2),
@@ -83,10 +88,10 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
     let codex = events(
         "codex",
         &[
-            EventRow { text: Some("read b"), ..plain(s2, "2026-03-30T08:00:00Z", "user_interaction") },
-            plain(read, "2026-03-30T08:01:00Z", "file_read"),
+            EventRow { text: Some("read b"), ..plain(s2, "2026-03-30T08:00:00Z", EventType::UserInteraction) },
+            plain(read, "2026-03-30T08:01:00Z", EventType::FileRead),
             EventRow {
-                event_type: "llm_request",
+                event_type: EventType::LlmRequest,
                 ..call(s2, "2026-03-30T08:02:00Z", "gpt", "derived", &Usage(50, 50, 0, 0, 5))
             },
         ],
@@ -95,11 +100,11 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
     let history = events(
         "claude",
         &[
-            EventRow { text: Some("lost"), ..plain(gone, "2026-01-02T10:00:00Z", "prompt_history") },
+            EventRow { text: Some("lost"), ..plain(gone, "2026-01-02T10:00:00Z", EventType::PromptHistory) },
             EventRow {
                 text: Some("fix it"),
                 source_offset: 1,
-                ..plain(in_session("s1"), "2026-03-28T22:30:00Z", "prompt_history")
+                ..plain(in_session("s1"), "2026-03-28T22:30:00Z", EventType::PromptHistory)
             },
         ],
     );
@@ -114,7 +119,7 @@ fn bench() -> Bench {
 #[test]
 fn every_view_has_rows_and_a_summary() {
     let (mut memory, durable) = work();
-    let placed = EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:01Z", "system") };
+    let placed = EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:01Z", EventType::System) };
     memory.push(on_machine("claude", Some("314f7996b2f1e669-box-linux"), "ann", &[placed]));
     let bench = Bench::new(memory, &durable);
     let names: Vec<String> = bench.engine.views().map(|v| v.name.clone()).collect();
@@ -167,7 +172,7 @@ fn the_same_events_fall_on_other_days_in_other_zones() {
 #[test]
 fn a_time_of_no_age_stops_no_view() {
     let odd = ["0001-01-01T00:00:00Z", "1969-12-31T12:00:00Z", "9999-12-30T12:00:00Z"]
-        .map(|ts| plain(in_session("s"), ts, "user_interaction"));
+        .map(|ts| plain(in_session("s"), ts, EventType::UserInteraction));
     let bench = Bench::new(vec![events("claude", &odd)], &[]);
     assert_eq!(bench.rows("SELECT week FROM weekly ORDER BY 1"), ["0001-01-01", "1969-12-29", "9999-12-27"]);
     assert_eq!(bench.rows("SELECT month FROM monthly ORDER BY 1"), ["0001-01-01", "1969-12-01", "9999-12-01"]);
@@ -278,9 +283,9 @@ fn two_results_of_one_call_do_not_double_it() {
     let batch = events(
         "x",
         &[
-            plain(row, "2026-03-28T22:32:00Z", "command_execution"),
-            EventRow { tool_output: Some("part"), ..plain(row, "2026-03-28T22:32:01Z", "tool_result") },
-            EventRow { is_error: Some(true), ..plain(row, "2026-03-28T22:32:03Z", "tool_result") },
+            plain(row, "2026-03-28T22:32:00Z", EventType::CommandExecution),
+            EventRow { tool_output: Some("part"), ..plain(row, "2026-03-28T22:32:01Z", EventType::ToolResult) },
+            EventRow { is_error: Some(true), ..plain(row, "2026-03-28T22:32:03Z", EventType::ToolResult) },
         ],
     );
     let bench = Bench::new(vec![batch], &[]);
@@ -292,10 +297,13 @@ fn a_call_has_the_result_of_its_own_session_or_of_a_fork_that_copied_it() {
     let call = |session: Option<&'static str>, id, ts| EventRow {
         session_id: session,
         tool_call_id: Some(id),
-        ..plain(EventRow::default(), ts, "command_execution")
+        ..plain(EventRow::default(), ts, EventType::CommandExecution)
     };
-    let result =
-        |session, id, ts, error| EventRow { event_type: "tool_result", is_error: error, ..call(session, id, ts) };
+    let result = |session, id, ts, error| EventRow {
+        event_type: EventType::ToolResult,
+        is_error: error,
+        ..call(session, id, ts)
+    };
     let (t0, t1) = ("2026-03-28T22:32:00Z", "2026-03-28T22:32:01Z");
     let rows = [
         // Its provider makes unique ids, and only the fork has the result.
@@ -309,7 +317,7 @@ fn a_call_has_the_result_of_its_own_session_or_of_a_fork_that_copied_it() {
         result(None, "x", t1, None),
         // A long command whose end has a record of its own, and no result yet.
         call(Some("a"), "y", t0),
-        EventRow { exit_code: Some(143), event_type: "progress", ..call(Some("a"), "y", t1) },
+        EventRow { exit_code: Some(143), event_type: EventType::Progress, ..call(Some("a"), "y", t1) },
     ];
     let bench = Bench::new(vec![events("x", &rows)], &[]);
     assert_eq!(
@@ -366,7 +374,7 @@ fn on_machine(agent: &str, machine: Option<&str>, user: &str, rows: &[EventRow<'
 
 #[test]
 fn machines_tell_host_and_system_from_their_ids() {
-    let row = |session, ts| EventRow { cwd: Some("/w"), ..plain(in_session(session), ts, "system") };
+    let row = |session, ts| EventRow { cwd: Some("/w"), ..plain(in_session(session), ts, EventType::System) };
     let first = [row("a", "2026-03-01T00:00:00Z"), row("b", "2026-03-02T00:00:00Z")];
     let bench = Bench::new(
         vec![
@@ -390,7 +398,7 @@ fn worktrees_and_workspaces_made_anew_are_one_project() {
         cwd: Some(cwd),
         repo_url,
         project: Some(project),
-        ..plain(in_session(session), ts, "system")
+        ..plain(in_session(session), ts, EventType::System)
     };
     let shop = Some("https://h/acme/shop");
     let rows = [
@@ -399,7 +407,7 @@ fn worktrees_and_workspaces_made_anew_are_one_project() {
         row("b", "2026-03-02T00:00:00Z", Some("ws2"), "/w/shop", shop, "acme/shop"),
         row("c", "2026-03-03T00:00:00Z", None, "/w/shop-fix", shop, "acme/shop"),
         row("c", "2026-03-03T01:00:00Z", None, "/w/garden", None, "garden"),
-        EventRow { project: None, ..plain(EventRow::default(), "2026-03-04T00:00:00Z", "system") },
+        EventRow { project: None, ..plain(EventRow::default(), "2026-03-04T00:00:00Z", EventType::System) },
     ];
     let bench = Bench::new(vec![events("claude", &rows)], &[]);
     assert_eq!(
@@ -420,19 +428,22 @@ fn worktrees_and_workspaces_made_anew_are_one_project() {
 #[test]
 fn a_prompt_of_a_history_that_names_no_session_is_told_once() {
     let nowhere = EventRow { project: Some("me/app"), ..EventRow::default() };
-    let log =
-        [EventRow { text: Some("fix it"), ..plain(in_session("s1"), "2026-03-28T22:30:00Z", "user_interaction") }];
+    let log = [EventRow {
+        text: Some("fix it"),
+        ..plain(in_session("s1"), "2026-03-28T22:30:00Z", EventType::UserInteraction)
+    }];
     let typed = ["fix it", "/add a.rs"].map(|text| EventRow {
         text: Some(text),
         source_offset: text.len() as u64,
-        ..plain(nowhere, "2026-03-28T22:30:01Z", "prompt_history")
+        ..plain(nowhere, "2026-03-28T22:30:01Z", EventType::PromptHistory)
     });
     let bench = Bench::new(vec![events("aider", &log), events("aider", &typed)], &[]);
     let sql = "SELECT text || ' ' || source FROM messages ORDER BY 1";
     assert_eq!(bench.rows(sql), bench.rows("VALUES ('/add a.rs history'), ('fix it log')"));
     let other = Bench::new(vec![events("crush", &log), events("aider", &typed)], &[]);
     assert_eq!(other.value("SELECT count(*) FROM messages"), "3", "another agent's prompt is another prompt");
-    let start = EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:00Z", "session_start") };
+    let start =
+        EventRow { cwd: Some("/w/app"), ..plain(in_session("s1"), "2026-03-28T22:00:00Z", EventType::SessionStart) };
     let there = typed.map(|row| EventRow { cwd: Some("/w/app"), ..row });
     let logged = Bench::new(vec![events("aider", &[start, log[0]]), events("aider", &there)], &[]);
     assert_eq!(logged.rows(sql), logged.rows("VALUES ('fix it log')"), "a log of that folder was kept");

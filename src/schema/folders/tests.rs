@@ -1,7 +1,7 @@
 use arrow::array::{Array, AsArray};
 
 use super::*;
-use crate::schema::{EventRow, Learnt, RowContext, Rows};
+use crate::schema::{EventRow, EventType, Learnt, RowContext, Rows};
 
 #[test]
 fn the_newest_folders_are_remembered_whole_and_each_once() {
@@ -46,7 +46,14 @@ fn placed(folders: &Folders, path: &str, rows_in: &[In<'_>]) -> (Vec<(String, Op
     for (session, cwd, repo_url, git_branch) in rows_in {
         let session_id = (!session.is_empty()).then_some(*session);
         let (cwd, repo_url, git_branch) = (Some(*cwd), *repo_url, *git_branch);
-        rows.event(&EventRow { event_type: "system", cwd, repo_url, git_branch, session_id, ..EventRow::default() });
+        rows.event(&EventRow {
+            event_type: EventType::System,
+            cwd,
+            repo_url,
+            git_branch,
+            session_id,
+            ..EventRow::default()
+        });
     }
     let learnt = rows.learnt().clone();
     let events = rows.finish().events;

@@ -8,7 +8,7 @@ use crate::adapters::cline::outline::{Calls, Shown, text_answers};
 use crate::adapters::cline::usage::Usage;
 use crate::adapters::json::Json;
 use crate::adapters::walk::State;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, EventRow, EventType, Status};
 
 /// A request until the next one starts.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
         }
         extra.rest(m.json, &USED);
         call.extra = extra.end().map(str::to_owned);
-        let row = self.context.row(m, "llm_response", "call");
+        let row = self.context.row(m, EventType::LlmResponse, "call");
         (call.model, call.provider) = (row.model.map(str::to_owned), row.provider.map(str::to_owned));
         self.call = Some(call);
     }
@@ -133,7 +133,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
     fn put_answer(&mut self, shown: &Shown, text: &str, m: &Message<'t, 'i>) {
         let (is_error, status, exit_code) = verdict(text);
         let id = self.context.task.result_id(&self.context.id, &shown.call_id);
-        let row = self.context.row_at(m.ts_ms, "tool_result", id);
+        let row = self.context.row_at(m.ts_ms, EventType::ToolResult, id);
         let row = EventRow {
             role: Some("tool"),
             tool_call_id: Some(&shown.call_id),
@@ -161,12 +161,12 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             model: call.model.as_deref(),
             provider: call.provider.as_deref(),
             text: filled(&text),
-            status: call.status.as_deref(),
+            status: call.status.as_deref().map(Status::of),
             stop_reason: call.status.as_deref(),
             is_error: call.failed.then_some(true),
             completeness: call.completeness(text.len()),
             extra: call.extra.as_deref(),
-            ..self.context.row_at(call.ts_ms, "llm_response", call.id)
+            ..self.context.row_at(call.ts_ms, EventType::LlmResponse, call.id)
         };
         let row = call.usage.on(row, "reported");
         let state = match (self.is_over, call.is_finished()) {
@@ -190,7 +190,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
                 }
             }
             None => {
-                let row = self.context.row(m, "llm_response", "message");
+                let row = self.context.row(m, EventType::LlmResponse, "message");
                 let row = EventRow { text: Some(text), role: Some("assistant"), ..row };
                 self.out.put(&row, self.state(m));
             }
@@ -220,7 +220,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
         }
         if let Some(chosen) = chosen {
             self.context.turn += 1;
-            let row = self.context.row(m, "user_interaction", "chosen");
+            let row = self.context.row(m, EventType::UserInteraction, "chosen");
             let row = EventRow { text: Some(&chosen), role: Some("user"), ..row };
             self.out.put(&row, State::Settled);
         }
@@ -236,8 +236,8 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
         let row = EventRow {
             role: Some("assistant"),
             is_subagent: is_subagent.then_some(true),
-            status: Some(m.kind),
-            ..self.context.row(m, "llm_response", "sum")
+            status: Some(Status::Named(m.kind)),
+            ..self.context.row(m, EventType::LlmResponse, "sum")
         };
         self.out.put(&usage.on(row, "derived"), State::Settled);
     }

@@ -8,7 +8,7 @@ use crate::adapters::cline::messages::Message;
 use crate::adapters::cline::outline::{Shown, command_of};
 use crate::adapters::json::Json;
 use crate::adapters::walk::State;
-use crate::schema::EventRow;
+use crate::schema::{EventRow, EventType};
 
 /// Output of a command, which comes in pieces.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             tool_output: Some(&output.text),
             command: Some(&output.shown.target),
             completeness: i64::try_from(output.text.len()).unwrap_or(0).min((1 << 35) - 1),
-            ..self.context.row_at(output.ts_ms, "tool_result", id)
+            ..self.context.row_at(output.ts_ms, EventType::ToolResult, id)
         };
         self.out.put(&row, if self.is_over { State::Open } else { State::Settled });
     }
@@ -177,7 +177,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             exit_code,
             completeness: 1 << 34,
             extra: extra.end(),
-            ..self.context.row(m, "tool_result", "message")
+            ..self.context.row(m, EventType::ToolResult, "message")
         };
         self.out.put(&row, self.state(m));
     }

@@ -76,7 +76,7 @@ fn the_columns_of_a_call_and_of_its_result_are_filled() {
     assert_eq!((&ran["exit_code"], &ran["duration_ms"]), (&json!(2), &json!(1500)), "from start to end");
     assert_eq!((&ran["tool_name"], &ran["command"]), (&json!("bash"), &json!("make test")));
     assert_eq!(ran["extra"]["start"]["shellToolInfo"]["hasWriteFileRedirection"], false);
-    assert_eq!((&rejected["is_error"], &rejected["status"]), (&json!(true), &json!("rejected")));
+    assert_eq!((&rejected["is_error"], &rejected["status"]), (&json!(true), &json!("denied")));
     let answer = decoded.of("llm_response")[0];
     assert_eq!((&answer["message_id"], &answer["request_id"]), (&json!("m1"), &json!("r1")));
     assert!(!answer.contains_key("total_tokens"), "usage is on llm_request");
@@ -276,7 +276,7 @@ fn a_legacy_session_is_read_from_its_timeline_else_from_its_messages() {
     assert_eq!(outline(&decoded.rows), expected.map(|r| r.map(str::to_owned)));
     assert_eq!(
         (&decoded.only("tool_result")["file_path"], &decoded.only("tool_result")["status"]),
-        (&json!("/x"), &json!("success"))
+        (&json!("/x"), &json!("completed"))
     );
     let decoded = read(&base);
     let expected = [

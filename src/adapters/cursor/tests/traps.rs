@@ -120,7 +120,7 @@ fn trap_5_arguments_and_results_that_are_no_json_are_kept_as_text() {
         let answer = decoded.only("tool_result");
         assert_eq!(
             (&answer["tool_output"], &answer["is_error"], &answer["status"]),
-            (&json!(result), &json!(true), &json!("error"))
+            (&json!(result), &json!(true), &json!("failed"))
         );
         assert!(decoded.rejects.is_empty());
     }

@@ -51,7 +51,7 @@ fn the_columns_of_an_answer_and_of_its_calls_are_filled() {
     assert_eq!((&run["command"], &run["tool_input"]), (&json!("make test"), &json!({"command": "make test"})));
     assert_eq!(run["extra"], json!({"displayName": "Shell", "description": "make test"}));
     let [ran, edited, written] = decoded.of("tool_result")[..] else { panic!("three results") };
-    assert_eq!((&ran["exit_code"], &ran["is_error"], &ran["status"]), (&json!(2), &json!(false), &json!("success")));
+    assert_eq!((&ran["exit_code"], &ran["is_error"], &ran["status"]), (&json!(2), &json!(false), &json!("completed")));
     assert_eq!((&ran["tool_call_id"], &ran["command"]), (&json!("t1"), &json!("make test")));
     assert_eq!((&edited["is_error"], &edited["file_path"]), (&json!(true), &json!("/home/me/shop/price.ts")));
     assert_eq!((&edited["lines_added"], &edited["lines_removed"]), (&json!(1), &json!(1)));

@@ -272,7 +272,7 @@ fn an_aborted_step_has_no_usage_and_an_error_is_an_error() {
     assert_eq!(answers[0]["status"], "interrupted");
     assert!(!answers[0].contains_key("total_tokens") && !answers[0].contains_key("cost_usd_reported"));
     assert!(!answers[0].contains_key("is_error"));
-    assert_eq!((&answers[1]["status"], &answers[1]["extra"]["error"]["statusCode"]), (&json!("error"), &json!(529)));
+    assert_eq!((&answers[1]["status"], &answers[1]["extra"]["error"]["statusCode"]), (&json!("failed"), &json!(529)));
     assert!(!answers[1].contains_key("is_error"), "a failed step is one error");
     assert_eq!(decoded.only("error_encountered")["text"], "Overloaded");
 }
