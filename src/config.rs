@@ -37,9 +37,9 @@ pub use own::{OwnFileError, read_own, read_view};
 pub use quantity::{ParseQuantityError, parse_duration, parse_size};
 pub use terminal::Terminal;
 pub use when::{Edge, ParseWhenError, parse_when};
-pub use zone::parse_zone;
 
 use crate::schema::Mapping;
+use crate::zone::Zone;
 
 /// Budget of memory when the user names none.
 pub const DEFAULT_MEMORY_BYTES: u64 = 256_000_000;
@@ -221,7 +221,7 @@ impl Settings {
             memory_bytes,
             memory_is_named: named.is_some(),
             timezone,
-            log_zone: zone::of_machine(env),
+            log_zone: zone::of_machine(env).map(Zone::tz),
             machine_id: machine::id(&env.hostname, &user_name, env.os),
             other_machine: None,
             user_name,

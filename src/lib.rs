@@ -19,3 +19,4 @@ pub mod schema;
 pub mod serve;
 pub mod text;
 pub mod watch;
+pub mod zone;

@@ -35,7 +35,6 @@ mod statement;
 pub(crate) mod tests;
 mod times;
 mod views;
-mod zone;
 
 pub use engine::{Answer, Engine, EngineOptions, Runtime, remove_spilled};
 pub use error::QueryError;
@@ -46,7 +45,6 @@ pub use position::TextPosition;
 pub use report::{Report, ReportError, ReportFilter, ReportKind, ReportOptions};
 pub use sources::Sources;
 pub use views::{ReadView, View, broken_views, view_names};
-pub use zone::Zone;
 
 /// What a query sees: the newest rows and the durable ones, each row once.
 #[derive(Debug, Clone)]

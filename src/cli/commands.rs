@@ -23,8 +23,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{CliError, Streams};
-use crate::config::{Edge, Settings, parse_when, parse_zone};
+use crate::config::{Edge, Settings, parse_when};
 use crate::text::{lines, nearest};
+use crate::zone::Zone;
 
 pub(super) use adapters::run as adapters;
 pub(super) use collect::{backfill, ingest};
@@ -81,7 +82,7 @@ fn when(
     edge: Edge,
     text: Option<&str>,
 ) -> Result<Option<i64>, CliError> {
-    let zone = parse_zone(&settings.timezone).unwrap_or(chrono_tz::UTC);
+    let zone = Zone::named(&settings.timezone).unwrap_or(Zone::UTC);
     text.map(|text| parse_when(text, edge, zone, now_us).map_err(|source| CliError::When { flag, source })).transpose()
 }
 

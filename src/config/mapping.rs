@@ -11,12 +11,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::line::line_of;
-use super::{ConfigError, MappingError, Os, absolute, parse_zone, read_own};
+use super::{ConfigError, MappingError, Os, absolute, read_own};
 use crate::schema::{
     Compression, Condition, Constant, EventType, Format, MappedFiles, Mapping, Pointer, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
 };
 use crate::text::nearest;
+use crate::zone::Zone;
 
 const KEYS: [&str; 12] = [
     "columns",
@@ -325,7 +326,7 @@ pub(super) fn parse(path: &Path, name: &str, text: &str, start: &Start<'_>) -> R
         Some((_, value)) => {
             let expected = "an IANA name such as \"Europe/Berlin\"";
             let zone = place.string(value, "zone", expected)?;
-            parse_zone(zone).ok_or_else(|| place.wrong(value, "zone", expected))?
+            Zone::named(zone).ok_or_else(|| place.wrong(value, "zone", expected))?.tz()
         }
         None => chrono_tz::UTC,
     };

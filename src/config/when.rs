@@ -3,10 +3,10 @@
 //! - days, weeks, months and years are whole ones of the user's zone: `7d` is today and the six days before
 //! - hours and smaller units count back from now to the microsecond
 
-use chrono::{DateTime, Datelike, Days, Duration, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc, Weekday};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, Weekday};
 
 use super::parse_duration;
+use crate::zone::Zone;
 
 /// Which side of a range a point bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ParseWhenError {
 ///
 /// ```
 /// use devlog::config::{Edge, parse_when};
-/// let zone = chrono_tz::Europe::Berlin;
+/// let zone = devlog::zone::Zone::named("Europe/Berlin").unwrap();
 /// let since = parse_when("2026-11-01", Edge::Since, zone, 0).unwrap();
 /// let until = parse_when("2026-11-01", Edge::Until, zone, 0).unwrap();
 /// assert_eq!(since, 1_793_487_600_000_000);
@@ -46,19 +46,18 @@ pub struct ParseWhenError {
 /// # Errors
 ///
 /// When the text is none of the forms.
-pub fn parse_when(text: &str, edge: Edge, zone: Tz, now_us: i64) -> Result<i64, ParseWhenError> {
+pub fn parse_when(text: &str, edge: Edge, zone: Zone, now_us: i64) -> Result<i64, ParseWhenError> {
     parse(text.trim(), edge, zone, now_us).ok_or_else(|| ParseWhenError { text: text.to_owned() })
 }
 
-fn parse(text: &str, edge: Edge, zone: Tz, now_us: i64) -> Option<i64> {
-    let now = DateTime::<Utc>::from_timestamp_micros(now_us)?;
-    let today = now.with_timezone(&zone).date_naive();
+fn parse(text: &str, edge: Edge, zone: Zone, now_us: i64) -> Option<i64> {
+    let today = zone.date(now_us)?;
     let lower = text.to_ascii_lowercase();
     if lower == "now" {
         return Some(now_us);
     }
     if let Some((first, next)) = named(&lower, today).or_else(|| calendar(&lower)) {
-        return midnight(if edge == Edge::Until { next } else { first }, zone);
+        return zone.start_of(if edge == Edge::Until { next } else { first });
     }
     if let Some((count, unit)) = whole(&lower) {
         return back(count, unit, edge, today, zone, now_us);
@@ -71,7 +70,7 @@ fn parse(text: &str, edge: Edge, zone: Tz, now_us: i64) -> Option<i64> {
     }
     let local = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
     let local = local.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
-    instant(local, zone)
+    zone.first_at(local)
 }
 
 /// A range of days: its first, and the one after its last.
@@ -147,7 +146,7 @@ fn whole(text: &str) -> Option<(u32, Unit)> {
     Some((count.parse().ok()?, unit))
 }
 
-fn back(count: u32, unit: Unit, edge: Edge, today: NaiveDate, zone: Tz, now_us: i64) -> Option<i64> {
+fn back(count: u32, unit: Unit, edge: Edge, today: NaiveDate, zone: Zone, now_us: i64) -> Option<i64> {
     const DAY_US: i64 = 86_400_000_000;
     if count == 0 {
         return None;
@@ -165,28 +164,18 @@ fn back(count: u32, unit: Unit, edge: Edge, today: NaiveDate, zone: Tz, now_us: 
         Unit::Year => months(12)?,
     };
     // The last seven days begin on the day after the one that was seven days ago.
-    midnight(if edge == Edge::Before { before } else { before.succ_opt()? }, zone)
-}
-
-fn midnight(day: NaiveDate, zone: Tz) -> Option<i64> {
-    instant(day.and_time(NaiveTime::MIN), zone)
-}
-
-/// The first instant at or after a local time; clocks that jump forward skip some.
-fn instant(local: NaiveDateTime, zone: Tz) -> Option<i64> {
-    (0..=24 * 4).find_map(|quarters| {
-        let shifted = local.checked_add_signed(Duration::minutes(15 * quarters))?;
-        zone.from_local_datetime(&shifted).earliest().map(|instant| instant.timestamp_micros())
-    })
+    zone.start_of(if edge == Edge::Before { before } else { before.succ_opt()? })
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::{America::Sao_Paulo, Europe::Berlin, UTC};
-
     use super::*;
 
     const NOON: i64 = 1_795_435_200_000_000; // 2026-11-23T12:00:00Z
+
+    fn zone(name: &str) -> Zone {
+        Zone::named(name).unwrap()
+    }
 
     fn text(us: i64) -> String {
         DateTime::from_timestamp_micros(us).unwrap().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
@@ -231,7 +220,11 @@ mod tests {
             ("2026-11-01 09:30", Edge::Since, "2026-11-01T08:30:00Z"),
         ];
         for (input, edge, expected) in cases {
-            assert_eq!(parse_when(input, edge, Berlin, NOON).map(text), Ok(expected.to_owned()), "{input}");
+            assert_eq!(
+                parse_when(input, edge, zone("Europe/Berlin"), NOON).map(text),
+                Ok(expected.to_owned()),
+                "{input}"
+            );
         }
     }
 
@@ -239,7 +232,7 @@ mod tests {
     fn a_midnight_that_the_clock_skipped_is_the_first_instant_after_it() {
         // Brazil began summer time at midnight of 2018-11-04.
         assert_eq!(
-            parse_when("2018-11-04", Edge::Since, Sao_Paulo, NOON).map(text),
+            parse_when("2018-11-04", Edge::Since, zone("America/Sao_Paulo"), NOON).map(text),
             Ok("2018-11-04T03:00:00Z".to_owned())
         );
     }
@@ -249,7 +242,7 @@ mod tests {
         for input in
             ["", "soon", "2026-13-01", "2026-02-30", "13/01/2026", "0d", "-7d", "7x", "20261301", "99999999999d"]
         {
-            let error = parse_when(input, Edge::Since, UTC, NOON).unwrap_err();
+            let error = parse_when(input, Edge::Since, Zone::UTC, NOON).unwrap_err();
             assert!(error.to_string().contains("yesterday"), "{input}");
         }
     }

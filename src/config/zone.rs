@@ -1,28 +1,21 @@
 //! Which time zone days and weeks are formed in.
 
-use chrono_tz::{TZ_VARIANTS, Tz};
-
 use super::{ConfigError, Env};
 use crate::text::nearest;
-
-/// The zone called `name`; capitals do not matter.
-#[must_use]
-pub fn parse_zone(name: &str) -> Option<Tz> {
-    name.parse().ok().or_else(|| TZ_VARIANTS.into_iter().find(|zone| zone.name().eq_ignore_ascii_case(name)))
-}
+use crate::zone::Zone;
 
 /// The zone that programs on this machine write local times in, whatever zone the user reads them in.
-pub(super) fn of_machine(env: &Env) -> Option<Tz> {
+pub(super) fn of_machine(env: &Env) -> Option<Zone> {
     let named = env.text("TZ").and_then(|name| match meant(name) {
         Meant::Zone(zone) => Some(zone),
         Meant::System | Meant::Nothing => None,
     });
-    named.or_else(|| env.system_timezone.as_deref().and_then(parse_zone))
+    named.or_else(|| env.system_timezone.as_deref().and_then(Zone::named))
 }
 
 /// What `TZ` says.
 enum Meant {
-    Zone(Tz),
+    Zone(Zone),
     /// The file that holds this machine's zone.
     System,
     Nothing,
@@ -35,7 +28,7 @@ fn meant(text: &str) -> Meant {
         return Meant::System;
     }
     let name = name.split_once("/zoneinfo/").map_or(name, |(_, name)| name);
-    parse_zone(name).map_or(Meant::Nothing, Meant::Zone)
+    Zone::named(name).map_or(Meant::Nothing, Meant::Zone)
 }
 
 /// Chooses the zone. A wrong name that the user gave us is an error; a wrong `TZ`, which was set for
@@ -60,14 +53,14 @@ pub(super) fn resolve(
             }
         }
     }
-    let system = env.system_timezone.as_deref().and_then(parse_zone);
+    let system = env.system_timezone.as_deref().and_then(Zone::named);
     Ok(system.map_or_else(|| "UTC".to_owned(), |zone| zone.name().to_owned()))
 }
 
 fn known(name: &str, place: &'static str) -> Result<String, ConfigError> {
-    parse_zone(name).map(|zone| zone.name().to_owned()).ok_or_else(|| ConfigError::UnknownZone {
+    Zone::named(name).map(|zone| zone.name().to_owned()).ok_or_else(|| ConfigError::UnknownZone {
         name: name.to_owned(),
         place,
-        nearest: nearest(name, TZ_VARIANTS.iter().map(|zone| zone.name())).map(str::to_owned),
+        nearest: nearest(name, Zone::all_names()).map(str::to_owned),
     })
 }

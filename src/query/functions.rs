@@ -25,7 +25,7 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::zone::{Offsets, Zone};
+use crate::zone::{Offsets, Zone};
 pub(super) use series::series;
 
 /// Most bytes (or list elements) that one call on one batch may make.

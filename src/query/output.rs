@@ -30,8 +30,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::zone::Zone;
 use crate::text::nearest;
+use crate::zone::Zone;
 pub(super) use cell::{Cells, is_number, is_rigid};
 use delimited::{Delimited, Kind};
 pub(super) use grid::{Cell, Column, Grid};

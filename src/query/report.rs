@@ -20,8 +20,8 @@ use arrow::array::RecordBatch;
 
 use super::output::OutputError;
 use super::views::{BUILT_IN, under};
-use super::zone::Zone;
 use crate::text::nearest;
+use crate::zone::Zone;
 pub use options::ReportOptions;
 
 /// What a report is about.
@@ -193,7 +193,7 @@ impl Report {
     /// What the filter leaves, in words: `2026-03-01 to 2026-03-31 · claude`.
     fn scope(&self, zone: Zone) -> Cow<'static, str> {
         let label = |us: i64, shown_us: i64| {
-            let midnight = zone.local_us(us).rem_euclid(super::zone::DAY_US) == 0;
+            let midnight = zone.local_us(us).rem_euclid(crate::zone::DAY_US) == 0;
             let (format, us) = if midnight { ("%Y-%m-%d", shown_us) } else { ("%Y-%m-%d %H:%M", us) };
             let local = DateTime::from_timestamp_micros(zone.local_us(us));
             local.map_or_else(String::new, |t| t.format(format).to_string())

@@ -10,14 +10,15 @@ use super::modules::{Modules, circles};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("hierarchy", &[]),
     ("text", &[]),
+    ("zone", &[]),
     ("schema", &["hierarchy"]),
-    ("config", &["schema", "text"]),
+    ("config", &["schema", "text", "zone"]),
     ("discover", &["schema", "config"]),
     ("watch", &["schema", "discover"]),
     ("adapters", &["schema", "hierarchy"]),
     ("ring", &["schema"]),
     ("lake", &["schema"]),
-    ("query", &["schema", "ring", "lake", "text"]),
+    ("query", &["schema", "ring", "lake", "text", "zone"]),
     ("pipeline", &["schema", "hierarchy", "config", "discover", "watch", "adapters", "ring", "lake"]),
     ("backfill", &["schema", "config", "discover", "watch", "pipeline", "lake"]),
     ("serve", &["schema", "config", "query", "pipeline", "lake"]),
@@ -26,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "demo", "schema", "config", "discover", "watch", "adapters", "ring", "lake", "query", "pipeline",
-            "backfill", "serve", "text",
+            "backfill", "serve", "text", "zone",
         ],
     ),
 ];

@@ -8,7 +8,8 @@ use super::super::wire::{self, QueryPlan};
 use super::super::{CliError, Outcome, Streams};
 use super::when;
 use crate::config::{Edge, Settings};
-use crate::query::{OutputError, Report, ReportFilter, ReportOptions, Zone};
+use crate::query::{OutputError, Report, ReportFilter, ReportOptions};
+use crate::zone::Zone;
 
 /// Answers one report.
 pub(in super::super) fn run(

@@ -10,8 +10,9 @@ use super::{Layout, OnProgress, QueryPlan, Shown};
 use crate::cli::CliError;
 use crate::config::{Settings, read_view};
 use crate::pipeline::Core;
-use crate::query::{Cut, EngineOptions, More, Output, OutputError, OutputOptions, Sources, Zone, growth, is_explain};
+use crate::query::{Cut, EngineOptions, More, Output, OutputError, OutputOptions, Sources, growth, is_explain};
 use crate::schema::sources_batch;
+use crate::zone::Zone;
 
 /// What the query room sees of a core.
 pub(super) fn query_cut(core: &Core) -> Cut {

@@ -16,7 +16,8 @@ use super::{ExportPlan, Exported, OnProgress};
 use crate::cli::CliError;
 use crate::cli::place::{Folder, Place, make_private};
 use crate::config::Settings;
-use crate::query::{Output, OutputOptions, Zone, is_explain};
+use crate::query::{Output, OutputOptions, is_explain};
+use crate::zone::Zone;
 
 /// Folder names of more distinct values than this are not made.
 const MAX_PARTITIONS: usize = 10_000;

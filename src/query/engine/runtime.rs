@@ -22,10 +22,10 @@ use crate::query::compact::CompactTexts;
 use crate::query::error::{QueryError, Surroundings};
 use crate::query::memory::Pool;
 use crate::query::scan::LakeTable;
-use crate::query::zone::Zone;
 use crate::query::{Cut, functions, views};
 use crate::schema;
 use crate::text::nearest;
+use crate::zone::Zone;
 
 /// Bytes of spilled rows on disk.
 const SPILL_BYTES: u64 = 100 * 1024 * 1024 * 1024;

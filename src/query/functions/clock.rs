@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::instant;
-use crate::query::zone::{DAY_US, Zone};
+use crate::zone::{DAY_US, Zone};
 
 /// What of the instant a [`Clock`] shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::DateTime;
 
-use crate::query::zone::{Offsets, Zone};
+use crate::zone::{Offsets, Zone};
 
 /// The values of one batch.
 pub(crate) struct Cells<'a> {

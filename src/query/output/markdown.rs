@@ -6,8 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::{Cells, OutputError, is_number};
-use crate::query::zone::Zone;
 use crate::text::symbol;
+use crate::zone::Zone;
 
 pub(super) struct Markdown<W> {
     out: W,

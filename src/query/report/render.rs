@@ -11,8 +11,8 @@ use super::options::ReportOptions;
 use super::table::{Marks, grouped, laid_out};
 use super::{Report, ReportKind};
 use crate::query::output::OutputError;
-use crate::query::zone::Zone;
 use crate::text::clean;
+use crate::zone::Zone;
 
 pub(super) fn write(
     report: &Report,

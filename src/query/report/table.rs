@@ -6,8 +6,8 @@ use arrow::datatypes::{DataType, Field};
 use super::ReportKind;
 use super::options::ReportOptions;
 use crate::query::output::{Cell, Cells, Column, Grid, OutputError, is_number, is_rigid};
-use crate::query::zone::Zone;
 use crate::text::clean;
+use crate::zone::Zone;
 
 /// Columns that are in the answer for the notes and the JSON, not for the table.
 const HIDDEN: [&str; 6] =

@@ -1,3 +1,5 @@
+//! What does the clock on the wall show?
+//!
 //! Local days and times in one IANA zone.
 //!
 //! - instants are microseconds since 1970 in UTC; a [`Zone`] only says how they look on a wall
@@ -9,9 +11,9 @@ use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTim
 use chrono_tz::Tz;
 
 /// Microseconds of one second.
-pub(super) const SECOND_US: i64 = 1_000_000;
+pub const SECOND_US: i64 = 1_000_000;
 /// Microseconds of a day without a clock change.
-pub(super) const DAY_US: i64 = 86_400 * SECOND_US;
+pub const DAY_US: i64 = 86_400 * SECOND_US;
 /// Offsets change only at multiples of this (checked per bucket, so an exception costs time, not truth).
 const BUCKET_US: i64 = 3_600 * SECOND_US;
 
@@ -37,8 +39,14 @@ impl Zone {
         self.0.name()
     }
 
+    /// The zone as the library of zones knows it.
+    #[must_use]
+    pub const fn tz(self) -> Tz {
+        self.0
+    }
+
     /// Names of all zones, for suggestions.
-    pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
         chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
     }
 
@@ -70,11 +78,16 @@ impl Zone {
     /// First instant of `day`: midnight, or the moment clocks jumped over it.
     #[must_use]
     pub fn start_of(self, day: NaiveDate) -> Option<i64> {
-        let midnight = day.and_time(NaiveTime::MIN);
-        match self.0.from_local_datetime(&midnight) {
+        self.first_at(day.and_time(NaiveTime::MIN))
+    }
+
+    /// First instant whose wall clock shows `local`, or more where the clocks skipped it.
+    #[must_use]
+    pub fn first_at(self, local: NaiveDateTime) -> Option<i64> {
+        match self.0.from_local_datetime(&local) {
             MappedLocalTime::Single(at) => Some(at.timestamp_micros()),
             MappedLocalTime::Ambiguous(first, _) => Some(first.timestamp_micros()),
-            MappedLocalTime::None => self.first_after_gap(midnight),
+            MappedLocalTime::None => self.first_after_gap(local),
         }
     }
 
@@ -139,18 +152,19 @@ impl fmt::Display for Zone {
 
 /// Offsets of one zone for many instants: one lookup in the zone's rules per hour that occurs.
 #[derive(Debug)]
-pub(super) struct Offsets {
+pub struct Offsets {
     zone: Zone,
     slots: Box<[(i64, Option<i64>); 256]>,
 }
 
 impl Offsets {
-    pub(super) fn new(zone: Zone) -> Self {
+    /// Nothing is remembered yet of `zone`.
+    pub fn new(zone: Zone) -> Self {
         Self { zone, slots: Box::new([(i64::MIN, None); 256]) }
     }
 
     /// Seconds that local time is ahead of UTC at `us`.
-    pub(super) fn offset_s(&mut self, us: i64) -> i64 {
+    pub fn offset_s(&mut self, us: i64) -> i64 {
         let bucket = us.div_euclid(BUCKET_US);
         let index = usize::try_from(bucket.rem_euclid(256)).unwrap_or_default();
         let slot = &mut self.slots[index];
@@ -163,12 +177,12 @@ impl Offsets {
     }
 
     /// Days from 1970-01-01 to the local date at `us`.
-    pub(super) fn local_day(&mut self, us: i64) -> i32 {
+    pub fn local_day(&mut self, us: i64) -> i32 {
         day_of(us, self.offset_s(us))
     }
 
     /// The local time at `us`, as the microseconds that the same wall clock has in UTC.
-    pub(super) fn local_us(&mut self, us: i64) -> i64 {
+    pub fn local_us(&mut self, us: i64) -> i64 {
         us.saturating_add(self.offset_s(us) * SECOND_US)
     }
 }
