@@ -9,6 +9,8 @@
 //!   only the message is counted (`message`)
 //! - a message and its parts are one record here: a call that ends or a text that grows brings its
 //!   whole message again, more complete (`store`)
+//! - OpenCode 2 keeps its sessions in the same database, in tables of its own ([`newer`]); both generations
+//!   are read, each message once. Tables of a third are told as rejects
 //! - the journal `event` repeats whole states, `account`, `session_share` and `auth.json` hold
 //!   secrets: none is read
 //!
@@ -17,6 +19,7 @@
 
 mod document;
 mod message;
+mod newer;
 mod part;
 mod session;
 mod store;

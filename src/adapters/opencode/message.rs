@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) directory: String,
     pub(super) version: String,
     pub(super) workspace: String,
+    /// Session that this one is a fork of.
+    pub(super) fork: String,
     /// Last change in milliseconds since 1970.
     pub(super) changed_ms: i64,
     /// First message that a revert hides; empty when none is.
@@ -116,6 +118,19 @@ impl Tokens {
             reasoning: sum(self.reasoning, other.reasoning),
             read: sum(self.read, other.read),
             write: sum(self.write, other.write),
+        }
+    }
+
+    /// The row with this usage, if there is any.
+    pub(super) fn on<'a>(self, row: EventRow<'a>, source: &'a str) -> EventRow<'a> {
+        EventRow {
+            input_tokens: self.input,
+            cache_read_tokens: self.read,
+            cache_write_5m_tokens: self.write,
+            output_tokens: self.all_output(),
+            reasoning_tokens: self.reasoning,
+            usage_source: self.is_known().then_some(source),
+            ..row
         }
     }
 
@@ -316,7 +331,7 @@ impl<'a> Scene<'a> {
             // The directory a session began in beats its project's worktree, which may be "/".
             cwd: filled(&message.cwd).or(filled(&session.directory)),
             session_id: filled(&message.session_id),
-            parent_session_id: filled(&session.parent),
+            parent_session_id: filled(&session.parent).or(filled(&session.fork)),
             is_subagent: Some(is_child),
             subagent_type: filled(&message.agent).filter(|_| is_child),
             turn: message.turn,
@@ -410,17 +425,11 @@ impl<'a> Scene<'a> {
             stop_reason: filled(&message.finish).or(filled(&gathered.reason)),
             // The failure is one error: a row of its own.
             status: row.status.or(error.map(|_| if aborted { Status::Interrupted } else { Status::Failed })),
-            input_tokens: tokens.input,
-            cache_read_tokens: tokens.read,
-            cache_write_5m_tokens: tokens.write,
-            output_tokens: tokens.all_output(),
-            reasoning_tokens: tokens.reasoning,
-            usage_source: known.then_some(source),
             cost_nano_usd: message.cost.filter(|cost| known || *cost > 0),
             duration_ms: message.completed_ms.zip(message.created_ms).map(|(to, from)| to.saturating_sub(from)),
             completeness: level,
             extra: extra.end(),
-            ..row
+            ..tokens.on(row, source)
         });
         gathered.rows += 1;
         if let Some((name, text)) = error.filter(|_| !aborted) {

@@ -60,14 +60,28 @@ pub(super) struct PartStamp<'a> {
     pub(super) id: &'a str,
     pub(super) created_ms: Option<i64>,
     pub(super) changed_ms: i64,
+    /// It is a part of OpenCode 2.
+    pub(super) is_newer: bool,
 }
 
 /// Fields that every part has.
-const COMMON: [&str; 5] = ["id", "sessionID", "messageID", "type", "time"];
+const COMMON: [&str; 9] = [
+    "id",
+    "sessionID",
+    "messageID",
+    "type",
+    "time",
+    // What only a provider can read.
+    "native",
+    "providerState",
+    "providerMetadata",
+    "providerResultState",
+];
 
 /// Takes in one part: makes its rows, or adds it to what the message's row will say.
 pub(super) fn part(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Gathered, rows: &mut Rows) {
-    let stamp = PartStamp { id: json.str_at("id").unwrap_or(stamp.id), ..stamp };
+    let own = json.str_at("id").filter(|_| !stamp.is_newer);
+    let stamp = PartStamp { id: own.unwrap_or(stamp.id), ..stamp };
     let text = json.get("text").and_then(Json::as_str).unwrap_or_default();
     let flag = |key: &str| json.get(key).and_then(Json::as_bool) == Some(true);
     match json.str_at("type").unwrap_or_default() {
@@ -141,7 +155,7 @@ fn thinking(
         return;
     }
     let time = |key: &str| json.get("time").and_then(|t| t.i64_at(key));
-    to.extra.begin().rest(json, &[&COMMON[..], &["text"]].concat());
+    to.extra.begin().rest(json, &[&COMMON[..], &["text", "state"]].concat());
     rows.event(&EventRow {
         event_type: EventType::Thinking,
         role: Some("assistant"),
@@ -230,8 +244,12 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
         to.unknown = true;
         return;
     };
-    let name = json.str_at("tool").unwrap_or_default();
-    let call_id = json.str_at("callID").unwrap_or(stamp.id);
+    // OpenCode 2 calls a call by its own id and has the times of its state beside it.
+    let (name, call_id, times) = match stamp.is_newer {
+        true => (json.str_at("name"), json.str_at("id"), json.get("time")),
+        false => (json.str_at("tool"), json.str_at("callID"), state.get("time")),
+    };
+    let (name, call_id) = (name.unwrap_or_default(), call_id.unwrap_or(stamp.id));
     let input = state.get("input");
     let deed = Deed::of(name, input);
     to.input.clear();
@@ -240,10 +258,11 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
     }
     let status = state.str_at("status").unwrap_or_default();
     let done = matches!(status, "completed" | "error");
-    let time = |key: &str| state.path(&["time", key]).and_then(Json::as_i64);
-    let start = time("start").or(stamp.created_ms);
+    let time = |key: &str, newer: &str| times.and_then(|t| t.i64_at(key).or_else(|| t.i64_at(newer)));
+    let (began, ended) = (time("start", "ran"), time("end", "completed"));
+    let start = began.or(stamp.created_ms);
     let base = row(scene, json, stamp);
-    to.extra.begin().rest(json, &[&COMMON[..], &["tool", "callID", "state", "metadata"]].concat());
+    to.extra.begin().rest(json, &[&COMMON[..], &["tool", "callID", "name", "state", "metadata", "provider"]].concat());
     if !done {
         to.extra.text("title", state.str_at("title").unwrap_or_default());
     }
@@ -265,16 +284,16 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
     });
     to.rows += 1;
     if done {
-        let end = time("end").or((stamp.changed_ms > 0).then_some(stamp.changed_ms));
+        let end = ended.or((stamp.changed_ms > 0).then_some(stamp.changed_ms));
         let result = EventRow {
             event_type: EventType::ToolResult,
             ts_us: end.or(start).map_or(base.ts_us, unix_us),
-            ts_inferred: time("end").is_none(),
+            ts_inferred: ended.is_none(),
             tool_name: filled(name),
             tool_call_id: filled(call_id),
             file_path: deed.file_path,
             command: deed.command,
-            duration_ms: time("end").zip(time("start")).map(|(end, start)| end.saturating_sub(start)),
+            duration_ms: ended.zip(began).map(|(end, start)| end.saturating_sub(start)),
             ..base
         };
         outcome(scene, state, &result, stamp, to, rows);
@@ -290,21 +309,31 @@ fn outcome(
     to: &mut Gathered,
     rows: &mut Rows,
 ) {
-    let metadata = state.get("metadata");
+    let metadata = state.get("metadata").or_else(|| state.get("structured"));
     let name = result.tool_name.unwrap_or_default();
     let failed = state.str_at("status") == Some("error");
     let interrupted = metadata.and_then(|m| m.get("interrupted")).and_then(Json::as_bool) == Some(true);
-    let exit = metadata.and_then(|m| m.i64_at("exit")).and_then(|code| i32::try_from(code).ok());
+    let exit = metadata
+        .and_then(|m| m.i64_at("exit").or_else(|| m.i64_at("exitCode")))
+        .and_then(|code| i32::try_from(code).ok());
     to.output.clear();
-    match state.get("output").or_else(|| state.get("error")) {
-        Some(output) if output.is_null() => {}
-        Some(output) => match output.as_str() {
+    let said = state.get("output").or_else(|| state.get("error"));
+    match said.filter(|said| !said.is_null()) {
+        Some(said) => match said.as_str().or_else(|| said.str_at("message")) {
             Some(text) => to.output.push_str(text),
-            None => write_clean(output, &mut to.output),
+            None => write_clean(said, &mut to.output),
         },
-        None => {}
+        None => {
+            let texts = state.get("content").into_iter().flat_map(Json::items).filter_map(|item| item.str_at("text"));
+            for text in texts {
+                to.output.push_str(if to.output.is_empty() { "" } else { "\n" });
+                to.output.push_str(text);
+            }
+        }
     }
-    to.extra.begin().rest(state, &["status", "input", "output", "error", "time", "metadata"]);
+    to.extra.begin();
+    to.extra
+        .rest(state, &["status", "input", "output", "error", "time", "metadata", "structured", "content", "result"]);
     if let Some(metadata) = metadata {
         to.extra.rest(metadata, &REPEATED);
     }

@@ -32,7 +32,7 @@ impl SessionRow<'_> {
             workspace_id: filled(&session.workspace),
             cwd: filled(&session.directory),
             session_id: filled(&session.id),
-            parent_session_id: filled(&session.parent),
+            parent_session_id: filled(&session.parent).or(filled(&session.fork)),
             is_subagent: Some(!session.parent.is_empty()),
             completeness: self.level,
             source_offset: self.offset,

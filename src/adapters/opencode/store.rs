@@ -12,6 +12,7 @@
 use std::collections::HashMap;
 
 use super::message::{Ground, Message, Role, Scene, Session, workspace};
+use super::newer;
 use super::part::{Gathered, PartStamp, broken, part};
 use super::session::SessionRow;
 use crate::adapters::line::Parser;
@@ -20,10 +21,10 @@ use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
 use crate::schema::{Format, Query, Record, RejectReason, Rows, Tables};
 
 /// Newest messages that are looked through for changes.
-const RECENT: usize = 512;
+pub(super) const RECENT: usize = 512;
 
 /// Changes that carry a time up to this much before the last one seen may have been committed later.
-const SLACK_MS: i64 = 2_000;
+pub(super) const SLACK_MS: i64 = 2_000;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -34,15 +35,15 @@ const SESSIONS: &str = "sessions";
 /// Decodes one database.
 #[derive(Debug)]
 pub(super) struct StoreDecoder {
-    agent: &'static str,
-    modified_ms: i64,
-    parser: Parser,
-    gathered: Gathered,
+    pub(super) agent: &'static str,
+    pub(super) modified_ms: i64,
+    pub(super) parser: Parser,
+    pub(super) gathered: Gathered,
     extra: Extra,
     /// Prompts so far, of each session whose messages come from the first one on.
-    turns: HashMap<String, i32>,
-    /// Settings of a session beside its columns.
-    settings: Vec<&'static str>,
+    pub(super) turns: HashMap<String, i32>,
+    /// Settings of a session beside its columns: of 1.x, and of 2.
+    settings: [Vec<&'static str>; 2],
 }
 
 /// Columns of `session` that go to `extra`, where they are.
@@ -74,15 +75,15 @@ impl StoreDecoder {
             gathered: Gathered::default(),
             extra: Extra::default(),
             turns: HashMap::new(),
-            settings: Vec::new(),
+            settings: Default::default(),
         }
     }
 }
 
 /// Select list of what messages and sessions need of a session and its project.
-fn surroundings(tables: &Tables) -> (String, String) {
-    let project = tables.has("project") && tables.has_column("session", "project_id");
-    let column = |name: &str| tables.column_or_null("session", "s", name);
+fn surroundings(tables: &Tables, session: &str) -> (String, String) {
+    let project = tables.has("project") && tables.has_column(session, "project_id");
+    let column = |name: &str| tables.column_or_null(session, "s", name);
     let list = format!(
         "{}, {}, {}, {}, {}, {}, {}, {}",
         column("parent_id"),
@@ -98,20 +99,22 @@ fn surroundings(tables: &Tables) -> (String, String) {
     (list, join.to_owned())
 }
 
-fn sessions(tables: &Tables, settings: &[&'static str]) -> Query {
-    let (list, join) = surroundings(tables);
-    let column = |name: &str| tables.column_or_null("session", "s", name);
+/// The sessions in `table` that are new or have changed; `messages` are theirs.
+fn sessions(tables: &Tables, (name, table, messages): (&'static str, &str, &str), settings: &[&'static str]) -> Query {
+    let (list, join) = surroundings(tables, table);
+    let column = |name: &str| tables.column_or_null(table, "s", name);
     let settings: String = settings.iter().map(|name| format!(", {}", column(name))).collect();
     let (changed, created, title) = (column("time_updated"), column("time_created"), column("title"));
     let sql = format!(
-        "SELECT s.rowid, coalesce({changed}, 0), s.id, {created}, {title}, {list}{settings} FROM session s {join} \
-         WHERE s.rowid IN (SELECT rowid FROM session WHERE rowid > :rowid UNION \
-         SELECT c.rowid FROM session c WHERE c.id IN \
-         (SELECT session_id FROM message ORDER BY rowid DESC LIMIT {RECENT}) AND {} >= :mark - {SLACK_MS}) \
+        "SELECT s.rowid, coalesce({changed}, 0), s.id, {created}, {title}, {list}{settings}, {} FROM {table} s {join} \
+         WHERE s.rowid IN (SELECT rowid FROM {table} WHERE rowid > :rowid UNION \
+         SELECT c.rowid FROM {table} c WHERE c.id IN \
+         (SELECT session_id FROM {messages} ORDER BY rowid DESC LIMIT {RECENT}) AND {} >= :mark - {SLACK_MS}) \
          ORDER BY s.rowid",
-        tables.column_or_null("session", "c", "time_updated"),
+        column("fork_session_id"),
+        tables.column_or_null(table, "c", "time_updated"),
     );
-    Query { name: SESSIONS, sql, anchor: Some("SELECT id FROM session WHERE rowid = :rowid".to_owned()) }
+    Query { name, sql, anchor: Some(format!("SELECT id FROM {table} WHERE rowid = :rowid")) }
 }
 
 /// Whether an older session of the project has the message too, as times of creation are copied as they are; and the
@@ -141,7 +144,7 @@ fn is_copy(tables: &Tables) -> (String, String) {
 fn messages(tables: &Tables) -> Query {
     let has_session = tables.has("session");
     let (list, join) = if has_session {
-        let (list, join) = surroundings(tables);
+        let (list, join) = surroundings(tables, "session");
         (list, format!("LEFT JOIN session s ON s.id = m.session_id {join}"))
     } else {
         (["NULL"; 8].join(", "), String::new())
@@ -192,30 +195,55 @@ impl DatabaseDecoder for StoreDecoder {
         let wanted = |table: &str, columns: &[&str]| columns.iter().all(|column| tables.has_column(table, column));
         let message = ["id", "session_id", "time_created", "time_updated", "data"];
         let part = ["id", "message_id", "time_created", "time_updated", "data"];
-        if !wanted("message", &message) || !wanted("part", &part) {
-            let detail = "it has no tables `message` and `part` as OpenCode's databases have; if a newer OpenCode made \
-                          it, update devlog";
+        let (older, newer) = (wanted("message", &message) && wanted("part", &part), newer::is_known(tables));
+        let unknown = newer::unknown_tables(tables);
+        if !older && !newer {
+            let detail = "it has neither the tables `message` and `part` nor `session_message` as OpenCode's databases have \
+                          them; if a newer OpenCode made it, update devlog";
             return Err(UnknownSchema { detail: detail.to_owned() });
         }
         self.turns.clear();
-        self.settings = SETTINGS.into_iter().filter(|name| tables.has_column("session", name)).collect();
+        let settings =
+            |table: &str| SETTINGS.into_iter().filter(|name| tables.has_column(table, name)).collect::<Vec<_>>();
+        self.settings = [settings("session"), settings("session_v2")];
+        let known = ["id", "time_updated"];
         let mut queries = Vec::new();
-        if wanted("session", &["id", "time_updated"]) {
-            queries.push(sessions(tables, &self.settings));
+        if older {
+            if wanted("session", &known) {
+                queries.push(sessions(tables, (SESSIONS, "session", "message"), &self.settings[0]));
+            }
+            queries.push(messages(tables));
         }
-        queries.push(messages(tables));
+        if newer {
+            if wanted("session_v2", &known) {
+                queries.push(sessions(tables, (newer::SESSIONS, "session_v2", "session_message"), &self.settings[1]));
+            } else if !older && wanted("session", &known) {
+                queries.push(sessions(tables, (SESSIONS, "session", "session_message"), &self.settings[0]));
+            }
+            queries.push(newer::messages(tables));
+        }
+        if !unknown.is_empty() {
+            queries.push(newer::unknown_query(&unknown));
+        }
         Ok(queries)
     }
 
     fn is_settled(&self, record: &Record<'_>) -> bool {
-        record.query == SESSIONS || record.integer(MessageColumn::SETTLED) != Some(0)
+        match record.query {
+            SESSIONS | newer::SESSIONS | newer::UNKNOWN => true,
+            newer::MESSAGES => newer::is_settled(record),
+            _ => record.integer(MessageColumn::SETTLED) != Some(0),
+        }
     }
 
     fn record(&mut self, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
-        if record.query == SESSIONS {
-            return self.session(record, rows);
+        match record.query {
+            SESSIONS => self.session(record, 0, rows),
+            newer::SESSIONS => self.session(record, 1, rows),
+            newer::MESSAGES => self.newer(record, provisional, rows),
+            newer::UNKNOWN => Self::unknown_tables(record, rows),
+            _ => self.message(record, provisional, rows),
         }
-        self.message(record, provisional, rows)
     }
 }
 
@@ -237,7 +265,7 @@ impl MessageColumn {
 
 impl StoreDecoder {
     /// The session whose surroundings stand from column `at` on.
-    fn surroundings(&mut self, id: &str, record: &Record<'_>, at: usize) -> Session {
+    pub(super) fn surroundings(&mut self, id: &str, record: &Record<'_>, at: usize) -> Session {
         let text = |offset: usize| record.text(at + offset);
         // A session of the project "global" has its own directory; the worktree is "/" there.
         let directory = text(1).or_else(|| text(2).filter(|tree| tree.as_ref() != "/"));
@@ -257,13 +285,14 @@ impl StoreDecoder {
         session
     }
 
-    fn session(&mut self, record: &Record<'_>, rows: &mut Rows) -> Taken {
+    fn session(&mut self, record: &Record<'_>, generation: usize, rows: &mut Rows) -> Taken {
         let Some(id) = record.text(0) else {
             rows.reject(record.offset(), 0, RejectReason::WrongShape, "a session has no id", b"");
             return Taken::Rejected;
         };
-        let session = self.surroundings(&id, record, 3);
-        let settings = std::mem::take(&mut self.settings);
+        let mut session = self.surroundings(&id, record, 3);
+        let settings = std::mem::take(&mut self.settings[generation]);
+        session.fork = record.text(11 + settings.len()).unwrap_or_default().into_owned();
         let extra = self.extra.begin();
         for (index, name) in settings.iter().enumerate() {
             let value = record.value(11 + index);
@@ -288,7 +317,7 @@ impl StoreDecoder {
                 }
             }
         }
-        self.settings = settings;
+        self.settings[generation] = settings;
         SessionRow {
             agent: self.agent,
             session: &session,
@@ -363,7 +392,8 @@ impl StoreDecoder {
         list.sort_by_key(|part| part.id);
         for piece in &list {
             let id = String::from_utf8_lossy(piece.id);
-            let stamp = PartStamp { id: &id, created_ms: piece.created_ms, changed_ms: piece.changed_ms };
+            let stamp =
+                PartStamp { id: &id, created_ms: piece.created_ms, changed_ms: piece.changed_ms, is_newer: false };
             let gathered = &mut self.gathered;
             if self.parser.each(piece.data, |json| part(scene, json, stamp, gathered, rows)).is_err() {
                 broken(scene, &String::from_utf8_lossy(piece.data), stamp, gathered, rows);

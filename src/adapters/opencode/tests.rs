@@ -4,6 +4,7 @@ mod broken;
 mod corpus;
 mod files;
 mod forks;
+mod newer;
 mod speed;
 mod store;
 

@@ -60,6 +60,7 @@ pub(super) const STORES: Shared = Shared {
 pub(in crate::discover) fn sniff(head: &Head<'_>) -> Option<Format> {
     match head.shape {
         Shape::Database if head.has_table("message") && head.has_table("part") => Some(STORES.of(head.path)),
+        Shape::Database if head.has_table("session_message") => Some(STORES.of(head.path)),
         Shape::Object if head.has(&["info", "messages"]) => Some(Format::OpencodeExport),
         Shape::Object if head.has(&["id", "messageID", "type"]) => Some(Format::OpencodePart),
         Shape::Object if head.has(&["id", "role"]) && (head.has(&["sessionID"]) || is_early(head)) => {
