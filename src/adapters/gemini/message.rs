@@ -65,7 +65,7 @@ impl Chat {
             provider: (self.agent == "gemini").then_some("google"),
             cwd: self.cwd.as_deref(),
             session_id: Some(&self.session),
-            parent_session_id: self.parent.as_deref(),
+            parent_session_id: self.parent.as_deref().filter(|parent| *parent != self.session),
             is_subagent: self.is_subagent,
             turn: Some(self.turn),
             source_offset: offset,

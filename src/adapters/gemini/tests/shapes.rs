@@ -279,3 +279,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sub_agents_document_lies_in_its_parents_folder_and_is_the_lines_of_the_next_version() {
+    let parent = "aaaa0002-0000-4000-8000-000000000002";
+    let record = json!({"sessionId": "z9y8x7", "projectHash": "00", "startTime": "2026-04-16T10:01:00.000Z",
+        "lastUpdated": "2026-04-16T10:01:10.000Z", "kind": "subagent", "messages": [
+        {"id": "s1", "timestamp": "2026-04-16T10:01:00.000Z", "type": "user", "content": [{"text": "list"}]},
+        {"id": "s2", "timestamp": "2026-04-16T10:01:05.000Z", "type": "gemini", "content": "one", "model": "gemini-x",
+         "tokens": {"input": 30, "output": 3, "cached": 10, "thoughts": 5, "tool": 0, "total": 38}}]});
+    let path = format!("/h/.gemini/tmp/app/chats/{parent}/z9y8x7.json");
+    let document = decode(Format::GeminiDocument, &path, record.to_string().as_bytes());
+    assert_eq!(document.sum("total_tokens"), 38);
+    for row in &document.rows {
+        assert_eq!((&row["session_id"], &row["parent_session_id"]), (&json!("z9y8x7"), &json!(parent)));
+        assert_eq!(row["is_subagent"], true);
+    }
+    let mut header = record.clone();
+    let messages = header.as_object_mut().unwrap().remove("messages").unwrap();
+    let lines: String =
+        [&header].into_iter().chain(messages.as_array().unwrap()).map(|line| format!("{line}\n")).collect();
+    let log = decode(Format::GeminiSession, &format!("{path}l"), lines.as_bytes());
+    assert_eq!(log.ids(), document.ids());
+    // A sub-agent that goes by its parent's id has no parent of that name.
+    let same = record.to_string().replace("z9y8x7", parent);
+    let same = decode(Format::GeminiDocument, &path, same.as_bytes());
+    assert!(same.rows.iter().all(|row| !row.contains_key("parent_session_id") && row["is_subagent"] == true));
+}
