@@ -17,7 +17,9 @@
 //! - a chat's bubbles are those that its header list names; others are left over from edits and stay
 //!   out (`state` says how a bubble that is just being written is told from them)
 //! - `tokenCount` was filled in 2025 and is 0/0 since 2026: null, not zero. Of a prompt it repeats what
-//!   the answer has. `contextTokensUsed` and `usageData` are no usage of a call: they are in `extra`
+//!   the answer has. `contextTokensUsed` is no usage of a call: it is in `extra`
+//! - `usageData` is what a chat's requests have cost so far, by model: a `system` row each, no call
+//! - `toolFormerData` is a call when it names a tool; bubbles of any kind may have a rest of it
 //! - one chat, four stores: `agentKv:blob:*` repeats the bubbles and is not read; a transcript
 //!   whose conversation is in the editor's database or among the CLI's chats is a copy, of which only the
 //!   prompts are kept as `prompt_history` (views show them when the chat itself is gone). Any other, also in
@@ -36,6 +38,7 @@ mod state;
 mod text;
 mod tool;
 mod transcript;
+mod words;
 
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};

@@ -5,6 +5,7 @@ use super::composer::{Composer, Place, kind_of};
 use super::extra::{as_json, field, rest, scalars, write_kept};
 use super::place::{first_time_us, path_of, time_us};
 use super::tool::{Answer, Call, is_going_on};
+use super::words::{is_attached, text_of, words_of};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
@@ -22,7 +23,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// Fields of a bubble that are read, or that repeat its text as the editor's own tree.
-const USED: [&str; 21] = [
+const USED: [&str; 22] = [
     "bubbleId",
     "id",
     "type",
@@ -32,6 +33,7 @@ const USED: [&str; 21] = [
     "message",
     "richText",
     "initText",
+    "delegate",
     "createdAt",
     "timestamp",
     "timingInfo",
@@ -53,11 +55,15 @@ const USED: [&str; 21] = [
 /// there is.
 const DONE: i64 = 1 << 32;
 
+/// True for an id that no two bubbles share.
+pub(super) fn is_uuid(id: &str) -> bool {
+    id.len() == 36 && id.bytes().filter(|b| *b == b'-').count() == 4
+}
+
 /// Id of an event of a bubble. A bubble's id is a UUID and goes with it into copies of its chat; any
 /// other id is one within its chat only.
 pub(super) fn event_id(kind: &str, composer: &str, bubble: &str) -> EventId {
-    let is_uuid = bubble.len() == 36 && bubble.bytes().filter(|b| *b == b'-').count() == 4;
-    if is_uuid {
+    if is_uuid(bubble) {
         EventId::of(AGENT, kind, &[bubble.as_bytes()])
     } else {
         EventId::of(AGENT, kind, &[composer.as_bytes(), bubble.as_bytes()])
@@ -66,12 +72,16 @@ pub(super) fn event_id(kind: &str, composer: &str, bubble: &str) -> EventId {
 
 /// The part of a bubble's JSON that says whether its tool is still going on.
 pub(super) fn has_open_tool(bubble: Json<'_, '_>) -> bool {
-    bubble.path(&["toolFormerData", "status"]).and_then(Json::as_str).is_some_and(is_going_on)
+    let tool = bubble.get("toolFormerData").filter(|tool| names_tool(*tool));
+    tool.and_then(|tool| tool.str_at("status")).is_some_and(is_going_on)
 }
 
-/// The user's or model's text in a bubble.
-fn text_of<'i>(bubble: Json<'_, 'i>) -> Option<&'i str> {
-    ["text", "rawText", "content", "message"].iter().find_map(|key| bubble.str_at(key)).filter(|t| !t.trim().is_empty())
+/// True when the data are those of a call: all else is a rest that the editor leaves behind in bubbles of any
+/// kind.
+fn names_tool(data: Json<'_, '_>) -> bool {
+    let numbered =
+        data.get("tool").is_some_and(|tool| tool.as_i64().is_some_and(|n| n != 0) || tool.as_filled_str().is_some());
+    data.is_object() && (data.str_at("name").is_some() || numbered)
 }
 
 /// What the parts of a bubble have in common.
@@ -85,7 +95,10 @@ struct Parts<'a, 'b> {
 }
 
 impl<'b> Parts<'_, 'b> {
-    fn event(&mut self, kind: &str, size: usize, row: &EventRow<'b>, rows: &mut Rows) {
+    fn event<'r>(&mut self, kind: &str, size: usize, row: &EventRow<'r>, rows: &mut Rows)
+    where
+        'b: 'r,
+    {
         let size = i64::try_from(size).unwrap_or(DONE).min(DONE - 1);
         self.made = true;
         rows.event(&EventRow {
@@ -117,7 +130,7 @@ pub(super) fn rows_of(json: Json<'_, '_>, id: &str, scene: Scene<'_>, parser: &m
         model: model.or_else(|| composer.model.as_deref().filter(|_| kind == 2)),
         cwd: folder.as_deref().or(composer.cwd.as_deref()),
         turn: scene.place.map(|place| place.turn),
-        message_id: Some(id),
+        message_id: Some(id).filter(|id| !id.is_empty()),
         request_id: json.str_at("requestId"),
         source_offset: scene.offset,
         ..composer.row()
@@ -136,11 +149,9 @@ pub(super) fn rows_of(json: Json<'_, '_>, id: &str, scene: Scene<'_>, parser: &m
 }
 
 fn prompt<'b>(json: Json<'_, 'b>, parts: &mut Parts<'_, 'b>, rows: &mut Rows) {
-    let text = text_of(json);
-    let attached = ["images", "context", "selectedImages", "fileSelections", "selections"]
-        .iter()
-        .any(|key| json.get(key).is_some_and(|value| !super::extra::is_blank(value)));
-    if text.is_none() && !attached {
+    let words = words_of(json);
+    let text = words.as_deref();
+    if text.is_none() && !is_attached(json) {
         return;
     }
     let hidden = parts.scene.place.is_some_and(|place| !place.shown);
@@ -161,7 +172,7 @@ fn answer<'b>(
     let text = text_of(json);
     let blocks = ["codeBlocks", "suggestedDiffs", "errorDetails"];
     let bare = usage.is_some() || blocks.iter().any(|key| json.get(key).is_some_and(|v| !super::extra::is_blank(v)));
-    let tool = json.get("toolFormerData").filter(|tool| tool.is_object() && !super::extra::is_blank(*tool));
+    let tool = json.get("toolFormerData").filter(|tool| names_tool(*tool));
     if text.is_some() || usage.is_some() || (bare && tool.is_none()) {
         let (input, output) = usage.unzip();
         let row = EventRow {
@@ -235,7 +246,7 @@ fn tool_rows(
     let done = if parts.scene.is_open || status.is_some_and(is_going_on) { 0 } else { DONE };
     let shared = EventRow {
         tool_name: Some(&call.name),
-        tool_call_id: data.str_at("toolCallId").or(Some(id)),
+        tool_call_id: data.str_at("toolCallId").or(Some(id).filter(|id| !id.is_empty())),
         file_path: call.path.as_deref(),
         command: call.command.as_deref(),
         status: status.map(Status::of),
@@ -302,7 +313,7 @@ pub(super) fn capability_rows(
 ) {
     let (outer, inner) = parsers;
     let mut tools = |map: Json<'_, '_>| {
-        for (id, data) in map.entries().filter(|(_, data)| data.is_object()) {
+        for (id, data) in map.entries().filter(|(_, data)| names_tool(*data)) {
             let Some(place) = composer.places.get(id).copied() else { continue };
             let scene = Scene { composer, place: Some(place), offset, provisional: false, is_open: false };
             let base = EventRow {
@@ -384,7 +395,8 @@ fn write_extra(json: Json<'_, '_>, has_usage: bool, extra: &mut String) -> bool 
         let repeats = matches!(key, "text" | "rawText" | "content" | "message") && value.as_str() == first;
         let counted = key == "tokenCount" && (has_usage || zero);
         let texts = matches!(key, "rawText" | "content" | "message") && !repeats;
-        if !counted && (texts || !USED.contains(&key)) {
+        let left = key == "toolFormerData" && !names_tool(value);
+        if !counted && (texts || left || !USED.contains(&key)) {
             field(key, value, &mut object);
         }
     }

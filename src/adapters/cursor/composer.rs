@@ -3,9 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::AGENT;
-use super::extra::{field, scalars};
+use super::bubble::is_uuid;
+use super::extra::{field, rest, scalars};
 use super::place::{first_time_us, uri_path};
+use super::words::{is_empty_field, named};
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// Where a bubble stands in its chat.
@@ -43,6 +46,7 @@ pub(super) struct Composer {
     name: Option<String>,
     status: Option<String>,
     generating: HashSet<String>,
+    first: Option<String>,
     last: Option<String>,
     /// Time of last resort.
     fallback_us: i64,
@@ -120,22 +124,24 @@ impl Composer {
     }
 
     /// Numbers the bubbles of a list.
-    pub(super) fn list(&mut self, list: Json<'_, '_>, id_key: &str) {
+    pub(super) fn list(&mut self, list: Json<'_, '_>, id_key: &'static str) {
         self.is_listed = true;
         let mut turn = self.places.values().map(|place| place.turn).max().unwrap_or(0);
         let mut at = self.created_us.or(self.updated_us).unwrap_or(self.fallback_us);
-        for bubble in list.items() {
-            let Some(id) = bubble.str_at(id_key) else { continue };
+        for (id, bubble) in named(list, id_key) {
             let own = first_time_us(bubble, &["createdAt"]);
             at = own.unwrap_or(at + 1).max(at);
             let kind = bubble.get("type").and_then(kind_of);
             let shown = bubble.path(&["grouping", "isRenderable"]).and_then(Json::as_bool) != Some(false);
             let automatic = bubble.get("isCapabilityIteration").and_then(Json::as_bool) == Some(true);
-            if kind == Some(1) && shown && !automatic && !self.places.contains_key(id) {
+            let asks = kind == Some(1) && shown && !automatic && !is_empty_field(bubble);
+            if asks && !self.places.contains_key(&*id) {
                 turn += 1;
             }
-            self.places.entry(id.to_owned()).or_insert(Place { turn, ts_us: own.unwrap_or(at), kind, shown });
-            self.last = Some(id.to_owned());
+            let id = id.into_owned();
+            self.first.get_or_insert_with(|| id.clone());
+            self.places.entry(id.clone()).or_insert(Place { turn, ts_us: own.unwrap_or(at), kind, shown });
+            self.last = Some(id);
         }
     }
 
@@ -189,6 +195,35 @@ impl Composer {
             ..self.row()
         });
         self.title(offset, rows);
+        self.costs(json, offset, rows);
+    }
+
+    /// `usageData`: what the chat's requests have cost so far, by model. A copy of a chat begins with the
+    /// same bubble.
+    fn costs(&self, json: Json<'_, '_>, offset: u64, rows: &mut Rows) {
+        for (model, usage) in json.get("usageData").into_iter().flat_map(Json::entries) {
+            let Some(cost) = usage.get("costInCents").and_then(Json::as_f64).and_then(|c| nano(c / 100.0)) else {
+                continue;
+            };
+            let whose = self.first.as_deref().filter(|id| is_uuid(id)).unwrap_or(&self.id);
+            let mut extra = String::new();
+            let mut object = ObjectWriter::new(&mut extra);
+            rest(usage, &["costInCents"], &mut object);
+            let filled = object.end();
+            rows.event(&EventRow {
+                id: Some(EventId::of(AGENT, "cost", &[whose.as_bytes(), model.as_bytes()])),
+                ts_us: self.updated_us.or(self.created_us).unwrap_or(self.fallback_us),
+                ts_inferred: true,
+                event_type: EventType::System,
+                model: Some(model),
+                status: Some(Status::Named("cost")),
+                cost_nano_usd: Some(cost),
+                source_offset: offset,
+                completeness: 1 + cost,
+                extra: filled.then_some(extra.as_str()),
+                ..self.row()
+            });
+        }
     }
 
     /// The row of the chat's name; false when it has none.

@@ -18,6 +18,7 @@ use super::composer::Composer;
 use super::extra::{field, rest, scalars};
 use super::place::{time_us, uri_path};
 use super::state::{Said, anchor, inline, reject, wrong_shape};
+use super::words::{named, words_of};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
@@ -109,12 +110,11 @@ impl Items {
             composer.list(bubbles, "id");
             composer.lies_in(self.cwd.as_deref(), self.workspace_id.as_deref());
             composer.rows(tab, offset, rows);
-            for bubble in bubbles.items() {
-                let Some(id) = bubble.str_at("id") else { continue };
+            for (id, bubble) in named(bubbles, "id") {
                 self.hear(bubble);
-                let place = composer.places.get(id).copied();
+                let place = composer.places.get(&*id).copied();
                 let scene = Scene { composer: &composer, place, offset, provisional: false, is_open: false };
-                bubble::rows_of(bubble, id, scene, parser, rows);
+                bubble::rows_of(bubble, &id, scene, parser, rows);
             }
         }
         rows.len() > before
@@ -228,6 +228,7 @@ impl Items {
     fn hear(&mut self, bubble: Json<'_, '_>) {
         let texts = ["text", "rawText"].iter().filter_map(|key| bubble.str_at(key));
         self.said.extend(texts.map(hash));
+        self.said.extend(words_of(bubble).as_deref().map(hash));
     }
 }
 

@@ -19,6 +19,7 @@ use super::bubble::{self, Scene};
 use super::composer::Composer;
 use super::items::{ITEMS, Items};
 use super::place::{workspace_folder, workspace_id};
+use super::words::named;
 use crate::adapters::json::Json;
 use crate::adapters::line::{Parser, Refused};
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
@@ -170,12 +171,11 @@ pub(super) fn inline(
     parsers: &mut (&mut Parser, &mut Parser),
     rows: &mut Rows,
 ) {
-    for bubble in json.get("conversation").into_iter().flat_map(Json::items) {
-        let Some(id) = bubble.str_at("bubbleId") else { continue };
-        let is_open = composer.is_writing(id);
-        let place = composer.places.get(id).copied();
+    for (id, bubble) in json.get("conversation").into_iter().flat_map(|list| named(list, "bubbleId")) {
+        let is_open = composer.is_writing(&id);
+        let place = composer.places.get(&*id).copied();
         let scene = Scene { composer, place, offset, provisional: false, is_open };
-        bubble::rows_of(bubble, id, scene, parsers.0, rows);
+        bubble::rows_of(bubble, &id, scene, parsers.0, rows);
     }
     bubble::capability_rows(json, composer, offset, (parsers.0, parsers.1), rows);
 }
@@ -261,7 +261,9 @@ impl DatabaseDecoder for StateDecoder {
         if record.query != CHATS {
             return true;
         }
-        let (Some(chat), Some(id)) = (record.text(column::CHAT), record.text(column::BUBBLE)) else { return true };
+        let (Some(chat), Some(id)) = (record.text(column::CHAT), record.value(column::BUBBLE).text()) else {
+            return true;
+        };
         let Some(bytes) = record.value(column::VALUE).bytes() else { return true };
         let Some(composer) = self.composer_of(&chat) else { return true };
         let unnamed = composer.is_listed && !composer.places.contains_key(id.as_ref());
@@ -281,7 +283,8 @@ impl DatabaseDecoder for StateDecoder {
             return self.items.record(record, &mut self.inner, &mut self.third, rows);
         }
         let Some(chat) = record.text(column::CHAT) else { return Taken::Ignored };
-        match record.text(column::BUBBLE) {
+        // A bubble may be called "".
+        match record.value(column::BUBBLE).text() {
             _ if record.query == HEADS => self.head(&chat, record, rows),
             None => self.chat(&chat, record, rows),
             Some(id) => self.bubble(&chat, &id, record, provisional, rows),

@@ -332,3 +332,96 @@ fn pictures_are_kept_as_what_they_are() {
     let image = &one(data).only("user_interaction")["extra"]["images"][0]["data"].clone();
     assert_eq!((image["bytes"].as_i64(), image["sha256"].as_str().map(str::len)), (Some(300), Some(64)));
 }
+
+#[test]
+fn a_rest_of_a_tools_data_that_names_no_tool_is_no_call() {
+    let rest = json!({"additionalData": {"status": "error"}, "status": "loading"});
+    for rest in [rest.clone(), json!({}), json!({"tool": 0, "status": "error"}), json!({"tool": null, "params": "{}"})]
+    {
+        let said = one(json!({"type": 2, "text": "So.", "thinking": {"text": "hm"}, "toolFormerData": rest}));
+        assert_eq!(types(&said), ["llm_response", "session_start", "thinking"], "{rest}");
+    }
+    let kept = one(json!({"type": 2, "text": "So.", "toolFormerData": rest}));
+    assert_eq!(kept.only("llm_response")["extra"]["toolFormerData"]["additionalData"]["status"], "error");
+    for tool in [json!({"name": "new_tool"}), json!({"tool": 7, "status": "completed"}), json!({"tool": "grep"})] {
+        assert_eq!(one(json!({"type": 2, "toolFormerData": tool})).of("tool_use").len(), 1, "{tool}");
+    }
+    let map = json!({"u": rest, "v": {"tool": 7, "name": "read_file", "status": "completed"}});
+    let old = json!({"composerId": CHAT, "createdAt": 1, "conversation": [{"type": 2, "bubbleId": "u", "text": "A"},
+        {"type": 2, "bubbleId": "v", "text": ""}], "capabilities": [{"type": 15, "data": {"bubbleDataMap": map}}]});
+    let decoded = read(&state("cursorDiskKV", &[(&format!("composerData:{CHAT}"), old)]), GLOBAL, &[]);
+    assert_eq!((decoded.of("file_read").len(), decoded.of("tool_use").len()), (1, 0));
+}
+
+#[test]
+fn what_the_requests_of_a_chat_cost_is_reported_by_model_and_once_in_its_copies() {
+    let bubble = "aaaaaaaa-0000-4000-8000-000000000001";
+    let usage = |cents: f64| {
+        json!({"usageData": {"default": {"costInCents": 28, "amount": 7},
+        "claude-x": {"costInCents": cents, "amount": 2}, "free": {"amount": 1}}})
+    };
+    let copy = "11111111-2222-4333-8444-000000000000";
+    let sql = state(
+        "cursorDiskKV",
+        &[
+            (&format!("composerData:{CHAT}"), chat(&[(bubble, 1)], usage(16.0))),
+            (&format!("composerData:{copy}"), chat(&[(bubble, 1)], usage(20.5))),
+        ],
+    );
+    let decoded = read(&sql, GLOBAL, &[]);
+    let mut costs: Vec<_> = decoded
+        .events()
+        .into_iter()
+        .filter_map(|row| Some((row.get("model")?.as_str()?.to_owned(), row.get("cost_usd_reported")?.as_str()?.to_owned())))
+        .collect();
+    costs.sort();
+    let of = |model: &str, cost: &str| (model.to_owned(), cost.to_owned());
+    assert_eq!(costs, [of("claude-x", "0.205000000"), of("default", "0.280000000")]);
+    assert!(decoded.rows.iter().all(|row| !row.contains_key("total_tokens")), "they are no calls");
+}
+
+#[test]
+fn prompts_of_2023_have_their_words_in_other_fields_and_an_empty_field_is_none() {
+    let tree = |words: &str| {
+        json!({"root": {"children": [{"type": "paragraph", "children": [{"type": "text", "text": words}]}]}})
+            .to_string()
+    };
+    let prompt = |id: &str, words: &str, more: Value| {
+        let mut bubble = json!({"type": "user", "id": id, "rawText": "", "selections": [], "initText": tree(words),
+            "delegate": {"a": "", "b": tree(words)}});
+        bubble.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        bubble
+    };
+    let answer = |id: &str| json!({"type": "ai", "id": id, "rawText": "So."});
+    let chosen = json!({"selections": [{"rawText": "fn a()"}]});
+    let tab = json!({"tabId": "t", "bubbles": [prompt("p1", "How?", json!({})), answer("a1"), prompt("p2", "", json!({})),
+        answer("a2"), prompt("p3", "", json!({"delegate": {"a": "And this?"}, "selections": [{"rawText": "x"}]})), answer("a3"),
+        prompt("p4", "", chosen), answer("a4"), prompt("p5", "", json!({}))]});
+    let typed = json!([{"text": "How?", "commandType": 2}, {"text": "And this?", "commandType": 2}]);
+    let key = "workbench.panel.aichat.view.aichat.chatdata";
+    let decoded =
+        read(&state("ItemTable", &[(key, json!({"tabs": [tab]})), ("aiService.prompts", typed)]), WORKSPACE, &[]);
+    let said: Vec<_> =
+        decoded.of("user_interaction").iter().map(|row| (row["turn"].clone(), row.get("text").cloned())).collect();
+    assert_eq!(said, [(json!(1), Some(json!("How?"))), (json!(2), Some(json!("And this?"))), (json!(3), None)]);
+    let answers: Vec<_> = decoded.of("llm_response").iter().map(|row| row["turn"].clone()).collect();
+    assert_eq!(answers, [json!(1), json!(1), json!(2), json!(3)]);
+    assert!(decoded.of("prompt_history").is_empty(), "what was said in a chat is no other prompt");
+    assert!(!format!("{:?}", decoded.of("user_interaction")).contains("delegate"));
+}
+
+#[test]
+fn bubbles_may_be_called_anything() {
+    let names = ["store:v1:00ff", "store:v1:00ff:2", ""];
+    let headers: Vec<(&str, i64)> = names.iter().map(|name| (*name, 2)).collect();
+    let mut rows = vec![(format!("composerData:{CHAT}"), chat(&headers, json!({})))];
+    rows.extend(names.iter().map(|name| (key(name), json!({"type": 2, "text": format!("said by {name:?}")}))));
+    let rows: Vec<(&str, Value)> = rows.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    let decoded = read(&state("cursorDiskKV", &rows), GLOBAL, &[]);
+    assert_eq!((decoded.of("llm_response").len(), decoded.of("session_start").len()), (3, 1));
+    let inline = json!({"composerId": CHAT, "createdAt": 1, "conversation": [{"type": 1, "bubbleId": "", "text": "Q"},
+        {"type": 2, "bubbleId": "", "text": "A"}, {"type": 2, "text": "B"}]});
+    let decoded = read(&state("cursorDiskKV", &[(&format!("composerData:{CHAT}"), inline)]), GLOBAL, &[]);
+    assert_eq!((decoded.only("user_interaction")["text"].as_str(), decoded.of("llm_response").len()), (Some("Q"), 2));
+    assert_eq!(decoded.events().len(), decoded.rows.len(), "each is an event of its own");
+}
