@@ -98,10 +98,16 @@ impl Groups {
     }
 }
 
-/// True when both paths name one file: on Windows in whatever case.
+/// True when both paths name one file: on Windows and on a Mac in whatever case.
 fn is_same(one: &str, other: &str) -> bool {
-    let has_drive = one.as_bytes().get(1) == Some(&b':');
-    one == other || (has_drive && one.eq_ignore_ascii_case(other))
+    one == other || (is_caseless(one) && is_caseless(other) && one.to_lowercase() == other.to_lowercase())
+}
+
+/// True for a path whose case does not tell files apart, as its system's file systems are made: with a drive or
+/// on a share (Windows), or where a Mac keeps homes and disks.
+fn is_caseless(path: &str) -> bool {
+    let has_drive = path.as_bytes().get(1) == Some(&b':') && path.as_bytes()[0].is_ascii_alphabetic();
+    has_drive || ["\\\\", "//", "/Users/", "/Volumes/"].iter().any(|start| path.starts_with(start))
 }
 
 /// Appends the rows of the `nth` group that no call made: one group is one write.
@@ -137,5 +143,26 @@ pub(super) fn edit(turn: &Turn<'_>, part: Json<'_, '_>, nth: usize, rows: &mut R
             status: Some(Status::Completed),
             ..row
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_tells_files_apart_on_linux_only() {
+        for (one, other, same) in [
+            ("/Users/me/User-guide.md", "/Users/me/User-Guide.md", true),
+            ("/Volumes/Disk/Émil.md", "/Volumes/Disk/émil.md", true),
+            ("c:/app/A.rs", "C:/app/a.rs", true),
+            ("//server/share/A.rs", "//Server/share/a.rs", true),
+            ("/home/me/A.rs", "/home/me/a.rs", false),
+            ("/users/me/A.rs", "/users/me/a.rs", false),
+            ("/Users/me/a.rs", "/Users/me/b.rs", false),
+            ("a.rs", "A.rs", false),
+        ] {
+            assert_eq!((is_same(one, other), is_same(other, one)), (same, same), "{one} {other}");
+        }
     }
 }

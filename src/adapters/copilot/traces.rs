@@ -1,11 +1,15 @@
-//! Traces of Copilot in Visual Studio, `*_VSGitHubCopilot_traces.jsonl`: one OTLP object a line, each
-//! with one or more spans.
+//! Traces of Copilot in Visual Studio, `*_VSGitHubCopilot_traces.jsonl`, and of the editor's extension where
+//! its user exports them: one OTLP object a line, each with one or more spans.
 //!
-//! - `invoke_agent` is a prompt of the user's; what it repeats of its calls' usage is not counted
+//! - `invoke_agent` is a prompt of the user's, below another span a sub-agent's; what it repeats of its
+//!   calls, usage and answer, is theirs
 //! - `chat` is a model call, `execute_tool` a tool call with its result, `execute_hook` a hook
 //! - ids are those of the spans; a tool call's id repeats from session to session, a span's does not
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
+use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use super::clean::extra;
@@ -43,13 +47,31 @@ const USED: [&str; 20] = [
     "gen_ai.output.messages",
 ];
 
+/// What later spans need to know.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct State {
+    /// Prompts by session.
+    turns: BTreeMap<String, i32>,
+    /// What was said in a trace, as hashes: by its calls, and as answers of its turns, with their spans.
+    said: BTreeMap<String, Heard>,
+}
+
+/// What was said in one trace.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Heard {
+    calls: Vec<u64>,
+    turns: Vec<(String, u64)>,
+}
+
 /// Decodes one file of traces.
 #[derive(Debug)]
 pub struct TraceDecoder {
     parser: Parser,
     inner: std::cell::RefCell<Parser>,
     place: Place,
-    turns: BTreeMap<String, i32>,
+    state: State,
     read_to: u64,
     last_us: Option<i64>,
 }
@@ -62,7 +84,7 @@ impl TraceDecoder {
             parser: Parser::default(),
             inner: std::cell::RefCell::default(),
             place: Place::new(info),
-            turns: checkpoint.and_then(|c| serde_json::from_str(&c.state).ok()).unwrap_or_default(),
+            state: checkpoint.and_then(|c| serde_json::from_str(&c.state).ok()).unwrap_or_default(),
             read_to: checkpoint.map_or(0, |c| c.high_water),
             last_us: None,
         }
@@ -94,21 +116,21 @@ impl TraceDecoder {
         self.last_us = self.last_us.max(ended).max(started);
         let session = own.text("gen_ai.conversation.id").unwrap_or_default();
         let operation = own.text("gen_ai.operation.name").unwrap_or_default();
-        if operation == "invoke_agent" {
-            *self.turns.entry(session.to_owned()).or_default() += 1;
+        let is_top = span.str_at("parentSpanId").is_none_or(|parent| parent.bytes().all(|b| b == b'0'));
+        if operation == "invoke_agent" && is_top {
+            *self.state.turns.entry(session.to_owned()).or_default() += 1;
         }
         let failed = span.get("status").and_then(|s| s.i64_at("code")) == Some(2);
         let trace_id = span.str_at("traceId").unwrap_or_default();
         let facts = extra(|writer| facts(span, &own, about, writer));
-        let shared =
-            Shared { id_of: &|kind| EventId::of(AGENT, kind, &[trace_id.as_bytes(), span_id.as_bytes()]), span_id };
+        let shared = Shared { id_of: &|kind| span_event(kind, trace_id, span_id), span_id, trace_id };
         let base = EventRow {
             ts_us: started.or(self.last_us).unwrap_or(self.place.modified_us),
             ts_inferred: started.is_none(),
             agent_version: about.text("service.version"),
             provider: own.text("gen_ai.provider.name").filter(|p| *p != "other"),
             session_id: Some(session).filter(|s| !s.is_empty()),
-            turn: self.turns.get(session).copied(),
+            turn: self.state.turns.get(session).copied(),
             parent_event_id: span.str_at("parentSpanId"),
             message_id: own.text("gen_ai.response.id"),
             is_error: failed.then_some(true),
@@ -119,7 +141,9 @@ impl TraceDecoder {
             ..EventRow::default()
         };
         match operation {
-            "invoke_agent" => self.prompt(&own, base, &shared, rows),
+            "invoke_agent" => {
+                self.prompt(&own, EventRow { is_subagent: (!is_top).then_some(true), ..base }, &shared, rows)
+            }
             "chat" => self.chat(&own, base, &shared, rows),
             "execute_tool" => self.tool(&own, base, ended, &shared, rows),
             "execute_hook" => {
@@ -143,10 +167,11 @@ impl TraceDecoder {
     }
 
     /// A turn: the prompt, where the trace has its text, and the answer to it.
-    fn prompt(&self, own: &Attributes, base: EventRow<'_>, shared: &Shared<'_>, rows: &mut Rows) {
+    fn prompt(&mut self, own: &Attributes, base: EventRow<'_>, shared: &Shared<'_>, rows: &mut Rows) {
         let asked = self.said(own.text("gen_ai.input.messages"));
         let text = own.text("copilot_chat.user_request").or(Some(&*asked.text)).filter(|t| !t.is_empty());
-        let by_user = own.text("copilot_chat.initiator_type").is_none_or(|kind| kind == "user");
+        let by_user =
+            own.text("copilot_chat.initiator_type").is_none_or(|kind| kind == "user") && base.is_subagent.is_none();
         rows.event(&EventRow {
             id: Some((shared.id_of)("prompt")),
             event_type: if by_user { EventType::UserInteraction } else { EventType::System },
@@ -157,7 +182,10 @@ impl TraceDecoder {
             ..base
         });
         let answer = self.said(own.text("gen_ai.output.messages"));
-        if !answer.text.is_empty() {
+        let heard = self.state.said.entry(shared.trace_id.to_owned()).or_default();
+        // A turn repeats what its last call said.
+        if !answer.text.is_empty() && !answer.is_in(&heard.calls) {
+            heard.turns.push((shared.span_id.to_owned(), hash(&answer.text)));
             rows.event(&EventRow {
                 id: Some((shared.id_of)("answer")),
                 event_type: EventType::LlmResponse,
@@ -170,13 +198,32 @@ impl TraceDecoder {
         }
     }
 
-    fn chat(&self, own: &Attributes, base: EventRow<'_>, shared: &Shared<'_>, rows: &mut Rows) {
+    fn chat(&mut self, own: &Attributes, base: EventRow<'_>, shared: &Shared<'_>, rows: &mut Rows) {
         let cached = own.number("gen_ai.usage.cache_read.input_tokens");
         let written = own.number("gen_ai.usage.cache_creation.input_tokens").filter(|n| *n > 0);
         let all = own.number("gen_ai.usage.input_tokens");
         let output = own.number("gen_ai.usage.output_tokens");
         let fresh = all.map(|n| n.saturating_sub(cached.unwrap_or(0)).saturating_sub(written.unwrap_or(0)).max(0));
         let said = self.said(own.text("gen_ai.output.messages"));
+        if !said.text.is_empty() {
+            let heard = self.state.said.entry(shared.trace_id.to_owned()).or_default();
+            let own = hash(&said.text);
+            heard.calls.push(own);
+            // The turn was told before its call: its answer is a copy now.
+            for (span_id, _) in heard.turns.extract_if(.., |(_, text)| *text == own) {
+                let id = Some(span_event("answer", shared.trace_id, &span_id));
+                rows.event(&EventRow {
+                    id,
+                    event_type: EventType::System,
+                    status: Some(Status::Copy),
+                    message_id: None,
+                    duration_ms: None,
+                    completeness: MEASURED + 1,
+                    extra: None,
+                    ..base
+                });
+            }
+        }
         rows.event(&EventRow {
             id: Some((shared.id_of)("call")),
             event_type: EventType::LlmResponse,
@@ -234,6 +281,23 @@ impl TraceDecoder {
 struct Shared<'a> {
     id_of: &'a dyn Fn(&str) -> EventId,
     span_id: &'a str,
+    trace_id: &'a str,
+}
+
+/// Id of an event of a span.
+fn span_event(kind: &str, trace_id: &str, span_id: &str) -> EventId {
+    EventId::of(AGENT, kind, &[trace_id.as_bytes(), span_id.as_bytes()])
+}
+
+fn hash(text: &str) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(text.trim())
+}
+
+impl Said {
+    /// True when calls have said all of it: in one text, or in a text each.
+    fn is_in(&self, calls: &[u64]) -> bool {
+        calls.contains(&hash(&self.text)) || self.text.split("\n\n").all(|text| calls.contains(&hash(text)))
+    }
 }
 
 /// Attributes of a span or a resource, as texts.
@@ -292,7 +356,7 @@ impl Decoder for TraceDecoder {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let state = serde_json::to_string(&self.turns).unwrap_or_default();
+        let state = serde_json::to_string(&self.state).unwrap_or_default();
         Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: false, state }
     }
 

@@ -147,3 +147,23 @@ fn an_edit_that_the_editor_carries_out_by_a_call_of_its_own_is_one_write() {
     let out = read_one(request("r1", "x", "0.30.0", &json!([outer(1), inner(2)])));
     assert_eq!(out.only("file_modify")["extra"]["inner_call"]["toolCallId"], call_id(2));
 }
+
+#[test]
+fn on_a_mac_a_group_belongs_to_its_call_in_whatever_case_and_on_linux_it_does_not() {
+    for (home, writes_made) in [("/Users/me", 2), ("/home/me", 3)] {
+        let (said, real) = (format!("{home}/p/User-guide.md"), format!("{home}/p/User-Guide.md"));
+        let other = format!("{home}/p/Notes.md");
+        let response = json!([
+            shown(&call_id(1), "copilot_createFile"),
+            shown(&call_id(2), "copilot_createFile"),
+            group(&unix(&real), 2),
+            group(&unix(&other), 3)
+        ]);
+        let create = |call: &str, path: &str| made(call, "create_file", &json!({"filePath": path, "content": "x"}));
+        let rounds = json!([{"id": "round", "toolCalls": [create("toolu_1", &said), create("toolu_2", &other)]}]);
+        let one = with(request("r1", "x", "0.30.0", &response), &["result", "metadata", "toolCallRounds"], rounds);
+        let out = read_one(one);
+        let writes = out.of("file_write").len() + out.of("file_modify").len();
+        assert_eq!((writes, out.of("tool_result").len()), (writes_made, writes_made), "{home}");
+    }
+}

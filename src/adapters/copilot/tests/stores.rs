@@ -196,3 +196,51 @@ fn traces_of_visual_studio_are_prompts_calls_and_tools() {
     assert_eq!((out.of("unknown").len(), out.counts.ignored, out.rejects.len()), (1, 1, 1));
     resumes_anywhere(Format::VisualStudioTraces, path, log(&lines).as_bytes());
 }
+
+/// A span of a trace as a line: its parent, what it does, what it said.
+fn told(id: &str, parent: &str, operation: &str, said: &[&str]) -> serde_json::Value {
+    let parts: Vec<_> = said.iter().map(|text| json!({"type": "text", "content": text})).collect();
+    let messages = json!([{"role": "assistant", "parts": parts}]).to_string();
+    let attributes = [
+        ("gen_ai.conversation.id", "c1"),
+        ("gen_ai.operation.name", operation),
+        ("gen_ai.output.messages", &*messages),
+    ]
+    .map(|(key, value)| json!({"key": key, "value": {"stringValue": value}}));
+    json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "t", "spanId": id, "parentSpanId": parent,
+        "startTimeUnixNano": "1781296600000000000", "endTimeUnixNano": "1781296602000000000", "attributes": attributes}]}]}]})
+}
+
+#[test]
+fn what_a_turn_repeats_of_its_calls_is_told_once_whichever_comes_first() {
+    let (turn, call) = (told("a", "", "invoke_agent", &["It is done."]), told("b", "a", "chat", &["It is done."]));
+    let path = "/x/otel.jsonl";
+    for lines in [[call.clone(), turn.clone()], [turn.clone(), call]] {
+        let out = decode(Format::VisualStudioTraces, path, log(&lines).as_bytes());
+        let events = out.events();
+        let answers: Vec<_> = events.iter().filter(|row| row.get("text") == Some(&json!("It is done."))).collect();
+        assert_eq!(answers.len(), 1, "{lines:?}");
+        assert_eq!(out.of("user_interaction").len(), 1);
+        resumes_anywhere(Format::VisualStudioTraces, path, log(&lines).as_bytes());
+    }
+    let alone = decode(Format::VisualStudioTraces, path, log(&[turn]).as_bytes());
+    assert_eq!(alone.only("llm_response")["text"], "It is done.", "where no call says it, the turn does");
+    let sums = [
+        told("b", "a", "chat", &["One."]),
+        told("c", "a", "chat", &["Two."]),
+        told("a", "", "invoke_agent", &["One.", "Two."]),
+    ];
+    assert_eq!(decode(Format::VisualStudioTraces, path, log(&sums).as_bytes()).of("llm_response").len(), 2);
+}
+
+#[test]
+fn a_turn_below_another_span_is_a_sub_agents() {
+    let lines = [
+        told("a", "", "invoke_agent", &[]),
+        told("b", "a", "execute_tool", &[]),
+        told("c", "b", "invoke_agent", &["Found."]),
+    ];
+    let out = decode(Format::VisualStudioTraces, "/x/otel.jsonl", log(&lines).as_bytes());
+    assert_eq!((out.of("user_interaction").len(), out.only("user_interaction")["turn"].clone()), (1, json!(1)));
+    assert_eq!(out.only("llm_response")["is_subagent"], true);
+}

@@ -372,7 +372,9 @@ fn what_the_requests_of_a_chat_cost_is_reported_by_model_and_once_in_its_copies(
     let mut costs: Vec<_> = decoded
         .events()
         .into_iter()
-        .filter_map(|row| Some((row.get("model")?.as_str()?.to_owned(), row.get("cost_usd_reported")?.as_str()?.to_owned())))
+        .filter_map(|row| {
+            Some((row.get("model")?.as_str()?.to_owned(), row.get("cost_usd_reported")?.as_str()?.to_owned()))
+        })
         .collect();
     costs.sort();
     let of = |model: &str, cost: &str| (model.to_owned(), cost.to_owned());
