@@ -11,53 +11,79 @@
 //! - every line is counted exactly once: it made or joined a row, it is ignored by rule, or it is a
 //!   reject
 
-pub mod aider;
-pub mod amp;
+mod aider;
+mod amp;
 mod blocks;
 mod changes;
 mod chat;
-pub mod claude;
+mod claude;
 mod clean;
-pub mod cline;
-pub mod codex;
-pub mod continue_dev;
-pub mod copilot;
-pub mod copilot_cli;
-pub mod crush;
-pub mod cursor;
+mod cline;
+mod codex;
+mod continue_dev;
+mod copilot;
+mod copilot_cli;
+mod crush;
+mod cursor;
 mod deed;
 mod diff;
-pub mod droid;
+mod droid;
 mod fields;
-pub mod gemini;
-pub mod goose;
+mod gemini;
+mod goose;
 pub mod json;
-pub mod kiro;
+mod kiro;
 mod kit;
 mod ledger;
-pub mod legacy;
+mod legacy;
 pub mod line;
 pub mod mapped;
 mod money;
-pub mod opencode;
+mod opencode;
 mod outcome;
 mod path;
-pub mod pi;
-pub mod qwen;
+mod pi;
+mod qwen;
 mod response;
 mod rest;
 pub mod time;
 mod tokens;
 mod tool;
 mod walk;
-pub mod warp;
-pub mod windsurf;
-pub mod zed;
+mod warp;
+mod windsurf;
+mod zed;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::schema::{Checkpoint, Format, Query, Record, Rows, Tables};
+use kit::adapter::Adapter;
+
+/// The agents whose logs are decoded.
+const ADAPTERS: &[Adapter] = &[
+    claude::ADAPTER,
+    codex::ADAPTER,
+    copilot::ADAPTER,
+    copilot_cli::ADAPTER,
+    cursor::ADAPTER,
+    gemini::ADAPTER,
+    qwen::ADAPTER,
+    opencode::ADAPTER,
+    cline::ADAPTER,
+    aider::ADAPTER,
+    crush::ADAPTER,
+    continue_dev::ADAPTER,
+    goose::ADAPTER,
+    zed::ADAPTER,
+    amp::ADAPTER,
+    windsurf::ADAPTER,
+    kiro::ADAPTER,
+    droid::ADAPTER,
+    warp::ADAPTER,
+    pi::ADAPTER,
+    legacy::ADAPTER,
+];
 
 /// One line of a source, without its newline.
 #[derive(Debug, Clone, Copy)]
@@ -189,50 +215,11 @@ pub trait DatabaseDecoder: Send {
 /// stable ids make that harmless. The caller reads [`Decoder::checkpoint`] to learn where.
 #[must_use]
 pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
-    match format {
-        Format::ClaudeSession => Some(Box::new(claude::SessionDecoder::new(info, checkpoint))),
-        Format::ClaudeHistory => Some(Box::new(claude::HistoryDecoder::new(info, checkpoint))),
-        Format::CodexRollout => Some(Box::new(codex::RolloutDecoder::new(info, checkpoint))),
-        Format::CodexDocument => Some(Box::new(codex::DocumentDecoder::new(info, checkpoint))),
-        Format::CodexHistory => Some(Box::new(codex::HistoryDecoder::new(info, checkpoint))),
-        Format::CodexIndex => Some(Box::new(codex::IndexDecoder::new(info, checkpoint))),
-        _ => {
-            let agents = [
-                copilot::decoder,
-                copilot_cli::decoder,
-                cursor::decoder,
-                gemini::decoder,
-                qwen::decoder,
-                opencode::decoder,
-                cline::decoder,
-                aider::decoder,
-                continue_dev::decoder,
-                goose::decoder,
-                amp::decoder,
-                windsurf::decoder,
-                kiro::decoder,
-                droid::decoder,
-                pi::decoder,
-                legacy::decoder,
-            ];
-            agents.iter().find_map(|agent| agent(format, info, checkpoint))
-        }
-    }
+    ADAPTERS.iter().find_map(|adapter| adapter.decoder(format, info, checkpoint))
 }
 
 /// Starts a decoder for the databases of `format`; `None` for anything else.
 #[must_use]
 pub fn database_decoder(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
-    let agents = [
-        copilot::database,
-        copilot_cli::database,
-        cursor::database,
-        opencode::database,
-        crush::database,
-        goose::database,
-        zed::database,
-        kiro::database,
-        warp::database,
-    ];
-    agents.iter().find_map(|agent| agent(format, info))
+    ADAPTERS.iter().find_map(|adapter| adapter.database(format, info))
 }

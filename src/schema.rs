@@ -13,6 +13,7 @@ mod event;
 mod event_type;
 mod folders;
 mod format;
+mod hash;
 mod id;
 mod learnt;
 mod mapping;
@@ -32,6 +33,7 @@ pub use event::{EventColumns, EventRow};
 pub use event_type::EventType;
 pub use folders::{Folder, Folders, visit};
 pub use format::{Format, Framing, Usage};
+pub use hash::{hash64, hash64_of};
 pub use id::EventId;
 pub use learnt::{Learnt, Session, Tree};
 pub use mapping::{

@@ -88,6 +88,8 @@ mod shots;
 mod sources;
 #[path = "it/space.rs"]
 mod space;
+#[path = "it/states.rs"]
+mod states;
 #[path = "it/unique.rs"]
 mod unique;
 #[cfg(unix)]

@@ -20,14 +20,18 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 const AGENT: &str = "aider";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::AiderChat => Some(Box::new(chat::ChatDecoder::new(info, checkpoint))),
         Format::AiderInput => Some(Box::new(input::InputDecoder::new(info, checkpoint))),

@@ -18,15 +18,19 @@ mod thread;
 mod tests;
 
 use crate::adapters::chat::Documents;
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 /// Agent id of the rows.
 const AGENT: &str = "amp";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::AmpThread => Some(Box::new(Documents::new(info, checkpoint, thread::decode))),
         _ => None,

@@ -48,12 +48,26 @@ mod user;
 
 use crate::adapters::clean::Cleaner;
 use crate::adapters::json::Json;
+use crate::adapters::kit::adapter::Adapter;
+use crate::adapters::{Decoder, SourceInfo};
+use crate::schema::{Checkpoint, Format};
 
-pub use history::HistoryDecoder;
-pub use session::SessionDecoder;
+use history::HistoryDecoder;
+use session::SessionDecoder;
 
 /// Agent id, the first part of every event's identity.
 const AGENT: &str = "claude";
+
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+    match format {
+        Format::ClaudeSession => Some(Box::new(SessionDecoder::new(info, checkpoint))),
+        Format::ClaudeHistory => Some(Box::new(HistoryDecoder::new(info, checkpoint))),
+        _ => None,
+    }
+}
 
 /// Appends `value` as JSON text without binary contents.
 fn write_clean(value: Json<'_, '_>, out: &mut String) {

@@ -32,9 +32,25 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use document::DocumentDecoder;
-pub use rollout::RolloutDecoder;
-pub use side::{HistoryDecoder, IndexDecoder};
+use crate::adapters::kit::adapter::Adapter;
+use crate::adapters::{Decoder, SourceInfo};
+use crate::schema::{Checkpoint, Format};
+use document::DocumentDecoder;
+use rollout::RolloutDecoder;
+use side::{HistoryDecoder, IndexDecoder};
 
 /// Agent id of all ids made here.
 const AGENT: &str = "codex";
+
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+    match format {
+        Format::CodexRollout => Some(Box::new(RolloutDecoder::new(info, checkpoint))),
+        Format::CodexDocument => Some(Box::new(DocumentDecoder::new(info, checkpoint))),
+        Format::CodexHistory => Some(Box::new(HistoryDecoder::new(info, checkpoint))),
+        Format::CodexIndex => Some(Box::new(IndexDecoder::new(info, checkpoint))),
+        _ => None,
+    }
+}

@@ -49,23 +49,27 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoints::CheckpointDecoder;
-pub use document::DocumentDecoder;
-pub use oplog::OpLogDecoder;
-pub use replay::ReplayDecoder;
-pub use spans::SpanDecoder;
-pub use traces::TraceDecoder;
-pub use transcript::TranscriptDecoder;
+use checkpoints::CheckpointDecoder;
+use document::DocumentDecoder;
+use oplog::OpLogDecoder;
+use replay::ReplayDecoder;
+use spans::SpanDecoder;
+use traces::TraceDecoder;
+use transcript::TranscriptDecoder;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 /// Agent id of the rows.
 const AGENT: &str = "github-copilot";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     Some(match format {
         Format::CopilotSession => Box::new(DocumentDecoder::new(info, checkpoint)),
         Format::CopilotOpLog => Box::new(OpLogDecoder::new(info, checkpoint)),
@@ -79,6 +83,6 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     (format == Format::CopilotSpans).then(|| Box::new(SpanDecoder::new(info)) as Box<dyn DatabaseDecoder>)
 }

@@ -44,6 +44,7 @@ mod workspace;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, EventId, Format};
 
@@ -65,9 +66,12 @@ const OF_SHUTDOWN: i64 = 1 << 32;
 /// Completeness of what comes from the store: more than any event log can say.
 const OF_STORE: i64 = 1 << 40;
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::CopilotCliEvents => Some(Box::new(events::EventsDecoder::new(info, checkpoint))),
         Format::CopilotCliDocument => Some(Box::new(document::DocumentDecoder::new(info, checkpoint))),
@@ -78,7 +82,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::CopilotCliStore => Some(Box::new(store::StoreDecoder)),
         _ => None,

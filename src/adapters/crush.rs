@@ -18,12 +18,16 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, SourceInfo};
 use crate::schema::Format;
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::of_databases(database);
+
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::CrushStore | Format::OpencodeGoStore => Some(Box::new(store::StoreDecoder::new(format, info))),
         _ => None,

@@ -40,15 +40,19 @@ mod tool;
 mod transcript;
 mod words;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 /// Agent id of the rows.
 const AGENT: &str = "cursor";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::CursorTranscript => Some(Box::new(transcript::TranscriptDecoder::new(info, checkpoint))),
         Format::CursorText => Some(Box::new(text::TextDecoder::new(info, checkpoint))),
@@ -58,7 +62,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::CursorState => Some(Box::new(state::StateDecoder::new(info))),
         Format::CursorChat => Some(Box::new(chat::ChatDecoder::new(info))),

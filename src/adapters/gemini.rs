@@ -23,14 +23,18 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 use document::DocumentDecoder;
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
 /// Decoder of this agent's lines and documents, and of the documents that Qwen Code wrote as its early fork.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::GeminiDocument | Format::GeminiPrompts | Format::GeminiTelemetry | Format::QwenDocument => {
             Some(Box::new(DocumentDecoder::new(format, info, checkpoint)))

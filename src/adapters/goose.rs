@@ -22,14 +22,18 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 const AGENT: &str = "goose";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::GooseSession => Some(Box::new(lines::LineDecoder::new(info, checkpoint))),
         _ => None,
@@ -38,7 +42,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::GooseStore => Some(Box::new(store::StoreDecoder::new(info))),
         _ => None,

@@ -26,15 +26,19 @@ mod v2;
 mod tests;
 
 use crate::adapters::chat::{Documents, Lines};
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 /// Agent id of the rows.
 const AGENT: &str = "kiro";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::KiroChat => Some(Box::new(Documents::new(info, checkpoint, chat::decode))),
         Format::KiroSession => Some(Box::new(Lines::<session::Session>::new(format, info, checkpoint))),
@@ -44,7 +48,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::KiroStore => Some(Box::new(store::Store::default())),
         _ => None,

@@ -1,3 +1,4 @@
 //! What all agents' adapters share: one file for each decision that must be the same whoever wrote the log.
 
+pub(super) mod adapter;
 pub(super) mod content;

@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::kit::adapter::Versioned;
 use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
@@ -46,15 +47,8 @@ pub struct MappedDecoder {
 /// Starts a decoder for a source that `mapping` describes, where `checkpoint` says or at byte 0.
 #[must_use]
 pub fn decoder(mapping: &Arc<Mapping>, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Box<dyn Decoder> {
-    let mut state = checkpoint.map_or("", |c| &*c.state).split(' ');
-    Box::new(MappedDecoder {
-        parser: Parser::default(),
-        mapping: Arc::clone(mapping),
-        modified_us: info.modified_us,
-        read_to: checkpoint.map_or(0, |c| c.high_water),
-        last_us: state.next().and_then(|us| us.parse().ok()),
-        repeats: Repeats::of_state(state),
-    })
+    let fresh = Box::new(MappedDecoder::new(mapping, info, None));
+    Versioned::start(1, fresh, checkpoint, |own| Some(Box::new(MappedDecoder::new(mapping, info, Some(own)))))
 }
 
 /// What the records of a line came to.
@@ -68,6 +62,18 @@ struct Came {
 }
 
 impl MappedDecoder {
+    fn new(mapping: &Arc<Mapping>, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+        let mut state = checkpoint.map_or("", |c| &*c.state).split(' ');
+        Self {
+            parser: Parser::default(),
+            mapping: Arc::clone(mapping),
+            modified_us: info.modified_us,
+            read_to: checkpoint.map_or(0, |c| c.high_water),
+            last_us: state.next().and_then(|us| us.parse().ok()),
+            repeats: Repeats::of_state(state),
+        }
+    }
+
     /// The records of one JSON value.
     fn value(&mut self, outer: Json<'_, '_>, line: Line<'_>, rows: &mut Rows, came: &mut Came) {
         let mapping = Arc::clone(&self.mapping);

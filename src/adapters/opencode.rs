@@ -27,12 +27,16 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{DatabaseDecoder, Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     let kind = match format {
         Format::OpencodeSession => document::Kind::Session,
         Format::OpencodeMessage => document::Kind::Message,
@@ -45,7 +49,7 @@ pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpo
 
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::OpencodeStore | Format::KiloStore | Format::MimoStore => {
             Some(Box::new(store::StoreDecoder::new(format, info)))

@@ -21,12 +21,16 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
 /// Decoder of this agent's lines; its early documents are Gemini CLI's.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::QwenSession => Some(Box::new(session::SessionDecoder::new(format, chat::record, info, checkpoint))),
         Format::IflowSession => Some(Box::new(session::SessionDecoder::new(format, iflow::record, info, checkpoint))),

@@ -18,6 +18,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema, time};
 use crate::schema::{Format, Query, Record, Rows, Tables};
@@ -25,9 +26,12 @@ use crate::schema::{Format, Query, Record, Rows, Tables};
 /// Agent id of the rows.
 const AGENT: &str = "warp";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::of_databases(database);
+
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, _info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::WarpStore => Some(Box::new(Store::default())),
         _ => None,

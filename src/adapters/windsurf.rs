@@ -15,15 +15,19 @@ use crate::adapters::chat::{
     At, Call, Deed, Facts, Fields, Lines, Outcome, Records, clean_json, file_stem, joined_text, output_text,
 };
 use crate::adapters::json::Json;
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Format, Rows, Status};
 
 /// Agent id of the rows.
 const AGENT: &str = "windsurf";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+
 /// Decoder of this agent's lines and documents.
 #[must_use]
-pub fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
+fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Option<Box<dyn Decoder>> {
     match format {
         Format::WindsurfSteps => Some(Box::new(Lines::<Steps>::new(format, info, checkpoint))),
         _ => None,

@@ -23,15 +23,19 @@ use std::io::Read as _;
 
 use thread::Thread;
 
+use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema, time};
 use crate::schema::{Format, Query, Record, RejectReason, Rows, Tables};
 
 const AGENT: &str = "zed";
 
+/// What its folder has to offer.
+pub(super) const ADAPTER: Adapter = Adapter::of_databases(database);
+
 /// Decoder of this agent's databases.
 #[must_use]
-pub fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
+fn database(format: Format, info: SourceInfo<'_>) -> Option<Box<dyn DatabaseDecoder>> {
     match format {
         Format::ZedStore => Some(Box::new(StoreDecoder { modified_us: info.modified_us, parser: Parser::default() })),
         _ => None,

@@ -54,6 +54,9 @@ pub struct DatabaseReader {
 /// Hash and time of first sight of the records that are held, by query and row id.
 type Since = BTreeMap<(&'static str, i64), (u64, i64)>;
 
+/// Version of [`QueryPositions`] in checkpoints; with another one a database is read from its beginning.
+const POSITIONS_VERSION: u32 = 1;
+
 /// Positions of all queries, as they stand in a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct QueryPositions(BTreeMap<String, ProvenPosition>);
@@ -206,7 +209,8 @@ impl DatabaseReader {
                 return Ok(Ok(outcome));
             }
         };
-        let mut cursors: QueryPositions = serde_json::from_str(&self.position.checkpoint.state).unwrap_or_default();
+        let known = self.position.checkpoint.state_of(POSITIONS_VERSION);
+        let mut cursors: QueryPositions = known.and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
         if is_other_file(&before.fingerprint, database.stat()) {
             // Another file under this name; positions that anchors prove may still be right.
             cursors.0.retain(|_, proved| !proved.anchors.is_empty());
@@ -374,7 +378,7 @@ impl DatabaseReader {
             resume_at: stat.size,
             high_water: stat.size,
             open: self.is_open(),
-            state: serde_json::to_string(cursors).unwrap_or_default(),
+            state: Checkpoint::versioned(POSITIONS_VERSION, serde_json::to_string(cursors).unwrap_or_default()),
         };
         self.position.fingerprint = Fingerprint {
             device: stat.device,

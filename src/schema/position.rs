@@ -65,6 +65,26 @@ pub struct Checkpoint {
     pub state: String,
 }
 
+impl Checkpoint {
+    /// The state as it stands in a checkpoint: its version, a space, its text. No state is an empty one of
+    /// every version.
+    #[must_use]
+    pub fn versioned(version: u32, state: String) -> String {
+        if state.is_empty() { state } else { format!("{version} {state}") }
+    }
+
+    /// The state's text when it is one of `version`; `None` when it has another meaning, or one that this
+    /// program does not know.
+    #[must_use]
+    pub fn state_of(&self, version: u32) -> Option<&str> {
+        if self.state.is_empty() {
+            return Some("");
+        }
+        let (own, state) = self.state.split_once(' ')?;
+        (own.parse() == Ok(version)).then_some(state)
+    }
+}
+
 /// What was seen in a source, summed over all its generations.
 ///
 /// Every line is exactly one of: it made at least one row (`line_rows`), it is ignored by rule, or

@@ -9,9 +9,6 @@ use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, Format, Rows};
 
-/// Version of the states in checkpoints; another one starts the source over.
-const STATE_VERSION: u32 = 1;
-
 /// What one format makes of its records. What is serialized is the state in a checkpoint.
 pub(in crate::adapters) trait Records: Default + Serialize + DeserializeOwned + Send {
     /// Takes over what is known from outside: at the start, and again before totals are told.
@@ -49,25 +46,11 @@ pub(in crate::adapters) struct Lines<R> {
     read_to: u64,
 }
 
-#[derive(Serialize)]
-struct Saved<'r, R> {
-    version: u32,
-    records: &'r R,
-}
-
-#[derive(serde::Deserialize)]
-struct Loaded<R> {
-    version: u32,
-    records: R,
-}
-
 impl<R: Records> Lines<R> {
     /// Starts where `checkpoint` says; at byte 0 without one, or when its state is not readable.
     pub(in crate::adapters) fn new(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
-        let loaded = checkpoint.and_then(|checkpoint| {
-            let loaded: Loaded<R> = serde_json::from_str(&checkpoint.state).ok()?;
-            (loaded.version == STATE_VERSION).then_some((loaded.records, checkpoint.high_water))
-        });
+        let loaded = checkpoint
+            .and_then(|checkpoint| Some((serde_json::from_str::<R>(&checkpoint.state).ok()?, checkpoint.high_water)));
         let (mut records, read_to) = loaded.unwrap_or_default();
         records.begin(format, info);
         Self { parser: Parser::default(), format, records, read_to }
@@ -130,8 +113,7 @@ impl<R: Records> Decoder for Lines<R> {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let saved = Saved { version: STATE_VERSION, records: &self.records };
-        let state = serde_json::to_string(&saved).unwrap_or_default();
+        let state = serde_json::to_string(&self.records).unwrap_or_default();
         Checkpoint { resume_at: self.read_to, high_water: self.read_to, open: self.is_open(), state }
     }
 

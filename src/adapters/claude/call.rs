@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use super::record::{Level, Record, filled, object};
-use super::state::{Source, fnv};
+use super::state::Source;
 use super::usage::{Iteration, Usage, usage_source};
-use crate::schema::{EventId, EventRow, EventType, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, hash64};
 
 /// A call closes when so many lines have passed since its last one.
 const IDLE_LINES: u64 = 256;
@@ -151,7 +151,7 @@ impl Call {
         }
         set(&mut self.request, rec.request);
         self.dirty = true;
-        let hash = rec.uuid.map_or(0, |uuid| fnv(uuid.as_bytes()));
+        let hash = rec.uuid.map_or(0, |uuid| hash64(uuid.as_bytes()));
         let is_new = hash == 0 || !self.lines.contains(&hash);
         if is_new {
             self.lines.push(hash);
@@ -405,6 +405,6 @@ impl CallId {
 fn chain(rec: &Record<'_, '_>) -> u64 {
     match rec.level {
         Level::Main => 0,
-        level => fnv(rec.agent_id.unwrap_or_default().as_bytes()) ^ (level as u64),
+        level => hash64(rec.agent_id.unwrap_or_default().as_bytes()) ^ (level as u64),
     }
 }

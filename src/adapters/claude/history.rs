@@ -13,7 +13,7 @@ use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 ///
 /// The checkpoint's state holds the first and the last time seen.
 #[derive(Debug, Default)]
-pub struct HistoryDecoder {
+pub(super) struct HistoryDecoder {
     parser: Parser,
     modified_us: i64,
     end: u64,
@@ -24,7 +24,7 @@ pub struct HistoryDecoder {
 impl HistoryDecoder {
     /// A decoder that goes on where `checkpoint` says, or starts at byte 0.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let fresh = Self { modified_us: info.modified_us, ..Self::default() };
         let Some(checkpoint) = checkpoint else { return fresh };
         match serde_json::from_str::<Option<i64>>(&checkpoint.state) {

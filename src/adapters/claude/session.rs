@@ -58,7 +58,7 @@ impl Context<'_> {
 /// Decodes a Claude Code transcript: `<session>.jsonl`, `agent-*.jsonl` or a workflow's
 /// `journal.jsonl`.
 #[derive(Debug, Default)]
-pub struct SessionDecoder {
+pub(super) struct SessionDecoder {
     parser: Parser,
     source: Source,
     state: State,
@@ -95,7 +95,7 @@ impl Early {
 impl SessionDecoder {
     /// A decoder that goes on where `checkpoint` says, or starts at byte 0.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let (state, calls) = checkpoint.and_then(state::restore).unwrap_or_default();
         let high_water = state.end;
         Self { source: Source::new(info), state, calls, high_water, ..Self::default() }

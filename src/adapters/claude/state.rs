@@ -10,10 +10,7 @@ use super::AGENT;
 use super::call::{Calls, OpenCall};
 use super::record::Record;
 use crate::adapters::SourceInfo;
-use crate::schema::{Checkpoint, EventId};
-
-/// Version of the checkpoint's text; another one starts the source over.
-const STATE_VERSION: u32 = 1;
+use crate::schema::{Checkpoint, EventId, hash64};
 
 /// Tool calls without a result that are remembered.
 const MAX_TOOLS: usize = 512;
@@ -137,7 +134,7 @@ impl State {
     /// Counts a prompt as the next turn, unless it is one that was counted already.
     pub(super) fn count_prompt(&mut self, uuid: Option<&str>) {
         if let Some(uuid) = uuid {
-            let hash = fnv(uuid.as_bytes());
+            let hash = hash64(uuid.as_bytes());
             if self.prompts.contains(&hash) {
                 return;
             }
@@ -152,7 +149,7 @@ impl State {
     /// Identity of a re-appended record, or `None` when its value is still the last one.
     pub(super) fn changed_value(&mut self, rec: &Record<'_, '_>, value: &str) -> Option<EventId> {
         let session = rec.session.unwrap_or_default();
-        let hash = fnv(session.as_bytes()).rotate_left(1) ^ fnv(value.as_bytes());
+        let hash = hash64(session.as_bytes()).rotate_left(1) ^ hash64(value.as_bytes());
         let last = match self.values.iter().position(|v| v.kind == rec.kind) {
             Some(at) => &mut self.values[at],
             None => {
@@ -171,15 +168,9 @@ impl State {
     }
 }
 
-/// FNV-1a: stable across versions of this program, which the checkpoint needs.
-pub(super) fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// A checkpoint's text.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saved {
-    version: u32,
     turn: i32,
     lines: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,7 +189,6 @@ struct Saved {
 /// Writes the checkpoint of a transcript.
 pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
     let saved = Saved {
-        version: STATE_VERSION,
         turn: state.turn,
         lines: state.lines,
         last_us: state.last_us,
@@ -216,9 +206,9 @@ pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
     }
 }
 
-/// Reads what [`save`] wrote; `None` when it is of another version.
+/// Reads what [`save`] wrote; `None` when that cannot be read.
 pub(super) fn restore(checkpoint: &Checkpoint) -> Option<(State, Calls)> {
-    let saved: Saved = serde_json::from_str(&checkpoint.state).ok().filter(|s: &Saved| s.version == STATE_VERSION)?;
+    let saved: Saved = serde_json::from_str(&checkpoint.state).ok()?;
     let state = State {
         turn: saved.turn,
         lines: saved.lines,

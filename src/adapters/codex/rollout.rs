@@ -8,7 +8,7 @@
 
 use super::extra::Extra;
 use super::ledger::{Stream, content_hash, record_hash};
-use super::state::{Origin, STATE_VERSION, Stamp, State};
+use super::state::{Origin, Stamp, State};
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
@@ -66,8 +66,7 @@ impl Core {
             path: info.path.to_owned(),
             modified_us: info.modified_us,
         };
-        let state = State { version: STATE_VERSION, ..State::default() };
-        Self { state, origin, ..Self::default() }
+        Self { origin, ..Self::default() }
     }
 
     /// Hands a row out.
@@ -281,7 +280,7 @@ fn thread_of_path(path: &str) -> Option<&str> {
 
 /// Decodes one rollout file.
 #[derive(Debug)]
-pub struct RolloutDecoder {
+pub(super) struct RolloutDecoder {
     parser: Parser,
     core: Core,
     high_water: u64,
@@ -290,12 +289,11 @@ pub struct RolloutDecoder {
 impl RolloutDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one, or when its state is not readable.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let mut core = Core::new(info);
         let mut high_water = 0;
         if let Some(checkpoint) = checkpoint
             && let Ok(state) = serde_json::from_str::<State>(&checkpoint.state)
-            && state.version == STATE_VERSION
         {
             core.state = state;
             high_water = checkpoint.high_water;

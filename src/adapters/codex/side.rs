@@ -111,12 +111,12 @@ impl Records {
 
 /// Decodes `history.jsonl`: what the user typed, also in threads whose rollout is gone.
 #[derive(Debug)]
-pub struct HistoryDecoder(Records);
+pub(super) struct HistoryDecoder(Records);
 
 impl HistoryDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         Self(Records::new(info, checkpoint))
     }
 }
@@ -137,12 +137,12 @@ impl Decoder for HistoryDecoder {
 
 /// Decodes `session_index.jsonl`: the names of threads.
 #[derive(Debug)]
-pub struct IndexDecoder(Records);
+pub(super) struct IndexDecoder(Records);
 
 impl IndexDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         Self(Records::new(info, checkpoint))
     }
 }

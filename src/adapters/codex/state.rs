@@ -13,10 +13,8 @@ use super::ledger::{Ledger, Occurrence, Stream};
 use super::replay::{Replay, Thread};
 use super::tools::{Edit, Verdict};
 use super::usage::Counter;
-use crate::schema::{EventId, EventRow, EventType, Status};
+use crate::schema::{EventId, EventRow, EventType, Status, hash64};
 
-/// Rises when [`State`] changes so that older text would be misread.
-pub(super) const STATE_VERSION: u8 = 2;
 /// Bytes of open calls that are kept.
 const CALL_BYTES: usize = 24 * 1024;
 /// Longest command or path that is repeated on the result's row.
@@ -83,7 +81,7 @@ pub(super) struct Recent(VecDeque<u64>);
 impl Recent {
     /// Adds `id`; false when it is there already.
     pub(super) fn add(&mut self, id: &str) -> bool {
-        let key = short_hash(id);
+        let key = hash64(id.as_bytes());
         if self.0.contains(&key) {
             return false;
         }
@@ -95,12 +93,12 @@ impl Recent {
     }
 
     fn remove(&mut self, id: &str) {
-        let key = short_hash(id);
+        let key = hash64(id.as_bytes());
         self.0.retain(|other| *other != key);
     }
 
     fn contains(&self, id: &str) -> bool {
-        self.0.contains(&short_hash(id))
+        self.0.contains(&hash64(id.as_bytes()))
     }
 }
 
@@ -215,16 +213,10 @@ impl Calls {
     }
 }
 
-/// FNV-1a: a short key for the handful of ids that are remembered.
-fn short_hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// Everything that is remembered from line to line.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct State {
-    pub(super) version: u8,
     /// The file's own thread, then those whose history it copied.
     pub(super) threads: Vec<Thread>,
     /// Which of `threads` the lines belong to now.

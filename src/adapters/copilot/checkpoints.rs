@@ -17,7 +17,7 @@ use super::place::Place;
 
 /// Decodes one state of checkpoints.
 #[derive(Debug)]
-pub struct CheckpointDecoder {
+pub(super) struct CheckpointDecoder {
     parser: Parser,
     place: Place,
     /// The folder's name: the session's id.
@@ -28,7 +28,7 @@ pub struct CheckpointDecoder {
 impl CheckpointDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let companions: &[Companion<'_>] = info.companions;
         let place = Place::new(SourceInfo { companions, ..info });
         let key = info.path.rsplit(['/', '\\']).nth(1).unwrap_or_default().to_owned();

@@ -23,7 +23,7 @@ struct Open {
 
 /// Decodes one document.
 #[derive(Debug)]
-pub struct DocumentDecoder {
+pub(super) struct DocumentDecoder {
     parser: Parser,
     path: String,
     workspace: Option<String>,
@@ -37,7 +37,7 @@ pub struct DocumentDecoder {
 impl DocumentDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         Self {
             parser: Parser::default(),
             path: info.path.to_owned(),

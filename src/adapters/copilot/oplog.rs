@@ -63,7 +63,7 @@ struct Held {
 
 /// Decodes one log of changes.
 #[derive(Debug)]
-pub struct OpLogDecoder {
+pub(super) struct OpLogDecoder {
     parser: Parser,
     core: Core,
     read_to: u64,
@@ -86,7 +86,7 @@ struct Core {
 impl OpLogDecoder {
     /// Starts at byte 0; `checkpoint` says from where on lines count.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let core = Core {
             session: Session::new(info, Store::Log),
             root: Node::object(),

@@ -19,7 +19,7 @@ use crate::schema::{Checkpoint, EventRow, EventType, Rows, Status};
 
 /// Decodes one export.
 #[derive(Debug)]
-pub struct ReplayDecoder {
+pub(super) struct ReplayDecoder {
     parser: Parser,
     inner: std::cell::RefCell<Parser>,
     modified_us: i64,
@@ -40,7 +40,7 @@ struct Walk {
 impl ReplayDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         Self {
             parser: Parser::default(),
             inner: std::cell::RefCell::default(),

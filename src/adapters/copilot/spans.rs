@@ -66,7 +66,7 @@ const TURN_INDEX: usize = ORDINAL + 2;
 
 /// Decodes chat spans.
 #[derive(Debug)]
-pub struct SpanDecoder {
+pub(super) struct SpanDecoder {
     place: Place,
     inner: RefCell<Parser>,
 }
@@ -74,7 +74,7 @@ pub struct SpanDecoder {
 impl SpanDecoder {
     /// A decoder for the database at `info.path`.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>) -> Self {
         Self { place: Place::new(info), inner: RefCell::default() }
     }
 }

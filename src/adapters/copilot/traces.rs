@@ -7,7 +7,6 @@
 //! - ids are those of the spans; a tool call's id repeats from session to session, a span's does not
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +20,7 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, hash64};
 
 /// Attributes that are columns, or prompts as they were rendered for the model.
 const USED: [&str; 20] = [
@@ -67,7 +66,7 @@ struct Heard {
 
 /// Decodes one file of traces.
 #[derive(Debug)]
-pub struct TraceDecoder {
+pub(super) struct TraceDecoder {
     parser: Parser,
     inner: std::cell::RefCell<Parser>,
     place: Place,
@@ -79,7 +78,7 @@ pub struct TraceDecoder {
 impl TraceDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         Self {
             parser: Parser::default(),
             inner: std::cell::RefCell::default(),
@@ -290,7 +289,7 @@ fn span_event(kind: &str, trace_id: &str, span_id: &str) -> EventId {
 }
 
 fn hash(text: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(text.trim())
+    hash64(text.trim().as_bytes())
 }
 
 impl Said {

@@ -61,7 +61,7 @@ struct Made {
 
 /// Decodes one transcript.
 #[derive(Debug)]
-pub struct TranscriptDecoder {
+pub(super) struct TranscriptDecoder {
     parser: Parser,
     core: Core,
     read_to: u64,
@@ -86,7 +86,7 @@ struct Core {
 impl TranscriptDecoder {
     /// Starts where `checkpoint` says; at byte 0 without one.
     #[must_use]
-    pub fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
+    pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
         let known = checkpoint.and_then(|c| serde_json::from_str::<State>(&c.state).ok().map(|state| (c, state)));
         let state = known.as_ref().map(|(_, state)| state.clone()).unwrap_or_default();
         let core = Core {

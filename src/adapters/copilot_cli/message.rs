@@ -1,11 +1,11 @@
 //! What was said: prompts, thoughts, answers, and the calls of the model behind the answers.
 
 use super::events::Core;
-use super::record::{Stamp, envelope_rest, hash};
+use super::record::{Stamp, envelope_rest};
 use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventRow, EventType, Rows, Status};
+use crate::schema::{EventRow, EventType, Rows, Status, hash64};
 
 impl Core {
     pub(super) fn user(
@@ -50,7 +50,7 @@ impl Core {
         rows: &mut Rows,
     ) -> Outcome {
         let text = data.str_at("content");
-        self.state.thought = text.map_or(0, hash);
+        self.state.thought = text.map_or(0, |text| hash64(text.as_bytes()));
         let mut extra = Extra::default();
         extra.rest(data, &["content", "parentToolCallId"]);
         envelope_rest(json, &mut extra);
@@ -67,7 +67,8 @@ impl Core {
         stamp: Stamp<'_>,
         rows: &mut Rows,
     ) -> Outcome {
-        if let Some(thought) = data.str_at("reasoningText").filter(|text| hash(text) != self.state.thought) {
+        if let Some(thought) = data.str_at("reasoningText").filter(|text| hash64(text.as_bytes()) != self.state.thought)
+        {
             let row = self.row(EventType::Thinking, &stamp);
             rows.event(&EventRow { role: Some("assistant"), text: Some(thought), ..row });
         }

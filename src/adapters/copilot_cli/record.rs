@@ -1,7 +1,5 @@
 //! One event becomes rows.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use super::events::{Core, Place};
 use super::{AGENT, shutdown_id};
 use crate::adapters::fields::{Extra, time_at};
@@ -84,12 +82,6 @@ pub(super) fn envelope_rest(json: Json<'_, '_>, extra: &mut Extra) {
     if json.get("data").is_some() {
         extra.rest(json, &["type", "data", "id", "timestamp", "parentId", "agentId", "ephemeral"]);
     }
-}
-
-pub(super) fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 impl Core {

@@ -10,7 +10,6 @@
 //! All five are handed over when one of them changed: they are few and read whole.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 use super::AGENT;
 use super::bubble::{self, Scene};
@@ -22,7 +21,7 @@ use super::words::{named, words_of};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, hash64};
 
 pub(super) const ITEMS: &str = "items";
 
@@ -233,7 +232,7 @@ impl Items {
 }
 
 fn hash(text: &str) -> u64 {
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(text.trim())
+    hash64(text.trim().as_bytes())
 }
 
 /// Edits of the chats of 2024: `codeBlockData` has the new text of each file, by version; the bubble that

@@ -1,7 +1,5 @@
 //! One record of a Qwen Code session becomes rows.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use super::session::{Answer, Stamp, State, call};
 use crate::adapters::fields::{Extra, write_clean};
 use crate::adapters::json::Json;
@@ -9,7 +7,7 @@ use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 use crate::adapters::tokens::Usage;
 use crate::adapters::tool::exit_code;
-use crate::schema::{EventRow, EventType, Rows, Status};
+use crate::schema::{EventRow, EventType, Rows, Status, hash64_of};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 13] = [
@@ -106,9 +104,8 @@ fn usage(json: Json<'_, '_>) -> Option<Usage> {
 }
 
 fn hash(json: Json<'_, '_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    ["message", "usageMetadata"].map(|key| json.get(key).map(Json::to_json)).hash(&mut hasher);
-    hasher.finish()
+    let [message, usage] = ["message", "usageMetadata"].map(|key| json.get(key).map(Json::to_json).unwrap_or_default());
+    hash64_of(&[message.as_bytes(), usage.as_bytes()])
 }
 
 fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) -> Outcome {

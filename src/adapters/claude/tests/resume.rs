@@ -174,8 +174,8 @@ fn an_open_call_is_shown_as_provisional_and_holds_the_checkpoint() {
 }
 
 #[test]
-fn a_state_of_another_version_starts_the_source_over() {
-    for state in ["", "{}", "{\"version\":99,\"turn\":1,\"lines\":1}", "nonsense"] {
+fn a_state_that_cannot_be_read_starts_the_source_over() {
+    for state in ["", "{}", "nonsense"] {
         let checkpoint = Checkpoint { resume_at: 10, high_water: 20, open: false, state: state.to_owned() };
         let decoder = SessionDecoder::new(info(MAIN), Some(&checkpoint));
         assert_eq!((decoder.checkpoint().resume_at, decoder.checkpoint().high_water), (0, 0));

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::super::state::STATE_VERSION;
 use super::{Decoded, PATH, decode, finish, info, lines};
 use crate::adapters::Decoder;
 use crate::adapters::codex::RolloutDecoder;
@@ -75,16 +74,6 @@ proptest! {
         let decoder = &mut RolloutDecoder::new(info(PATH), None);
         super::run(decoder, cut).check_counts(lines(cut).len());
     }
-}
-
-#[test]
-fn a_state_of_another_version_starts_over() {
-    let mut rows = Rows::new(RowContext::new("codex", PATH));
-    let mut decoder = RolloutDecoder::new(info(PATH), None);
-    decoder.line(lines(SESSION.as_bytes())[0], &mut rows);
-    let mut checkpoint = decoder.checkpoint();
-    checkpoint.state = checkpoint.state.replace(&format!("\"version\":{STATE_VERSION}"), "\"version\":200");
-    assert_eq!(RolloutDecoder::new(info(PATH), Some(&checkpoint)).checkpoint().resume_at, 0);
 }
 
 #[test]
