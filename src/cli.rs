@@ -8,19 +8,20 @@
 //! - nothing is read or opened before the arguments are known: `--version` and `--help` cost a parse;
 //!   `schema` asks for the terminal only
 
+#[cfg(feature = "query")]
+mod answer;
 mod args;
 mod commands;
 mod error;
 #[cfg(feature = "query")]
+mod export;
+#[cfg(feature = "query")]
 mod place;
 mod progress;
-mod signals;
 mod table;
 #[cfg(feature = "query")]
 mod unfinished;
-mod units;
 mod voice;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -32,19 +33,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Env, Settings};
+use crate::ops::{self, INTERRUPTED};
 use args::{Arguments, Command};
-pub use error::CliError;
-pub use progress::Progress;
-pub(crate) use voice::{NOTE, note};
-pub use wire::{
-    AgentFound, BackfillPlan, Checked, Compacted, Daemon, IngestPlan, Ingested, Linked, Looked, Moment, OnProgress,
-    PlaceState, PrunePlan, Pruned, Unreadable,
-};
-#[cfg(feature = "query")]
-pub use wire::{ExportPlan, Exported, Layout, QueryPlan, Screen, Shown};
-
-/// Exit code of what a signal ended, as shells have it.
-const INTERRUPTED: u8 = 130;
+use error::CliError;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +122,7 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         Command::Completions(completions) => return commands::completions(completions, streams),
         Command::Schema(schema) => return commands::schema(schema, env().terminal, streams),
         #[cfg(all(feature = "query", unix))]
-        Command::QueryWorker => return wire::work().map(|()| Outcome::Done),
+        Command::QueryWorker => return Ok(ops::work().map(|()| Outcome::Done)?),
         _ => {}
     }
     if std::time::SystemTime::now() < std::time::UNIX_EPOCH {
@@ -176,6 +167,6 @@ fn execute(arguments: Arguments, env: impl FnOnce() -> Env, streams: &mut Stream
         #[cfg(all(feature = "query", unix))]
         Command::QueryWorker => Ok(Outcome::Done),
     };
-    wire::sweep(&settings);
+    ops::sweep(&settings);
     ended
 }

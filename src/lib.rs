@@ -10,6 +10,7 @@ pub mod demo;
 pub mod discover;
 pub mod hierarchy;
 pub mod lake;
+mod ops;
 pub mod pipeline;
 #[cfg(feature = "query")]
 pub mod query;

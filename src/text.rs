@@ -4,6 +4,7 @@
 //! or hide. Whatever is text for people goes through [`symbol`]; data formats are left as they are.
 
 mod nearest;
+pub(crate) mod units;
 
 use std::borrow::Cow;
 

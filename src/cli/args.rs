@@ -572,12 +572,6 @@ impl TypedValueParser for AgentNames {
     }
 }
 
-/// The command among the words of a devlog's command line.
-pub(super) fn subcommand_of<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let known = <Arguments as clap::CommandFactory>::command();
-    words.find(|word| known.get_subcommands().any(|command| command.get_name() == *word))
-}
-
 impl Command {
     /// Whether an answer without rows is to be told by the exit code.
     pub(super) const fn wants_exit_code(&self) -> bool {

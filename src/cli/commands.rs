@@ -104,8 +104,9 @@ pub(super) mod tests {
     use clap::Parser;
 
     use super::super::args::{Arguments, Command, StatusArgs};
-    use super::super::wire::Daemon;
     use super::super::{Outcome, Streams};
+    use crate::ops::Daemon;
+
     pub(in super::super) use super::adapters::tests::render_adapters;
     use super::{sources, status};
     use crate::config::Settings;

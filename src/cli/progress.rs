@@ -7,30 +7,15 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{units, voice};
+use super::voice;
+use crate::ops::Progress;
+use crate::text::units;
 
 /// Work that ends earlier shows no progress.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Pause between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// What has been done of what there is to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Progress {
-    /// Files read to their end.
-    pub files_done: u64,
-    /// Files to read.
-    pub files: u64,
-    /// Bytes read.
-    pub bytes_done: u64,
-    /// Bytes to read.
-    pub bytes: u64,
-    /// Rows made.
-    pub events: u64,
-    /// Lines refused.
-    pub rejects: u64,
-}
 
 /// Shows [`Progress`] on stderr.
 pub(super) struct View {

@@ -339,3 +339,11 @@ fn demo_takes_the_home_for_itself_and_not_for_devlog() {
     }
     assert!(!home.path().join(".devlog").exists());
 }
+
+#[test]
+fn commands_that_may_write_are_known_by_their_names() {
+    let known = <super::args::Arguments as clap::CommandFactory>::command();
+    for name in crate::ops::COMMANDS {
+        assert!(known.find_subcommand(name).is_some(), "{name}");
+    }
+}

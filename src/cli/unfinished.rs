@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::CliError;
-use super::signals::{leave, listen};
+use crate::ops::{leave, listen};
 
 type Undo = Box<dyn FnOnce() + Send>;
 
@@ -35,7 +35,8 @@ pub(super) fn tidy_up() -> Result<(), CliError> {
             all.undo.drain(..).rev().for_each(|(_, undo)| undo());
             leave();
         }
-    })
+    })?;
+    Ok(())
 }
 
 /// Something that is whole or not at all. Dropped, its undoing is forgotten.

@@ -16,16 +16,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::ops::NOTE;
 use crate::text::lines;
-
-/// Target of what is said without `-v` although nothing is wrong.
-pub(crate) const NOTE: &str = "devlog::note";
-
-/// Says something that the user should know although nothing is wrong: `note: …`.
-macro_rules! note {
-    ($($text:tt)+) => { tracing::info!(target: $crate::cli::NOTE, $($text)+) };
-}
-pub(crate) use note;
 
 /// Each line says when it was written.
 static STAMPED: AtomicBool = AtomicBool::new(false);
@@ -180,7 +172,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!("the disk is full");
             tracing::warn!(error = %"no such file", "cannot write a checkpoint");
-            note!("waiting for {}", "devlog backfill");
+            crate::ops::note!("waiting for {}", "devlog backfill");
             tracing::info!("stored 3 events");
             tracing::debug!("the file grew");
         });

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::args::{AdaptersArgs, AdaptersCommand, AdaptersTestArgs};
 use super::super::table::{Align, Table};
-use super::super::wire::{self, AgentFound, Tried};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::{CliError, Outcome, Streams};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
+use crate::ops::{self, AgentFound, Tried};
+use crate::text::units;
 use crate::text::{nearest, one_line};
 
 /// Lists the agents, or tries a description.
@@ -21,7 +22,7 @@ pub(in super::super) fn run(
 ) -> Result<Outcome, CliError> {
     match &args.command {
         Some(AdaptersCommand::Test(args)) => test(settings, args, streams),
-        None => render(settings, args, wire::adapters(settings)?, streams),
+        None => render(settings, args, ops::adapters(settings)?, streams),
     }
 }
 
@@ -54,7 +55,7 @@ pub(super) fn render(
     };
     let here: Vec<&AgentFound> = agents.iter().filter(|agent| chosen || agent.is_here()).collect();
     for agent in &here {
-        let places: Vec<String> = wire::shown_places(agent).iter().map(|path| short_path(settings, path)).collect();
+        let places: Vec<String> = ops::shown_places(agent).iter().map(|path| short_path(settings, path)).collect();
         let absent = if agent.roots.is_empty() && agent.sources == 0 { "not there: " } else { "" };
         table.row([
             agent.agent.clone(),
@@ -122,7 +123,7 @@ fn test(settings: &Settings, args: &AdaptersTestArgs, streams: &mut Streams<'_>)
         path: settings.home.join("adapters").join(format!("{}.toml", args.name)),
         nearest: nearest(&args.name, own.mappings.iter().map(|m| m.agent)),
     })?;
-    render_test(settings, args.json, &wire::try_mapping(settings, mapping, &args.file)?, streams)
+    render_test(settings, args.json, &ops::try_mapping(settings, mapping, &args.file)?, streams)
 }
 
 /// Columns that say the same in every row of a file.

@@ -8,10 +8,11 @@ use serde_json::json;
 use super::super::args::{BackfillArgs, IngestArgs};
 use super::super::progress::{self, View, say, summary};
 use super::super::table::{Align, Table};
-use super::super::wire::{self, BackfillPlan, IngestPlan, Moment};
-use super::super::{CliError, Outcome, Progress, Streams, units};
+use super::super::{CliError, Outcome, Streams, voice};
 use super::{answer, answer_json, short_path, tell, when};
 use crate::config::{Edge, Settings};
+use crate::ops::{self, BackfillPlan, IngestPlan, Moment, Progress};
+use crate::text::units;
 
 /// Catches up and follows.
 pub(in super::super) fn ingest(
@@ -24,7 +25,10 @@ pub(in super::super) fn ingest(
     let mut view = View::new("reading", is_terminal, quiet);
     let plan = IngestPlan { once: args.once, flush_every: args.flush_interval };
     let mut followed = None;
-    let done = wire::ingest(settings, plan, &mut |moment| match moment {
+    let done = ops::ingest(settings, plan, &mut |moment| match moment {
+        // Who writes to a file or a journal says when.
+        Moment::Begun if !is_terminal => voice::say_when(),
+        Moment::Begun => {}
         Moment::Reading(progress) => view.show(progress, streams.err),
         Moment::Following { read, files } => {
             view.end();
@@ -91,7 +95,7 @@ pub(in super::super) fn backfill(
         machine: args.machine.clone(),
     };
     let mut view = View::new("reading", settings.terminal.stderr, quiet);
-    let done = progress::shown(&mut view, streams.err, |on| wire::backfill(settings, &plan, on))?;
+    let done = progress::shown(&mut view, streams.err, |on| ops::backfill(settings, &plan, on))?;
     for note in &done.notes {
         tell(streams, &format!("note: {note}"))?;
     }
@@ -120,7 +124,7 @@ pub(in super::super) fn backfill(
 }
 
 /// Lists what would be read.
-fn list(settings: &Settings, planned: &[wire::Planned], streams: &mut Streams<'_>) -> Result<(), CliError> {
+fn list(settings: &Settings, planned: &[ops::Planned], streams: &mut Streams<'_>) -> Result<(), CliError> {
     if planned.is_empty() {
         return Ok(());
     }
@@ -132,7 +136,7 @@ fn list(settings: &Settings, planned: &[wire::Planned], streams: &mut Streams<'_
     answer(streams, "")
 }
 
-fn as_json(done: &wire::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {
+fn as_json(done: &ops::Backfilled, dry_run: bool, seconds: f64) -> serde_json::Value {
     let read = done.progress;
     let mut value = json!({
         "dry_run": dry_run,

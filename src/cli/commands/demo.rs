@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::super::args::DemoArgs;
 use super::super::table::{Align, Table};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::{CliError, Outcome, Streams};
 use super::{answer_json, tell, when};
 use crate::config::{Edge, Env, Os, Settings};
 use crate::demo::{Options, Truth, Usage, generate};
+use crate::text::units;
 
 /// Microseconds in a day.
 const DAY_US: i64 = 86_400_000_000;

@@ -1,13 +1,16 @@
 //! `export`: a table, a view or an answer, as files that other tools read.
 
+use super::super::answer::Layout;
 use super::super::args::ExportArgs;
+use super::super::export::{ExportPlan, export as write_files};
 use super::super::place::is_taken;
 use super::super::progress::{self, View, say};
-use super::super::wire::{self, ExportPlan, Layout, QueryPlan};
-use super::super::{CliError, Outcome, Streams, unfinished, units};
+use super::super::{CliError, Outcome, Streams, unfinished};
 use super::query::{is_stdout, one, screen};
 use crate::config::Settings;
+use crate::ops::QueryPlan;
 use crate::query::OutputFormat;
+use crate::text::units;
 
 /// Writes the files.
 pub(in super::super) fn run(
@@ -40,7 +43,7 @@ pub(in super::super) fn run(
         force: args.force,
     };
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
-    let done = progress::shown(&mut view, streams.err, |on| wire::export(settings, &plan, on))?;
+    let done = progress::shown(&mut view, streams.err, |on| write_files(settings, &plan, on))?;
     let text = format!(
         "{} in {} with {}: {}",
         units::counted(done.rows, "row"),

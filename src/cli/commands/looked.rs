@@ -1,10 +1,11 @@
 //! The part of `adapters` that says where devlog looked, and why nothing came.
 
 use super::super::table::{Align, Table};
-use super::super::wire::{AgentFound, Looked, PlaceState};
-use super::super::{CliError, Streams, units};
+use super::super::{CliError, Streams};
 use super::{answer, short_path};
 use crate::config::Settings;
+use crate::ops::{AgentFound, Looked, PlaceState};
+use crate::text::units;
 
 /// Lists the places that gave nothing, or not all; with `chosen` each place of these agents, else of the places
 /// of an agent where nothing is the first one.

@@ -4,6 +4,7 @@ use clap::CommandFactory;
 
 use super::super::args::{Arguments, CompletionsArgs, VersionArgs};
 use super::super::{CliError, Outcome, Streams};
+
 use super::{answer, answer_json};
 
 /// Prints the completion script of a shell.

@@ -1,7 +1,8 @@
 //! Which projects does a name mean that the user typed? The whole name, or the end of it: `shop` is `acme/shop`.
 
-use super::super::wire::{self, QueryPlan};
 use super::super::{CliError, Streams};
+use crate::ops::{self, QueryPlan};
+
 use super::tell;
 use crate::config::Settings;
 use crate::text::nearest;
@@ -10,7 +11,7 @@ use crate::text::nearest;
 fn known(settings: &Settings) -> Result<Vec<String>, CliError> {
     use arrow::array::AsArray;
     let sql = "SELECT DISTINCT project FROM events WHERE project IS NOT NULL ORDER BY 1".to_owned();
-    let rows = wire::rows(settings, &QueryPlan { sql, ..QueryPlan::default() }, &mut |_| {})?;
+    let rows = ops::rows(settings, &QueryPlan { sql, ..QueryPlan::default() }, &mut |_| {})?;
     let mut names = Vec::new();
     for batch in rows {
         let batch = batch?;

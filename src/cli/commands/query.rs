@@ -4,13 +4,15 @@ use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::super::answer::{self as answering, Layout, Screen, Shown};
 use super::super::args::QueryArgs;
 use super::super::place::{Place, is_taken};
 use super::super::progress::{self, View, say};
-use super::super::wire::{self, Layout, QueryPlan, Screen, Shown};
-use super::super::{CliError, Outcome, Streams, unfinished, units};
+use super::super::{CliError, Outcome, Streams, unfinished};
 use crate::config::Settings;
+use crate::ops::QueryPlan;
 use crate::query::OutputFormat;
+use crate::text::units;
 
 /// Clears a terminal and goes to its upper left corner.
 const CLEAR: &str = "\x1b[2J\x1b[H";
@@ -103,7 +105,7 @@ pub(super) fn one(
     err: &mut dyn Write,
 ) -> Result<Shown, CliError> {
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
-    progress::shown(&mut view, err, |on| wire::query(settings, plan, layout, on, out))
+    progress::shown(&mut view, err, |on| answering::query(settings, plan, layout, on, out))
 }
 
 /// The text of the query.

@@ -4,8 +4,9 @@ use arrow::compute::concat_batches;
 
 use super::super::args::ReportArgs;
 use super::super::progress::{self, View};
-use super::super::wire::{self, QueryPlan};
 use super::super::{CliError, Outcome, Streams};
+use crate::ops::{self, QueryPlan};
+
 use super::when;
 use crate::config::{Edge, Settings};
 use crate::query::{OutputError, Report, ReportFilter, ReportOptions};
@@ -33,7 +34,7 @@ pub(in super::super) fn run(
     let (sql, parameters) = report.sql();
     let plan = QueryPlan { sql, parameters, sync: !args.no_sync, timeout: None };
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
-    let rows = progress::shown(&mut view, streams.err, |on| wire::rows(settings, &plan, on))?;
+    let rows = progress::shown(&mut view, streams.err, |on| ops::rows(settings, &plan, on))?;
     let (schema, mut lacking) = (rows.schema(), rows.lacking().to_vec());
     if args.no_sync {
         lacking.push("new lines of the logs were not looked for (--no-sync)".to_owned());

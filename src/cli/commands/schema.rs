@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::args::SchemaArgs;
 use super::super::table::{Align, Table};
 use super::super::{CliError, Outcome, Streams};
+
 use super::{answer, answer_json};
 use crate::config::Terminal;
 use crate::schema::{self, tables};

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::super::args::SourcesArgs;
 use super::super::table::{Align, Table};
-use super::super::{CliError, Outcome, Streams, units, wire};
+use super::super::{CliError, Outcome, Streams};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
+use crate::ops;
 use crate::text::one_line;
+use crate::text::units;
 
 /// A row of the table `sources`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,7 +39,7 @@ struct ColumnError {
     name: &'static str,
 }
 
-/// Reads the batch that [`wire::sources`] gives.
+/// Reads the batch that [`ops::sources`] gives.
 pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<Source>, CliError> {
     let failed = |name| CliError::failed("reading the table sources", ColumnError { name });
     let text = |name: &'static str| {
@@ -79,7 +81,7 @@ pub(in super::super) fn run(
     args: &SourcesArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let batch = wire::sources(settings)?;
+    let batch = ops::sources(settings)?;
     render(settings, args, rows(&batch)?, streams)
 }
 

@@ -7,12 +7,13 @@ use serde_json::json;
 
 use super::super::args::StatusArgs;
 use super::super::table::{Align, Table};
-use super::super::wire::{self, Daemon};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::{CliError, Outcome, Streams};
 use super::sources::{self, Source, unsigned};
 use super::{answer, answer_json, short_path};
 use crate::config::Settings;
 use crate::lake::{AgentRows, Doubt, Snapshot, VacuumReport};
+use crate::ops::{self, Daemon};
+use crate::text::units;
 
 /// Reasons why answers lack rows that are shown.
 const SHOWN: usize = 3;
@@ -69,15 +70,15 @@ pub(in super::super) fn run(
     args: &StatusArgs,
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
-    let (lake, daemon, writer) = (wire::looked_at(settings)?, wire::daemon(settings)?, wire::writer_of(settings));
-    let sources = sources::rows(&wire::sources(settings)?)?;
+    let (lake, daemon, writer) = (ops::looked_at(settings)?, ops::daemon(settings)?, ops::writer_of(settings));
+    let sources = sources::rows(&ops::sources(settings)?)?;
     #[cfg(feature = "query")]
-    for why in wire::broken_views(settings) {
+    for why in ops::broken_views(settings) {
         super::tell(streams, &format!("note: {why}"))?;
     }
-    let (waiting, doubt) = (wire::waiting(settings)?, wire::doubt(settings));
+    let (waiting, doubt) = (ops::waiting(settings)?, ops::doubt(settings));
     let daemon = daemon.as_ref();
-    let rows = wire::rows_by_agent(&lake);
+    let rows = ops::rows_by_agent(&lake);
     let state = State { lake: &lake, daemon, writer, sources: &sources, rows: &rows, waiting, doubt };
     render(settings, args, &state, streams)
 }

@@ -2,10 +2,11 @@
 
 use super::super::args::{CompactArgs, FsckArgs, PruneArgs, SnapshotArgs};
 use super::super::progress::say;
-use super::super::wire::{self, PrunePlan, Repair};
-use super::super::{CliError, Outcome, Streams, units};
+use super::super::{CliError, Outcome, Streams};
 use super::{answer, answer_json, tell, when};
 use crate::config::{Edge, Settings};
+use crate::ops::{self, PrunePlan, Repair};
+use crate::text::units;
 
 /// Merges small files.
 pub(in super::super) fn compact(
@@ -15,7 +16,7 @@ pub(in super::super) fn compact(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     let _unheard = say(streams.err, quiet, "merging small files ...");
-    let done = wire::compact(settings)?;
+    let done = ops::compact(settings)?;
     if args.json {
         answer_json(streams, &done)?;
     } else if done.parts_before == done.parts_after {
@@ -45,7 +46,7 @@ pub(in super::super) fn fsck(
         (.., true) => Repair::Copies,
         _ => Repair::None,
     };
-    let found = wire::fsck(settings, repair)?;
+    let found = ops::fsck(settings, repair)?;
     if args.json {
         answer_json(streams, &found)?;
     } else {
@@ -74,7 +75,7 @@ pub(in super::super) fn snapshot(
     streams: &mut Streams<'_>,
 ) -> Result<Outcome, CliError> {
     if args.remove {
-        let removed = wire::remove_snapshots(settings)?;
+        let removed = ops::remove_snapshots(settings)?;
         if args.json {
             answer_json(streams, &serde_json::json!({"removed": removed}))?;
         } else {
@@ -82,7 +83,7 @@ pub(in super::super) fn snapshot(
         }
         return Ok(Outcome::Done);
     }
-    let linked = wire::snapshot(settings)?;
+    let linked = ops::snapshot(settings)?;
     if args.json {
         answer_json(streams, &linked)?;
     } else {
@@ -93,7 +94,7 @@ pub(in super::super) fn snapshot(
 
 /// Takes back what was pruned before.
 fn allow_again(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) -> Result<Outcome, CliError> {
-    let done = wire::allow_again(settings)?;
+    let done = ops::allow_again(settings)?;
     if as_json {
         answer_json(streams, &serde_json::json!({"forgotten": done.filters, "sources": done.sources}))?;
     } else if done.filters == 0 {
@@ -123,7 +124,7 @@ pub(in super::super) fn prune(
         projects: args.project.clone(),
         dry_run: !args.yes,
     };
-    let pruned = wire::prune(settings, &plan)?;
+    let pruned = ops::prune(settings, &plan)?;
     if args.json {
         answer_json(
             streams,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 
 use super::super::commands::tests::{render_sources, render_status};
-use super::super::wire::Daemon;
 use super::super::{Outcome, Streams};
+use crate::ops::Daemon;
+
 use super::{NOON_US, ran};
 use crate::config::{Env, Os, Settings};
 use crate::lake::{Part, Snapshot};
@@ -241,7 +242,7 @@ fn schema_prints_every_column_of_a_table() {
 #[test]
 fn adapters_lists_what_is_here_and_names_what_is_not() {
     use super::super::commands::tests::render_adapters;
-    use super::super::{AgentFound, Unreadable};
+    use crate::ops::{AgentFound, Unreadable};
     let agent = |agent: &str, usage| AgentFound { agent: agent.to_owned(), usage, ..AgentFound::default() };
     let paths = |all: &[&str]| all.iter().map(std::path::PathBuf::from).collect();
     let agents = || {

@@ -1,24 +1,28 @@
-//! The calls that commands make into the other rooms: all of them, and nothing else.
+//! What does a command do?
 //!
-//! A command builds one of the plans below from what the user typed, calls one function here, and
-//! renders what comes back.
+//! One function a command, and what a running `ingest` does for others: a plan comes in, a result goes out. Nothing
+//! here parses what was typed, prints, or knows an exit code.
 
 mod adapters;
-#[cfg(feature = "query")]
-mod answer;
 #[cfg(unix)]
 mod crew;
 #[cfg(feature = "query")]
-mod export;
+mod cut;
+mod error;
+mod following;
+mod history;
 mod ingest;
 mod lake;
 mod looked;
 #[cfg(feature = "query")]
 mod memory;
+mod note;
+mod progress;
 #[cfg(feature = "query")]
 mod rows;
 #[cfg(unix)]
 mod service;
+mod signals;
 #[cfg(any(unix, feature = "query"))]
 mod unread;
 #[cfg(unix)]
@@ -29,14 +33,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Progress;
-
-#[cfg(feature = "query")]
-use crate::query::OutputFormat;
-
 /// A running `devlog ingest` with this home.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     /// Its process id.
     pub pid: u32,
     /// When it started, microseconds since 1970.
@@ -57,7 +56,7 @@ pub struct Daemon {
 
 /// What `ingest` is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IngestPlan {
+pub(crate) struct IngestPlan {
     /// End once everything present is durable.
     pub once: bool,
     /// Time between commits while following.
@@ -66,7 +65,9 @@ pub struct IngestPlan {
 
 /// What `ingest` tells while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Moment {
+pub(crate) enum Moment {
+    /// The lake is its own: it runs for long from here on.
+    Begun,
     /// It reads what was there when it started.
     Reading(Progress),
     /// It has read that, and follows from now on.
@@ -80,7 +81,7 @@ pub enum Moment {
 
 /// What `ingest` came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ingested {
+pub(crate) struct Ingested {
     /// What was there when it started; the events without the copies.
     pub read: Progress,
     /// What came while it followed.
@@ -91,7 +92,7 @@ pub struct Ingested {
 
 /// What `backfill` is to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct BackfillPlan {
+pub(crate) struct BackfillPlan {
     /// Only these agents; empty for all.
     pub agents: Vec<String>,
     /// Read this file or folder, as files of the one agent in `agents`.
@@ -110,7 +111,7 @@ pub struct BackfillPlan {
 
 /// A log that would be read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Planned {
+pub(crate) struct Planned {
     /// Whose log it is.
     pub agent: String,
     /// Where it is.
@@ -122,7 +123,7 @@ pub(super) struct Planned {
 /// One query.
 #[cfg(feature = "query")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct QueryPlan {
+pub(crate) struct QueryPlan {
     /// The SQL.
     pub sql: String,
     /// Values for `$name` in it.
@@ -133,71 +134,9 @@ pub struct QueryPlan {
     pub timeout: Option<Duration>,
 }
 
-/// How a query's rows are written.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    /// The format.
-    pub format: OutputFormat,
-    /// What it is shown on; `None` for a pipe or a file, which get everything.
-    pub screen: Option<Screen>,
-    /// Show all rows on a screen too.
-    pub all: bool,
-}
-
-/// A terminal that an answer goes to.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Screen {
-    /// Its width, where it is known.
-    pub columns: Option<u16>,
-    /// It shows colours.
-    pub color: bool,
-}
-
-/// What became of a query's rows.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// Rows in the answer; with `and_more` those that were counted.
-    pub rows: u64,
-    /// Rows of them that were written.
-    pub written: u64,
-    /// There may be more rows than were counted.
-    pub and_more: bool,
-}
-
-/// What `export` is to write.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportPlan {
-    /// Where the rows come from.
-    pub query: QueryPlan,
-    /// What is written.
-    pub format: OutputFormat,
-    /// The file, or the directory when there are partitions.
-    pub output: PathBuf,
-    /// Columns that become folders `name=value`.
-    pub partition_by: Vec<String>,
-    /// Replace what an earlier export wrote into the directory.
-    pub force: bool,
-}
-
-/// What `export` wrote.
-#[cfg(feature = "query")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Exported {
-    /// Rows written.
-    pub rows: u64,
-    /// Files written.
-    pub files: u64,
-    /// Bytes in them.
-    pub bytes: u64,
-}
-
 /// What `compact` did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Compacted {
+pub(crate) struct Compacted {
     /// Live files before.
     pub parts_before: u64,
     /// Live files after.
@@ -210,7 +149,7 @@ pub struct Compacted {
 
 /// What `fsck` mends before it checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repair {
+pub(crate) enum Repair {
     /// Nothing.
     None,
     /// The log, from the footers of the files.
@@ -223,7 +162,7 @@ pub(super) enum Repair {
 
 /// What `fsck` found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// Commits read.
     pub commits: u64,
     /// Files read.
@@ -240,7 +179,7 @@ pub struct Checked {
 
 /// What `snapshot` made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Linked {
+pub(crate) struct Linked {
     /// The directory.
     pub path: PathBuf,
     /// Files in it.
@@ -251,7 +190,7 @@ pub struct Linked {
 
 /// Which rows `prune` deletes: those for which all that is given holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PrunePlan {
+pub(crate) struct PrunePlan {
     /// Older than this, microseconds since 1970.
     pub before_us: Option<i64>,
     /// Of one of these sessions.
@@ -264,7 +203,7 @@ pub struct PrunePlan {
 
 /// What `prune` deleted, or would.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Pruned {
+pub(crate) struct Pruned {
     /// Rows.
     pub rows: u64,
     /// Files that were rewritten or removed.
@@ -273,7 +212,7 @@ pub struct Pruned {
 
 /// What `prune --allow-again` took back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Allowed {
+pub(crate) struct Allowed {
     /// Prunes that are forgotten.
     pub filters: u64,
     /// Logs that are read from their beginning.
@@ -282,7 +221,7 @@ pub(super) struct Allowed {
 
 /// An agent, and what of it was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AgentFound {
+pub(crate) struct AgentFound {
     /// Its id.
     pub agent: String,
     /// The description's file, when a user describes it.
@@ -316,14 +255,14 @@ pub struct AgentFound {
 impl AgentFound {
     /// True when there is anything of it on this machine.
     #[must_use]
-    pub fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         self.sources > 0 || self.rows > 0 || !self.roots.is_empty() || self.described_in.is_some()
     }
 }
 
 /// Something of an agent that cannot be read, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     /// The agent.
     pub agent: String,
     /// The file or folder.
@@ -334,7 +273,7 @@ pub struct Unreadable {
 
 /// What a described format makes of a file.
 #[derive(Debug)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     /// Rows and rejects.
     pub(super) batch: crate::schema::RowBatch,
     /// What was seen in the file.
@@ -342,11 +281,11 @@ pub(super) struct Tried {
 }
 
 /// Reports progress to the caller.
-pub type OnProgress<'a> = &'a mut dyn FnMut(Progress);
+pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(Progress);
 
 /// What `backfill` did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Backfilled {
+pub(crate) struct Backfilled {
     /// What was read, or is to be read.
     pub progress: Progress,
     /// Log files found, changed or not.
@@ -363,19 +302,24 @@ pub(super) struct Backfilled {
     pub planned: Vec<Planned>,
 }
 
-pub use looked::{Looked, State as PlaceState};
-
-pub(super) use adapters::{adapters, shown_places, try_mapping};
+pub(crate) use adapters::{adapters, shown_places, try_mapping};
 #[cfg(feature = "query")]
-pub(super) use answer::{broken_views, query};
-#[cfg(feature = "query")]
-pub(super) use export::export;
-pub(super) use ingest::{backfill, ingest};
-pub(super) use lake::{
+pub(crate) use cut::broken_views;
+pub(crate) use error::{OpError, sentence};
+pub(crate) use ingest::{backfill, ingest};
+pub(crate) use lake::{
     allow_again, compact, daemon, doubt, fsck, looked_at, prune, remove_snapshots, rows_by_agent, snapshot, sources,
     sweep, waiting, writer_of,
 };
+pub(crate) use looked::{Looked, State as PlaceState};
+pub(crate) use note::{NOTE, note};
+pub(crate) use progress::Progress;
 #[cfg(feature = "query")]
-pub(super) use rows::rows;
+pub(crate) use rows::{Rows, refused, rows};
 #[cfg(all(feature = "query", unix))]
-pub(super) use service::work;
+pub(crate) use service::work;
+pub(crate) use signals::INTERRUPTED;
+#[cfg(feature = "query")]
+pub(crate) use signals::{leave, listen};
+#[cfg(test)]
+pub(crate) use upkeep::COMMANDS;

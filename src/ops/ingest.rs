@@ -1,74 +1,32 @@
 //! `ingest` and `backfill` as one process runs them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::OpError;
+use super::following::Following;
+use super::history::{read_history, scope_of, watched, workers};
+use super::progress::Progress;
+use super::signals;
 use super::upkeep::{Job, Wait, with_writer};
 use super::{BackfillPlan, IngestPlan, Ingested, Moment, OnProgress};
 use crate::backfill;
-use crate::cli::{CliError, Progress, signals};
 use crate::config::Settings;
 use crate::discover::told;
 use crate::lake::LakeError;
 use crate::pipeline::{
-    self, CatchUpOptions, Core, Flusher, Follower, FollowerOptions, HandedOn, Looks, PipelineError, Reading, ScanPlan,
-    Scope, Tally, limits_for, now_us,
+    self, CatchUpOptions, Core, Flusher, Follower, FollowerOptions, HandedOn, PipelineError, Reading, limits_for,
+    now_us,
 };
-use crate::watch::WatchStatus;
-
-/// How often progress is shown.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Time between scans beside the notifications.
 const BACKSTOP: Duration = Duration::from_secs(5);
 
-impl From<Tally> for Progress {
-    fn from(tally: Tally) -> Self {
-        Self {
-            files_done: tally.files,
-            files: tally.files_total,
-            bytes_done: tally.bytes,
-            bytes: tally.bytes_total,
-            events: tally.events.saturating_sub(tally.duplicates),
-            rejects: tally.rejects,
-        }
-    }
-}
-
-/// Runs `work` on a thread of its own and shows its progress until it is done. Where the system refuses a
-/// thread it runs on this one, and shows nothing.
-pub(super) fn watched<T: Send>(
-    progress: &pipeline::Progress,
-    on: OnProgress<'_>,
-    work: impl FnOnce() -> Result<T, CliError> + Send,
-) -> Result<T, CliError> {
-    let panicked = || Err(CliError::failed("reading the logs", PipelineError::Worker));
-    let work = Mutex::new(Some(work));
-    let run = || work.lock().unwrap_or_else(PoisonError::into_inner).take().map(|work| work());
-    let (done, finished) = channel();
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
-            let result = run();
-            // The other side waits for this message or for the channel's end.
-            let _unheard = done.send(());
-            result
-        });
-        let Ok(thread) = thread else { return run().unwrap_or_else(panicked) };
-        while matches!(finished.recv_timeout(TICK), Err(RecvTimeoutError::Timeout)) && !thread.is_finished() {
-            on(progress.tally().into());
-        }
-        let result = thread.join().ok().flatten().unwrap_or_else(panicked);
-        on(progress.tally().into());
-        result
-    })
-}
-
 /// Sets `stop` and stops each of `work` at the first SIGINT or SIGTERM; the second one ends the process
 /// at once. From its return on no signal ends the process unseen.
-fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Result<(), CliError> {
+fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Result<(), OpError> {
     signals::listen(|mut signals| async move {
         if signals.next().await.is_err() {
             return;
@@ -82,30 +40,15 @@ fn on_signal(stop: Arc<AtomicBool>, work: Vec<Arc<pipeline::Progress>>) -> Resul
     })
 }
 
-pub(super) fn workers(jobs: Option<u16>) -> usize {
-    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
-}
-
-/// The logs that `plan` means.
-pub(super) fn scope_of(settings: &Settings, plan: &BackfillPlan) -> Scope {
-    Scope {
-        agents: plan.agents.clone(),
-        paths: plan.path.iter().cloned().collect(),
-        since_us: plan.since_us,
-        until_us: plan.until_us,
-        ..backfill::scope(settings)
-    }
-}
-
 /// Reads history; returns what was read, or with `dry_run` what would be.
-pub(in crate::cli) fn backfill(
+pub(crate) fn backfill(
     settings: &Settings,
     plan: &BackfillPlan,
     on: OnProgress<'_>,
-) -> Result<super::Backfilled, CliError> {
+) -> Result<super::Backfilled, OpError> {
     let scope = scope_of(settings, plan);
     if plan.dry_run {
-        let core = backfill::open_reader(settings).map_err(|e| CliError::failed("reading the lake", e))?;
+        let core = backfill::open_reader(settings).map_err(|e| OpError::failed("reading the lake", e))?;
         let found = backfill::look_around(settings, &scope, &core);
         let progress = Progress { files: found.files() as u64, bytes: found.bytes, ..Progress::default() };
         let plan = found.plan().filter(|(_, path, _)| path.exists());
@@ -128,57 +71,8 @@ pub(in crate::cli) fn backfill(
     Ok(done.unwrap_or_else(|| super::Backfilled { stopped: true, ..super::Backfilled::default() }))
 }
 
-/// Reads what was `found`, on a thread of its own, and makes it durable.
-pub(super) fn read_history(
-    settings: &Settings,
-    core: &Core,
-    plan: &BackfillPlan,
-    found: ScanPlan,
-    progress: &pipeline::Progress,
-    on: OnProgress<'_>,
-) -> Result<super::Backfilled, CliError> {
-    let scope = scope_of(settings, plan);
-    let own = Settings { other_machine: plan.machine.clone(), ..settings.clone() };
-    let settings = &own;
-    let how = CatchUpOptions { workers: workers(plan.jobs), history: true, shown: false, open: None };
-    let report = watched(progress, on, || {
-        backfill::run(settings, core, &scope, found, how, progress)
-            .map_err(|source| CliError::failed("reading the logs", source))
-    })?;
-    Ok(super::Backfilled {
-        progress: Progress { events: report.stored, ..progress.tally().into() },
-        found: report.found,
-        failed: report.caught_up.failed,
-        stopped: progress.stopped(),
-        notes: told(&report.notes),
-        needs_compaction: report.needs_compaction,
-        planned: Vec::new(),
-    })
-}
-
-/// What a running `ingest` knows of its own work; those who answer for it look here.
-#[derive(Debug, Default)]
-pub(super) struct Following {
-    /// Set once it is to end.
-    pub(super) stop: Arc<AtomicBool>,
-    /// What was there when it started.
-    pub(super) first: Arc<pipeline::Progress>,
-    /// `first` has been read.
-    pub(super) has_caught_up: AtomicBool,
-    /// What came since.
-    pub(super) live: Arc<pipeline::Progress>,
-    /// Looks that others wait for.
-    pub(super) looks: Arc<Looks>,
-    /// How the logs are watched; unset until they are.
-    pub(super) watch: OnceLock<WatchStatus>,
-}
-
 /// Catches up, then follows the logs until a signal; returns what was read.
-pub(in crate::cli) fn ingest(
-    settings: &Settings,
-    plan: IngestPlan,
-    on: &mut dyn FnMut(Moment),
-) -> Result<Ingested, CliError> {
+pub(crate) fn ingest(settings: &Settings, plan: IngestPlan, on: &mut dyn FnMut(Moment)) -> Result<Ingested, OpError> {
     let following = Arc::new(Following::default());
     let work = vec![Arc::clone(&following.first), Arc::clone(&following.live)];
     on_signal(Arc::clone(&following.stop), work)?;
@@ -195,9 +89,7 @@ pub(in crate::cli) fn ingest(
         return Ok(Ingested { read, is_interrupted: is_stopped(), ..Ingested::default() });
     }
     let Some((core, found)) = only_follower(settings, &is_stopped, open)? else { return Ok(Ingested::default()) };
-    if !settings.terminal.stderr {
-        crate::cli::voice::say_when();
-    }
+    on(Moment::Begun);
     let core = Arc::new(core);
     let reading = Arc::new(Reading::new(Arc::clone(&following.first)));
     #[cfg(unix)]
@@ -215,7 +107,7 @@ pub(in crate::cli) fn ingest(
             tell(&error);
             None
         }
-        other => Some(other.map_err(|source| CliError::failed("reading the logs", source))?.stored),
+        other => Some(other.map_err(|source| OpError::failed("reading the logs", source))?.stored),
     };
     if stored.is_some() {
         reading.is_current();
@@ -226,11 +118,11 @@ pub(in crate::cli) fn ingest(
     if !is_stopped() {
         on(Moment::Following { read, files: files_by_agent(&core) });
         let flusher = Flusher::start(Arc::clone(&core), plan.flush_every, backfill::keep_us(settings), tell)
-            .map_err(|source| CliError::failed("following the logs", source))?;
+            .map_err(|source| OpError::failed("following the logs", source))?;
         follow_until(settings, &core, &following, &reading, open_sources)?;
         flusher.stop();
     }
-    core.drain().map_err(|source| CliError::failed("writing the last rows", source))?;
+    core.drain().map_err(|source| OpError::failed("writing the last rows", source))?;
     let live = following.live.tally();
     let events = live.events.saturating_sub(live.duplicates);
     Ok(Ingested { read, live: Progress { events, ..live.into() }, is_interrupted: false })
@@ -241,7 +133,7 @@ fn only_follower<C>(
     settings: &Settings,
     is_stopped: &dyn Fn() -> bool,
     mut open: impl FnMut() -> Result<C, PipelineError>,
-) -> Result<Option<C>, CliError> {
+) -> Result<Option<C>, OpError> {
     let mut wait = Wait::new(settings.lock_wait);
     loop {
         match open() {
@@ -250,14 +142,14 @@ fn only_follower<C>(
                 if let Some(daemon) = super::daemon(settings)?
                     && pid.is_none_or(|pid| pid == daemon.pid)
                 {
-                    return Err(CliError::Following { pid: daemon.pid });
+                    return Err(OpError::Following { pid: daemon.pid });
                 }
                 wait.until_free(settings, pid, is_stopped)?;
                 if is_stopped() {
                     return Ok(None);
                 }
             }
-            Err(error) => return Err(CliError::failed("opening the lake for writing", error)),
+            Err(error) => return Err(OpError::failed("opening the lake for writing", error)),
         }
     }
 }
@@ -277,7 +169,7 @@ fn follow_until(
     following: &Following,
     reading: &Arc<Reading>,
     open: Arc<HandedOn>,
-) -> Result<(), CliError> {
+) -> Result<(), OpError> {
     let options = FollowerOptions {
         places: settings.places.clone(),
         scope: backfill::scope(settings),
@@ -289,10 +181,10 @@ fn follow_until(
         open,
     };
     let follower = Follower::start(Arc::clone(core), options, Arc::clone(&following.live));
-    let mut follower = follower.map_err(|source| CliError::failed("following the logs", source))?;
+    let mut follower = follower.map_err(|source| OpError::failed("following the logs", source))?;
     // Asked whenever somebody wants to know: at this moment not even the first root is watched.
     let _first = following.watch.set(follower.status());
-    follower.run(&following.stop, tell).map_err(|source| CliError::failed("following the logs", source))
+    follower.run(&following.stop, tell).map_err(|source| OpError::failed("following the logs", source))
 }
 
 /// Failures that pass: they are told, and tried again.

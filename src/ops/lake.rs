@@ -7,10 +7,10 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use serde::de::DeserializeOwned;
 
+use super::OpError;
 use super::upkeep::{Asked, Job, Wait, ask, with_writer};
 use super::{Allowed, Checked, Compacted, Daemon, Linked, PrunePlan, Pruned, Repair};
 use crate::backfill;
-use crate::cli::{CliError, units};
 use crate::config::Settings;
 use crate::lake::{
     self, AgentRows, Clock, CompactOptions, CopiesReport, Doubt, GRACE_US, Lake, LakeError, LakeOptions, PruneFilter,
@@ -20,18 +20,19 @@ use crate::pipeline::{Core, now_us, projected_positions};
 use crate::schema::sources_batch;
 #[cfg(unix)]
 use crate::serve::Client;
+use crate::text::units;
 
-fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> CliError {
-    move |source| CliError::failed(doing, source)
+fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> OpError {
+    move |source| OpError::failed(doing, source)
 }
 
 /// Refuses to go on where there is no lake.
-pub(super) fn there(settings: &Settings) -> Result<(), CliError> {
+pub(super) fn there(settings: &Settings) -> Result<(), OpError> {
     Lake::expect(&settings.lake).map_err(failed("opening the lake"))
 }
 
 /// True for a home in which nothing was ever stored, which is told; a lake that was named must be there.
-fn is_new(settings: &Settings) -> Result<bool, CliError> {
+fn is_new(settings: &Settings) -> Result<bool, OpError> {
     match Lake::expect(&settings.lake) {
         Err(error @ LakeError::NoLake { .. }) if settings.lake == settings.home.join("lake") => {
             tracing::warn!("{error}");
@@ -42,12 +43,12 @@ fn is_new(settings: &Settings) -> Result<bool, CliError> {
 }
 
 /// The newest version of the lake, without a lock; an empty one when there is none yet.
-fn lake(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
+fn lake(settings: &Settings) -> Result<Arc<Snapshot>, OpError> {
     Lake::read(&settings.lake).map_err(failed("reading the lake"))
 }
 
 /// Durable rows by agent. A file that cannot be read is told, and counts nothing.
-pub(in crate::cli) fn rows_by_agent(snapshot: &Snapshot) -> BTreeMap<String, AgentRows> {
+pub(crate) fn rows_by_agent(snapshot: &Snapshot) -> BTreeMap<String, AgentRows> {
     Lake::rows_by_agent(snapshot).unwrap_or_else(|error| {
         tracing::warn!("events are not counted by agent: {error}");
         BTreeMap::new()
@@ -55,13 +56,13 @@ pub(in crate::cli) fn rows_by_agent(snapshot: &Snapshot) -> BTreeMap<String, Age
 }
 
 /// Files that commits have replaced, which wait for those who still read them.
-pub(in crate::cli) fn waiting(settings: &Settings) -> Result<VacuumReport, CliError> {
+pub(crate) fn waiting(settings: &Settings) -> Result<VacuumReport, OpError> {
     Lake::waiting(&settings.lake).map_err(failed("reading the lake"))
 }
 
 /// Removes replaced files whose grace is over, if there are any and nobody writes: whatever command was
 /// run, it ends with that.
-pub(in crate::cli) fn sweep(settings: &Settings) {
+pub(crate) fn sweep(settings: &Settings) {
     let options = LakeOptions {
         unsafe_network_fs: settings.unsafe_network_fs,
         id_cache_bytes: 0,
@@ -73,13 +74,13 @@ pub(in crate::cli) fn sweep(settings: &Settings) {
 }
 
 /// What retention would delete by the clock alone, and waits for.
-pub(in crate::cli) fn doubt(settings: &Settings) -> Option<Doubt> {
+pub(crate) fn doubt(settings: &Settings) -> Option<Doubt> {
     let _configured = settings.retention?;
     Clock::read(&settings.lake)?.doubt.filter(|doubt| doubt.rows > 0)
 }
 
 /// The newest version of the lake, as [`lake()`], and a warning when files of it are missing.
-pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, CliError> {
+pub(crate) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, OpError> {
     let snapshot = lake(settings)?;
     let Some(error) = snapshot.fault() else { return Ok(snapshot) };
     // A prune may have removed it in this moment: then there is a newer version.
@@ -92,7 +93,7 @@ pub(in crate::cli) fn looked_at(settings: &Settings) -> Result<Arc<Snapshot>, Cl
 
 /// The `devlog ingest` that holds this home, if one runs.
 #[cfg(unix)]
-pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliError> {
+pub(crate) fn daemon(settings: &Settings) -> Result<Option<Daemon>, OpError> {
     // One that gives no sign of life is told as a process that cannot be asked.
     let asked = Client::connect(&settings.socket).and_then(|client| client.map(Client::status).transpose());
     let status = match asked {
@@ -102,7 +103,7 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
             tracing::warn!("{error}");
             return Ok(None);
         }
-        Err(source) => return Err(CliError::failed("asking the running devlog", source)),
+        Err(source) => return Err(OpError::failed("asking the running devlog", source)),
     };
     Ok(Some(Daemon {
         pid: status.pid,
@@ -118,17 +119,17 @@ pub(in crate::cli) fn daemon(settings: &Settings) -> Result<Option<Daemon>, CliE
 
 /// Without Unix sockets nobody can be asked.
 #[cfg(not(unix))]
-pub(in crate::cli) fn daemon(_: &Settings) -> Result<Option<Daemon>, CliError> {
+pub(crate) fn daemon(_: &Settings) -> Result<Option<Daemon>, OpError> {
     Ok(None)
 }
 
 /// The process that writes the lake at this moment, where the system tells.
-pub(in crate::cli) fn writer_of(settings: &Settings) -> Option<u32> {
+pub(crate) fn writer_of(settings: &Settings) -> Option<u32> {
     Lake::writer_of(&settings.lake)
 }
 
 /// The table `sources`: what the lake knows, joined with a look at the files; reads no content.
-pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliError> {
+pub(crate) fn sources(settings: &Settings) -> Result<RecordBatch, OpError> {
     let core = backfill::open_reader(settings).map_err(failed("reading the lake"))?;
     let survey = backfill::look_around(settings, &backfill::scope(settings), &core);
     let mut positions = projected_positions(&survey, &core.positions());
@@ -140,14 +141,14 @@ pub(in crate::cli) fn sources(settings: &Settings) -> Result<RecordBatch, CliErr
 fn asked_or<T: DeserializeOwned>(
     settings: &Settings,
     job: &Job,
-    here: impl FnOnce() -> Result<T, CliError>,
-) -> Result<T, CliError> {
+    here: impl FnOnce() -> Result<T, OpError>,
+) -> Result<T, OpError> {
     match ask(settings, job, &|| false, &mut |_| {}) {
         Ok(Asked::Done(done)) => Ok(done),
         Ok(Asked::Nobody | Asked::Stopped) => here(),
         // It needs no lock.
         #[cfg(unix)]
-        Err(CliError::Asked(error)) if error.is_about_the_other_side() => {
+        Err(OpError::Asked(error)) if error.is_about_the_other_side() => {
             tracing::warn!("{error}; done here instead");
             here()
         }
@@ -159,15 +160,15 @@ fn asked_or<T: DeserializeOwned>(
 fn in_writer<T: DeserializeOwned + Default>(
     settings: &Settings,
     job: &Job,
-    here: impl FnOnce(Core) -> Result<T, CliError>,
-) -> Result<T, CliError> {
+    here: impl FnOnce(Core) -> Result<T, OpError>,
+) -> Result<T, OpError> {
     let open = || backfill::open_writer(settings);
     let done = with_writer(settings, job, &|| false, &mut |_| {}, open, |core, _| here(core))?;
     Ok(done.unwrap_or_default())
 }
 
 /// Merges small files.
-pub(in crate::cli) fn compact(settings: &Settings) -> Result<Compacted, CliError> {
+pub(crate) fn compact(settings: &Settings) -> Result<Compacted, OpError> {
     if is_new(settings)? {
         return Ok(Compacted::default());
     }
@@ -180,7 +181,7 @@ pub(super) fn merge(
     memory_bytes: u64,
     at_once: u64,
     goes_on: &dyn Fn() -> bool,
-) -> Result<Compacted, CliError> {
+) -> Result<Compacted, OpError> {
     let before = core.snapshot();
     let size = |snapshot: &Snapshot| snapshot.events.iter().map(|p| p.bytes).sum::<u64>();
     let mut options =
@@ -191,7 +192,7 @@ pub(super) fn merge(
             Some(Ok(report)) if report.merges > 0 && report.merges == options.max_merges => {}
             // A damaged file is in the way: all others are merged, then it is told.
             Some(Err(LakeError::CorruptPart { .. })) if options.max_merges < u64::MAX => options.max_merges = u64::MAX,
-            Some(Err(error)) => return Err(CliError::failed("merging files", error)),
+            Some(Err(error)) => return Err(OpError::failed("merging files", error)),
             _ => break,
         }
     }
@@ -206,7 +207,7 @@ pub(super) fn merge(
 }
 
 /// Checks every commit and file, after a repair that was asked for.
-pub(in crate::cli) fn fsck(settings: &Settings, repair: Repair) -> Result<Checked, CliError> {
+pub(crate) fn fsck(settings: &Settings, repair: Repair) -> Result<Checked, OpError> {
     if is_new(settings)? {
         return Ok(Checked::default());
     }
@@ -247,7 +248,7 @@ fn alone<T>(
     settings: &Settings,
     doing: &'static str,
     mut work: impl FnMut() -> Result<T, LakeError>,
-) -> Result<T, CliError> {
+) -> Result<T, OpError> {
     let mut wait = Wait::new(settings.lock_wait);
     loop {
         match work() {
@@ -255,7 +256,7 @@ fn alone<T>(
                 if let Some(daemon) = daemon(settings)?
                     && pid.is_none_or(|pid| pid == daemon.pid)
                 {
-                    return Err(CliError::LakeInUse { pid: daemon.pid });
+                    return Err(OpError::LakeInUse { pid: daemon.pid });
                 }
                 wait.until_free(settings, pid, &|| false)?;
             }
@@ -265,7 +266,7 @@ fn alone<T>(
 }
 
 /// Checks every commit and file.
-pub(super) fn check(settings: &Settings) -> Result<Checked, CliError> {
+pub(super) fn check(settings: &Settings) -> Result<Checked, OpError> {
     let report = lake::fsck(&settings.lake).map_err(failed("checking the lake"))?;
     let mut checked = Checked {
         commits: report.entries,
@@ -286,7 +287,7 @@ pub(super) fn check(settings: &Settings) -> Result<Checked, CliError> {
 }
 
 /// Removes copies of events; says how many, if any.
-fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
+fn without_copies(settings: &Settings) -> Result<Option<String>, OpError> {
     let (rows, parts) = in_writer(settings, &Job::DropCopies, |core| drop_copies_in(&core))?;
     let copies = if rows == 1 { "copy" } else { "copies" };
     let text = format!("removed {rows} {copies} of events from {}", units::counted(parts, "file"));
@@ -294,20 +295,20 @@ fn without_copies(settings: &Settings) -> Result<Option<String>, CliError> {
 }
 
 /// Removes copies of events; returns how many rows from how many files.
-pub(super) fn drop_copies_in(core: &Core) -> Result<(u64, u64), CliError> {
+pub(super) fn drop_copies_in(core: &Core) -> Result<(u64, u64), OpError> {
     let dropped = core.upkeep(|lake| lake.drop_copies(now_us())).map_err(failed("removing copies"))?;
     let CopiesReport { rows, parts } = dropped.unwrap_or_default();
     Ok((rows, parts))
 }
 
 /// Links the live files into a new directory; rows that a running `ingest` holds are made durable first.
-pub(in crate::cli) fn snapshot(settings: &Settings) -> Result<Linked, CliError> {
+pub(crate) fn snapshot(settings: &Settings) -> Result<Linked, OpError> {
     there(settings)?;
     asked_or(settings, &Job::Snapshot, || link(settings))
 }
 
 /// Links the live files into a new directory.
-pub(super) fn link(settings: &Settings) -> Result<Linked, CliError> {
+pub(super) fn link(settings: &Settings) -> Result<Linked, OpError> {
     backfill::commit_staged(settings).map_err(failed("storing the newest rows"))?;
     let path = lake::snapshot_dir(&settings.lake, now_us()).map_err(failed("linking the files"))?;
     let snapshot = lake(settings)?;
@@ -316,13 +317,13 @@ pub(super) fn link(settings: &Settings) -> Result<Linked, CliError> {
 }
 
 /// Removes all snapshots; returns how many there were.
-pub(in crate::cli) fn remove_snapshots(settings: &Settings) -> Result<u64, CliError> {
+pub(crate) fn remove_snapshots(settings: &Settings) -> Result<u64, OpError> {
     there(settings)?;
     lake::remove_snapshots(&settings.lake, true).map_err(failed("removing snapshots"))
 }
 
 /// Deletes rows for good, or counts them.
-pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
+pub(crate) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, OpError> {
     there(settings)?;
     let job = Job::Prune(plan.clone());
     if plan.dry_run {
@@ -336,7 +337,7 @@ pub(in crate::cli) fn prune(settings: &Settings, plan: &PrunePlan) -> Result<Pru
 }
 
 /// Counts the rows that a prune would delete.
-fn prunable(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
+fn prunable(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, OpError> {
     let mut done = Pruned::default();
     for filter in &filters(plan) {
         let report = Lake::prunable(&settings.lake, filter).map_err(failed("counting"))?;
@@ -347,8 +348,8 @@ fn prunable(settings: &Settings, plan: &PrunePlan) -> Result<Pruned, CliError> {
 }
 
 /// Deletes rows for good, also those that are on their way to the disk, or counts them.
-pub(super) fn prune_in(settings: &Settings, core: &Core, plan: &PrunePlan) -> Result<Pruned, CliError> {
-    let drained = || core.drain().map_err(|error| CliError::failed("writing the newest rows", error));
+pub(super) fn prune_in(settings: &Settings, core: &Core, plan: &PrunePlan) -> Result<Pruned, OpError> {
+    let drained = || core.drain().map_err(|error| OpError::failed("writing the newest rows", error));
     drained()?;
     if plan.dry_run {
         return prunable(settings, plan);
@@ -371,13 +372,13 @@ pub(super) fn prune_in(settings: &Settings, core: &Core, plan: &PrunePlan) -> Re
 }
 
 /// Forgets what was pruned before, so that the next look takes it again.
-pub(in crate::cli) fn allow_again(settings: &Settings) -> Result<Allowed, CliError> {
+pub(crate) fn allow_again(settings: &Settings) -> Result<Allowed, OpError> {
     there(settings)?;
     in_writer(settings, &Job::AllowAgain, |core| allow_again_in(&core))
 }
 
 /// Forgets what was pruned before.
-pub(super) fn allow_again_in(core: &Core) -> Result<Allowed, CliError> {
+pub(super) fn allow_again_in(core: &Core) -> Result<Allowed, OpError> {
     let forgotten = core.upkeep(|lake| lake.allow_again(now_us())).map_err(failed("writing"))?.unwrap_or_default();
     Ok(Allowed { filters: forgotten.filters, sources: forgotten.sources })
 }

@@ -10,20 +10,19 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::CliError;
 use super::answer::unwritten;
-use super::rows::{Rows, refused, rows};
-use super::{ExportPlan, Exported, OnProgress};
-use crate::cli::CliError;
-use crate::cli::place::{Folder, Place, make_private};
+use super::place::{Folder, Place, make_private};
 use crate::config::Settings;
-use crate::query::{Output, OutputOptions, is_explain};
+use crate::ops::{OnProgress, QueryPlan, Rows, refused, rows};
+use crate::query::{Output, OutputFormat, OutputOptions, is_explain};
 use crate::zone::Zone;
 
 /// Folder names of more distinct values than this are not made.
 const MAX_PARTITIONS: usize = 10_000;
 
 /// Runs a query and writes its rows to files.
-pub(in crate::cli) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
+pub(super) fn export(settings: &Settings, plan: &ExportPlan, on: OnProgress<'_>) -> Result<Exported, CliError> {
     let options = OutputOptions {
         zone: Zone::named(&settings.timezone).unwrap_or(Zone::UTC),
         explains: is_explain(&plan.query.sql),
@@ -192,4 +191,30 @@ mod tests {
             assert_eq!(folder.components().count(), 1, "{folder:?}");
         }
     }
+}
+
+/// What `export` is to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ExportPlan {
+    /// Where the rows come from.
+    pub query: QueryPlan,
+    /// What is written.
+    pub format: OutputFormat,
+    /// The file, or the directory when there are partitions.
+    pub output: PathBuf,
+    /// Columns that become folders `name=value`.
+    pub partition_by: Vec<String>,
+    /// Replace what an earlier export wrote into the directory.
+    pub force: bool,
+}
+
+/// What `export` wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Exported {
+    /// Rows written.
+    pub rows: u64,
+    /// Files written.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
 }

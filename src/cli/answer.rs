@@ -5,55 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::rows::{Rows, rows};
-use super::{Layout, OnProgress, QueryPlan, Shown};
-use crate::cli::CliError;
-use crate::config::{Settings, read_view};
-use crate::pipeline::Core;
-use crate::query::{Cut, EngineOptions, More, Output, OutputError, OutputOptions, Sources, growth, is_explain};
-use crate::schema::sources_batch;
+use super::CliError;
+use crate::config::Settings;
+use crate::ops::{OnProgress, QueryPlan, Rows, rows};
+use crate::query::{More, Output, OutputError, OutputFormat, OutputOptions, is_explain};
 use crate::zone::Zone;
-
-/// What the query room sees of a core.
-pub(super) fn query_cut(core: &Core) -> Cut {
-    let cut = core.cut();
-    let (durable, moved) = (Arc::clone(&cut.lake), cut.positions);
-    let sources = Sources::lazy(move || {
-        let mut sources = std::collections::HashMap::clone(&durable.sources);
-        sources.extend(moved);
-        let mut sources: Vec<_> = sources.into_values().collect();
-        sources.sort_by(|a, b| (&a.agent, &a.path).cmp(&(&b.agent, &b.path)));
-        sources_batch(sources.iter().map(|p| &**p))
-    });
-    Cut {
-        events: cut.events,
-        rejects: cut.rejects,
-        replaced: Arc::new(cut.replaced.into_iter().collect()),
-        sources,
-        lake: cut.lake,
-    }
-}
-
-/// What queries of this process may use.
-pub(super) fn engine_options(settings: &Settings, timezone: &str, timeout: Option<Duration>) -> EngineOptions {
-    let memory_bytes = super::memory::for_queries(settings);
-    EngineOptions {
-        memory_bytes,
-        growth_bytes: Some(growth(memory_bytes)),
-        spill_dir: settings.home.join("spill"),
-        timezone: timezone.to_owned(),
-        user_queries: Some(settings.home.join("queries")),
-        read_view,
-        timeout,
-        threads: 0,
-    }
-}
-
-/// Views of the user's own that cannot be used, and why.
-pub(in crate::cli) fn broken_views(settings: &Settings) -> Vec<String> {
-    let tables = crate::schema::tables().map(|table| table.name.as_str());
-    crate::query::broken_views(&settings.home.join("queries"), &tables, read_view)
-}
 
 /// Rows of a table on a screen.
 const SCREENFUL: usize = 40;
@@ -62,7 +18,7 @@ const SCREENFUL: usize = 40;
 const COUNTED_FOR: Duration = Duration::from_secs(1);
 
 /// Runs a query and writes its rows to `out` as they come.
-pub(in crate::cli) fn query(
+pub(super) fn query(
     settings: &Settings,
     plan: &QueryPlan,
     layout: Layout,
@@ -126,4 +82,35 @@ pub(super) fn unwritten(error: OutputError) -> CliError {
         OutputError::Io { source } => CliError::Output { source },
         other => CliError::failed("writing the answer", other),
     }
+}
+
+/// How a query's rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The format.
+    pub format: OutputFormat,
+    /// What it is shown on; `None` for a pipe or a file, which get everything.
+    pub screen: Option<Screen>,
+    /// Show all rows on a screen too.
+    pub all: bool,
+}
+
+/// A terminal that an answer goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Screen {
+    /// Its width, where it is known.
+    pub columns: Option<u16>,
+    /// It shows colours.
+    pub color: bool,
+}
+
+/// What became of a query's rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Rows in the answer; with `and_more` those that were counted.
+    pub rows: u64,
+    /// Rows of them that were written.
+    pub written: u64,
+    /// There may be more rows than were counted.
+    pub and_more: bool,
 }

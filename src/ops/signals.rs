@@ -2,11 +2,14 @@
 
 use std::io;
 
-use super::{CliError, INTERRUPTED};
+use super::OpError;
+
+/// Exit code of what a signal ended, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The signals that end a process, from when it is made on.
 #[cfg(unix)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
@@ -19,7 +22,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> io::Result<()> {
+    pub(crate) async fn next(&mut self) -> io::Result<()> {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -29,7 +32,7 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
@@ -39,17 +42,17 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) -> io::Result<()> {
+    pub(crate) async fn next(&mut self) -> io::Result<()> {
         tokio::signal::ctrl_c().await
     }
 }
 
 /// Has `work` listen on a thread of its own. From its return on no signal ends the process unseen.
-pub(super) fn listen<F>(work: impl FnOnce(Signals) -> F + Send + 'static) -> Result<(), CliError>
+pub(crate) fn listen<F>(work: impl FnOnce(Signals) -> F + Send + 'static) -> Result<(), OpError>
 where
     F: Future<Output = ()>,
 {
-    let failed = |source| CliError::failed("listening for signals", source);
+    let failed = |source| OpError::failed("listening for signals", source);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let signals = {
         let _entered = runtime.enter();
@@ -60,7 +63,7 @@ where
 }
 
 /// Ends the process as interrupted.
-pub(super) fn leave() -> ! {
+pub(crate) fn leave() -> ! {
     #[expect(clippy::exit, reason = "the user asked for the end, and what must be tidied up is")]
     std::process::exit(INTERRUPTED.into())
 }

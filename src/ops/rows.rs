@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::answer::{engine_options, query_cut};
-use super::ingest::watched;
+use super::cut::{engine_options, query_cut};
+use super::history::watched;
 use super::{OnProgress, QueryPlan, unread};
+use super::{OpError, note};
 use crate::backfill::{self, Lacking, Refreshed};
-use crate::cli::{CliError, note};
 use crate::config::Settings;
 use crate::lake::Lake;
 use crate::pipeline::{self, Core};
@@ -37,7 +37,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 /// Rows of an answer, wherever they come from.
-pub(in crate::cli) struct Rows {
+pub(crate) struct Rows {
     from: From,
     lacking: Vec<String>,
     /// What is said of that on stderr as a warning.
@@ -57,7 +57,7 @@ enum From {
 
 impl Rows {
     /// Columns of the answer.
-    pub(in crate::cli) fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         match &self.from {
             From::Here(local) => local.1.schema(),
             #[cfg(unix)]
@@ -66,7 +66,7 @@ impl Rows {
     }
 
     /// Why rows are missing that stand in the logs; empty when the answer shows them all.
-    pub(in crate::cli) fn lacking(&self) -> &[String] {
+    pub(crate) fn lacking(&self) -> &[String] {
         &self.lacking
     }
 
@@ -86,7 +86,7 @@ impl Rows {
 }
 
 impl Iterator for Rows {
-    type Item = Result<RecordBatch, CliError>;
+    type Item = Result<RecordBatch, OpError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.from {
@@ -108,13 +108,13 @@ impl Iterator for Rows {
     }
 }
 
-pub(super) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> CliError {
-    CliError::Query(Box::new(error))
+pub(crate) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> OpError {
+    OpError::Query(Box::new(error))
 }
 
 /// Starts a query, and says what is to be known about its answer: the running `ingest` answers when there is
 /// one, else this process catches up with the logs and answers.
-pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
+pub(crate) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, OpError> {
     let mut attempt = 0;
     loop {
         match looked_up(settings, plan, on) {
@@ -131,10 +131,10 @@ pub(in crate::cli) fn rows(settings: &Settings, plan: &QueryPlan, on: OnProgress
     }
 }
 
-fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, CliError> {
+fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Result<Rows, OpError> {
     if !plan.sync {
         super::lake::there(settings)?;
-        let core = backfill::open_reader(settings).map_err(|source| CliError::failed("reading the lake", source))?;
+        let core = backfill::open_reader(settings).map_err(|source| OpError::failed("reading the lake", source))?;
         return here(settings, plan, &core);
     }
     let begun = Instant::now();
@@ -151,7 +151,7 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         let progress = pipeline::Progress::default();
         let refreshed = watched(&progress, on, || {
             backfill::refresh(settings, workers(), &progress)
-                .map_err(|source| CliError::failed("catching up with the logs", source))
+                .map_err(|source| OpError::failed("catching up with the logs", source))
         })?;
         // One that gives no sign of life is not waited for.
         let writer = refreshed.writer().filter(|_| matches!(asked, Asked::Nobody) && begun.elapsed() < patience);
@@ -164,7 +164,7 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         if !is_told && begun.elapsed() >= QUIET {
             is_told = true;
             let who = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-            crate::cli::note!("waiting for another devlog{who}, which is reading the logs");
+            crate::ops::note!("waiting for another devlog{who}, which is reading the logs");
         }
         drop(refreshed);
         wait_for_writer(settings, patience.saturating_sub(begun.elapsed()).min(QUIET));
@@ -224,7 +224,7 @@ enum Asked {
 }
 
 #[cfg(unix)]
-fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
+fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, OpError> {
     let request = crate::serve::Request::Query {
         sql: plan.sql.clone(),
         params: plan.parameters.clone(),
@@ -233,7 +233,7 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
     };
     let begun = Instant::now();
     let asked = crate::serve::Client::connect(&settings.socket).and_then(|client| {
-        client.map(|client| client.query(&request, &mut |why| crate::cli::note!("{why}"))).transpose()
+        client.map(|client| client.query(&request, &mut |why| crate::ops::note!("{why}"))).transpose()
     });
     match asked {
         Ok(Some(rows)) => {
@@ -256,7 +256,7 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, CliError> {
 }
 
 /// Answers in this process. A file of the lake that is not there any more is told before any row.
-fn here(settings: &Settings, plan: &QueryPlan, core: &Core) -> Result<Rows, CliError> {
+fn here(settings: &Settings, plan: &QueryPlan, core: &Core) -> Result<Rows, OpError> {
     let runtime = Runtime::new(engine_options(settings, &settings.timezone, plan.timeout)).map_err(refused)?;
     let engine = runtime.engine(query_cut(core)).map_err(refused)?;
     let mut answer = engine.run_blocking(&plan.sql, &plan.parameters).map_err(refused)?;

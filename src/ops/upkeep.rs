@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::OpError;
 use super::{BackfillPlan, OnProgress, PrunePlan};
-use crate::cli::CliError;
 use crate::config::Settings;
 use crate::lake::{Lake, LakeError};
 use crate::pipeline::PipelineError;
@@ -48,8 +48,8 @@ pub(super) fn with_writer<C, T: DeserializeOwned>(
     is_stopped: &dyn Fn() -> bool,
     on: OnProgress<'_>,
     mut open: impl FnMut() -> Result<C, PipelineError>,
-    here: impl FnOnce(C, OnProgress<'_>) -> Result<T, CliError>,
-) -> Result<Option<T>, CliError> {
+    here: impl FnOnce(C, OnProgress<'_>) -> Result<T, OpError>,
+) -> Result<Option<T>, OpError> {
     let mut wait = Wait::new(settings.lock_wait);
     loop {
         match open() {
@@ -64,7 +64,7 @@ pub(super) fn with_writer<C, T: DeserializeOwned>(
                     return Ok(None);
                 }
             }
-            Err(error) => return Err(CliError::failed("opening the lake for writing", error)),
+            Err(error) => return Err(OpError::failed("opening the lake for writing", error)),
         }
     }
 }
@@ -86,13 +86,13 @@ pub(super) fn ask<T: DeserializeOwned>(
     job: &Job,
     is_stopped: &dyn Fn() -> bool,
     on: OnProgress<'_>,
-) -> Result<Asked<T>, CliError> {
+) -> Result<Asked<T>, OpError> {
     use crate::serve::Told;
 
     const ASKING: &str = "asking the running devlog";
     let Some(client) = crate::serve::Client::connect(&settings.socket)? else { return Ok(Asked::Nobody) };
     tracing::info!("devlog ingest is running, and is asked to do this");
-    let job = serde_json::to_value(job).map_err(|error| CliError::failed(ASKING, error))?;
+    let job = serde_json::to_value(job).map_err(|error| OpError::failed(ASKING, error))?;
     let mut wait = Wait::new(settings.lock_wait);
     let mut late = None;
     let done = client.work(&settings.lake, &job, &mut |told| {
@@ -106,7 +106,7 @@ pub(super) fn ask<T: DeserializeOwned>(
         late.is_none() && !is_stopped()
     })?;
     match done {
-        Some(done) => serde_json::from_value(done).map(Asked::Done).map_err(|error| CliError::failed(ASKING, error)),
+        Some(done) => serde_json::from_value(done).map(Asked::Done).map_err(|error| OpError::failed(ASKING, error)),
         None if is_stopped() => Ok(Asked::Stopped),
         None => late.map_or(Ok(Asked::Nobody), Err),
     }
@@ -119,7 +119,7 @@ pub(super) fn ask<T: DeserializeOwned>(
     _: &Job,
     _: &dyn Fn() -> bool,
     _: OnProgress<'_>,
-) -> Result<Asked<T>, CliError> {
+) -> Result<Asked<T>, OpError> {
     Ok(Asked::Nobody)
 }
 
@@ -141,7 +141,7 @@ impl Wait {
         settings: &Settings,
         pid: Option<u32>,
         is_stopped: &dyn Fn() -> bool,
-    ) -> Result<(), CliError> {
+    ) -> Result<(), OpError> {
         loop {
             if let Some(late) = self.goes_on(|| who(pid)) {
                 return Err(late);
@@ -155,14 +155,14 @@ impl Wait {
     }
 
     /// The error when the time is over.
-    fn goes_on(&mut self, who: impl Fn() -> String) -> Option<CliError> {
+    fn goes_on(&mut self, who: impl Fn() -> String) -> Option<OpError> {
         let waited = self.since.elapsed();
         if waited >= self.limit {
-            return Some(CliError::Busy { who: who(), waited });
+            return Some(OpError::Busy { who: who(), waited });
         }
         if waited >= PATIENCE && !self.is_told {
             self.is_told = true;
-            crate::cli::note!("waiting for {}", who());
+            crate::ops::note!("waiting for {}", who());
         }
         None
     }
@@ -178,12 +178,16 @@ const fn is_answering(_: &Settings) -> bool {
     false
 }
 
+/// Commands that may write the lake, as they stand in a process's command line.
+pub(crate) const COMMANDS: [&str; 9] =
+    ["adapters", "backfill", "compact", "export", "fsck", "ingest", "prune", "query", "report"];
+
 /// A process as people know it: its command, where the system tells, and its number.
 pub(super) fn who(pid: Option<u32>) -> String {
     let Some(pid) = pid else { return "another devlog".to_owned() };
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = line.split(|byte| *byte == 0).skip(1).filter_map(|word| std::str::from_utf8(word).ok());
-    match crate::cli::args::subcommand_of(words) {
+    match words.into_iter().find(|word| COMMANDS.contains(word)) {
         Some(command) => format!("devlog {command} (process {pid})"),
         None => format!("process {pid}"),
     }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::OpError;
 use super::{AgentFound, Tried, Unreadable, looked};
 use crate::adapters::{Line, SourceInfo, mapped};
 use crate::backfill;
-use crate::cli::CliError;
 use crate::config::Settings;
 use crate::discover::{Root, expand, mapped_roots, roots};
 use crate::pipeline::{limits_for, now_us, projected_positions};
@@ -15,8 +15,8 @@ use crate::schema::{Compression, Format, Mapping, RowContext, Rows, SourcePositi
 use crate::watch::Opened;
 
 /// Every agent: the built-in ones, those that the user describes, and those whose rows are in the lake.
-pub(in crate::cli) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, CliError> {
-    let core = backfill::open_reader(settings).map_err(|source| CliError::failed("reading the lake", source))?;
+pub(crate) fn adapters(settings: &Settings) -> Result<Vec<AgentFound>, OpError> {
+    let core = backfill::open_reader(settings).map_err(|source| OpError::failed("reading the lake", source))?;
     let survey = backfill::look_around(settings, &backfill::scope(settings), &core);
     let mut all: BTreeMap<String, AgentFound> = BTreeMap::new();
     for format in Format::all().filter(|format| !format.is_mapped()) {
@@ -147,8 +147,8 @@ fn ask_lake(settings: &Settings, all: &mut BTreeMap<String, AgentFound>) {
 }
 
 /// Decodes the file at `path` as `mapping` says, and keeps nothing.
-pub(in crate::cli) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, path: &Path) -> Result<Tried, CliError> {
-    let failed = |source| CliError::Read { path: path.to_owned(), source };
+pub(crate) fn try_mapping(settings: &Settings, mapping: &Arc<Mapping>, path: &Path) -> Result<Tried, OpError> {
+    let failed = |source| OpError::Read { path: path.to_owned(), source };
     let bytes = contents(path, limits_for(settings.memory_bytes).max_line).map_err(failed)?;
     let shown = path.to_string_lossy();
     let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok();
@@ -192,6 +192,6 @@ fn contents(path: &Path, most_bytes: usize) -> std::io::Result<Vec<u8>> {
 }
 
 /// Places of an agent that a person wants to see: those that exist, else those that were looked at.
-pub(in crate::cli) fn shown_places(agent: &AgentFound) -> &BTreeSet<PathBuf> {
+pub(crate) fn shown_places(agent: &AgentFound) -> &BTreeSet<PathBuf> {
     if agent.roots.is_empty() { &agent.places } else { &agent.roots }
 }

@@ -10,7 +10,7 @@ use crate::schema::SourcePosition;
 /// What is at a place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub(crate) enum State {
     /// Logs.
     Logs,
     /// Something, but no log.
@@ -26,7 +26,7 @@ pub enum State {
 
 /// A place where an agent may log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Looked {
+pub(crate) struct Looked {
     /// The folder or file.
     pub path: PathBuf,
     /// What is there.

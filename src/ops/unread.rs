@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::units;
+use crate::text::units;
 
 /// Of so many places it is told why.
 const NAMED: usize = 2;

@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
-use super::super::units;
 use super::crew::Crew;
-use super::ingest::Following;
+use super::following::Following;
+use super::sentence;
 use super::unread;
 use super::unreadable::Unreadable;
 use crate::config::Settings;
 use crate::pipeline::{Core, Reading, State, now_us};
 use crate::serve::{Ended, Refusal, Reply, Request, Service, Status, Told, Trouble};
+use crate::text::units;
 use crate::watch::{WatchMode, WatchStatus};
 
 /// Pause between two looks whether it is one's turn.
@@ -123,11 +124,11 @@ impl Service for Answering {
         };
         let timeout = timeout_ms.map(std::time::Duration::from_millis);
         self.wait_for_catch_up(reply, timeout)?;
-        let options = super::answer::engine_options(&self.settings, timezone, None);
+        let options = super::cut::engine_options(&self.settings, timezone, None);
         let question = crate::serve::workers::Question { sql, params, options, timeout, lacking: self.lacking() };
         let mut attempt = 0;
         loop {
-            match self.workers.answer(&super::answer::query_cut(&self.core), &question, reply) {
+            match self.workers.answer(&super::cut::query_cut(&self.core), &question, reply) {
                 // While this process prunes, files go before the cut is a newer one.
                 Err(Refusal::Gone(_)) if attempt < super::rows::LOOKS => {
                     std::thread::sleep(super::rows::PAUSE * 2u32.pow(attempt));
@@ -163,7 +164,7 @@ impl Service for Answering {
         let crew = Crew { settings: &self.settings, core: &self.core, following: &self.following };
         match crew.does(&job, tell) {
             Ok(done) => Ended::Done(done),
-            Err(error) => Ended::Failed(error.text()),
+            Err(error) => Ended::Failed(sentence(&error)),
         }
     }
 }
@@ -199,6 +200,6 @@ impl Answering {
 
 /// Answers the queries of the process that started this one.
 #[cfg(feature = "query")]
-pub(in crate::cli) fn work() -> Result<(), crate::cli::CliError> {
-    crate::serve::workers::work().map_err(|source| crate::cli::CliError::failed("answering queries", source))
+pub(crate) fn work() -> Result<(), super::OpError> {
+    crate::serve::workers::work().map_err(|source| super::OpError::failed("answering queries", source))
 }

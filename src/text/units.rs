@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `1.5 MB`: powers of 1000, three digits.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -23,7 +23,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -36,12 +36,12 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// `count` of a thing, with its name: `1 file`, `2 files`.
-pub(super) fn counted(number: u64, one: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// The two largest parts: `2d 3h`, `4m 5s`, `1.2s`, `30ms`.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0 if duration.as_millis() < 1000 && duration.as_millis() > 0 => format!("{}ms", duration.as_millis()),
@@ -55,7 +55,7 @@ pub(super) fn duration(duration: Duration) -> String {
 }
 
 /// `5m 3s ago`; a time to come is `now`.
-pub(super) fn ago(then_us: i64, now_us: i64) -> String {
+pub(crate) fn ago(then_us: i64, now_us: i64) -> String {
     match u64::try_from(now_us.saturating_sub(then_us)) {
         Ok(us) if us >= 1_000_000 => format!("{} ago", duration(Duration::from_secs(us / 1_000_000))),
         _ => "now".to_owned(),

@@ -8,11 +8,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ingest::{Following, read_history, scope_of, watched};
+use super::OpError;
+use super::following::Following;
+use super::history::{read_history, scope_of, watched};
+use super::progress::Progress;
 use super::upkeep::Job;
 use super::{Allowed, BackfillPlan, Backfilled, lake};
 use crate::backfill;
-use crate::cli::{CliError, Progress};
 use crate::config::Settings;
 use crate::discover::told;
 use crate::pipeline::{self, Core, PipelineError, Tally, now_us, walk};
@@ -30,7 +32,7 @@ pub(super) struct Crew<'a> {
 
 impl Crew<'_> {
     /// Does `job`, and says how far it is; it ends early when nobody waits for it any more.
-    pub(super) fn does(&self, job: &Job, tell: &mut dyn FnMut(Told) -> bool) -> Result<Value, CliError> {
+    pub(super) fn does(&self, job: &Job, tell: &mut dyn FnMut(Told) -> bool) -> Result<Value, OpError> {
         let is_over = AtomicBool::new(false);
         let own = pipeline::Progress::default();
         let begun = self.first_tally();
@@ -67,7 +69,7 @@ impl Crew<'_> {
     }
 
     /// Forgets what was pruned before, while the follower reads nothing: it goes on from the positions that are then.
-    fn allow_again(&self, goes_on: &dyn Fn() -> bool, on: &mut dyn FnMut(Progress)) -> Result<Allowed, CliError> {
+    fn allow_again(&self, goes_on: &dyn Fn() -> bool, on: &mut dyn FnMut(Progress)) -> Result<Allowed, OpError> {
         let (tell, heard) = channel();
         let core = Arc::clone(self.core);
         self.following.looks.ask_after(move || {
@@ -79,7 +81,7 @@ impl Crew<'_> {
             match heard.recv_timeout(TICK) {
                 Ok(done) => return done,
                 Err(RecvTimeoutError::Timeout) if goes_on() => on(Progress::default()),
-                Err(_) => return Err(CliError::failed("allowing it", "the running devlog is ending")),
+                Err(_) => return Err(OpError::failed("allowing it", "the running devlog is ending")),
             }
         }
     }
@@ -91,11 +93,11 @@ impl Crew<'_> {
         own: &pipeline::Progress,
         goes_on: &(dyn Fn() -> bool + Sync),
         on: &mut dyn FnMut(Progress),
-    ) -> Result<Backfilled, CliError> {
+    ) -> Result<Backfilled, OpError> {
         let (begun_us, rows, first, live) = (now_us(), self.rows(), self.first_tally(), self.following.live.tally());
         let looks = &self.following.looks;
         let look = looks.ask();
-        let failed = |why: String| CliError::failed("reading the logs", why);
+        let failed = |why: String| OpError::failed("reading the logs", why);
         while goes_on() && !looks.wait(look, TICK).map_err(failed)? {
             on(Progress::default());
         }
@@ -131,12 +133,12 @@ impl Crew<'_> {
     }
 }
 
-fn json(done: &impl Serialize) -> Result<Value, CliError> {
-    serde_json::to_value(done).map_err(|error| CliError::failed("telling what was done", error))
+fn json(done: &impl Serialize) -> Result<Value, OpError> {
+    serde_json::to_value(done).map_err(|error| OpError::failed("telling what was done", error))
 }
 
-fn storing(error: PipelineError) -> CliError {
-    CliError::failed("writing the newest rows", error)
+fn storing(error: PipelineError) -> OpError {
+    OpError::failed("writing the newest rows", error)
 }
 
 /// What was counted after `before`.
