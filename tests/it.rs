@@ -24,6 +24,8 @@ mod asking;
 mod beside;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/copies.rs"]
+mod copies;
 #[path = "it/families.rs"]
 mod families;
 #[cfg(unix)]

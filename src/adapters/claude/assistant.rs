@@ -8,7 +8,7 @@ use super::record::{Record, filled, nested, object, says_nothing};
 use super::session::Context;
 use super::small;
 use super::state::Source;
-use super::usage::{Usage, earlier_iterations};
+use super::usage::{Usage, runs_beside};
 use super::write_clean;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::money::nano;
@@ -96,7 +96,7 @@ fn grow(call: &mut Call, rec: &Record<'_, '_>, message: &Message<'_, '_>, json: 
         first_extra(call, rec, json, message.usage);
     }
     if let Some(usage) = message.usage {
-        grow_usage(call, usage);
+        grow_usage(call, usage, rec.json.str_at("advisorModel"));
     }
     let cost = rec.json.get("costUSD").and_then(Json::as_f64).and_then(nano);
     call.cost_nano = call.cost_nano.max(cost);
@@ -147,11 +147,15 @@ fn line_extra(rec: &Record<'_, '_>, object: &mut ObjectWriter<'_>) {
     }
 }
 
-fn grow_usage(call: &mut Call, json: Json<'_, '_>) {
+/// Takes the usage of a line; `asked` is the model that the answering one asks for advice.
+fn grow_usage(call: &mut Call, json: Json<'_, '_>, asked: Option<&str>) {
     let usage = Usage::read(json);
-    if let Some(runs) = json.get("iterations").filter(|runs| runs.len() > call.iterations.len() + 1) {
+    // Of several lines the one that tells of more runs, or of more of them.
+    let told = |runs: &Json<'_, '_>| (runs.len(), runs.items().map(|run| Usage::read(run).total()).sum::<i64>());
+    if let Some(runs) = json.get("iterations").filter(|runs| told(runs) > call.runs) {
+        call.runs = told(&runs);
         call.iterations.clear();
-        earlier_iterations(runs, &usage, &mut call.iterations);
+        runs_beside(runs, &usage, asked, &mut call.iterations);
     }
     call.usage.merge(&usage);
     let tier = if json.str_at("speed") == Some("fast") { Some("fast") } else { json.str_at("service_tier") };

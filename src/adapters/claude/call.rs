@@ -25,6 +25,8 @@ const MAX_HELD: usize = 4;
 pub(super) struct Call {
     id: CallId,
     chain: u64,
+    /// Worth of the place its first line stands in.
+    worth: i64,
     /// Offset of the first line.
     first: u64,
     /// Number of the last line.
@@ -40,6 +42,7 @@ pub(super) struct Call {
     cwd: String,
     branch: String,
     session: String,
+    parent_session: String,
     parent: String,
     request: String,
     subagent: bool,
@@ -49,7 +52,9 @@ pub(super) struct Call {
     pub(super) tier: String,
     pub(super) text: String,
     pub(super) usage: Usage,
+    /// Runs that the usage does not contain, and how much of runs the line told that they are of.
     pub(super) iterations: Vec<Iteration>,
+    pub(super) runs: (usize, i64),
     pub(super) cost_nano: Option<i64>,
     pub(super) duration_ms: Option<i64>,
     /// Inner text of the row's `extra` object, from the first line.
@@ -92,17 +97,18 @@ fn set(slot: &mut String, text: Option<&str>) {
 impl Call {
     /// How complete this record of the call is; the same formula for every copy.
     ///
-    /// Bit 60: usage is known. Bits 58 and 59: level (progress copy, side chain, main chain). Bits 22 to 57: tokens, of which
-    /// only the output differs between lines. Bit 21: the stop reason is known. Bits 1 to 20: bytes
-    /// of text. Bit 0: other blocks.
+    /// Bit 61: usage is known. Bit 60: no copy in a progress record, which is taken only where there is nothing
+    /// else. Bits 25 to 59: tokens, of which only the output differs between lines. Bit 24: the stop reason is known. Bits 22 and 23: where the record stands. Bits 2 to 21: bytes of text. Bit 0:
+    /// other blocks.
     pub(super) fn completeness(&self) -> i64 {
         let capped = |n: i64, bits: u32| n.clamp(0, (1 << bits) - 1);
         let text = i64::try_from(self.text.len()).unwrap_or(i64::MAX);
-        (i64::from(self.usage.is_known()) << 60)
-            | (i64::from(self.id.level) << 58)
-            | (capped(self.usage.total(), 36) << 22)
-            | (i64::from(!self.stop.is_empty()) << 21)
-            | (capped(text, 20) << 1)
+        (i64::from(self.usage.is_known()) << 61)
+            | (i64::from(self.worth > 0) << 60)
+            | (capped(self.usage.total(), 35) << 25)
+            | (i64::from(!self.stop.is_empty()) << 24)
+            | (self.worth << 22)
+            | (capped(text, 20) << 2)
             | i64::from(!self.blocks.is_empty())
     }
 
@@ -114,6 +120,7 @@ impl Call {
             &mut self.cwd,
             &mut self.branch,
             &mut self.session,
+            &mut self.parent_session,
             &mut self.parent,
             &mut self.request,
             &mut self.agent_type,
@@ -133,6 +140,7 @@ impl Call {
         (self.sent, self.dirty) = (None, false);
         self.usage = Usage::default();
         self.iterations.clear();
+        self.runs = (0, 0);
         self.lines.clear();
         (self.cost_nano, self.duration_ms) = (None, None);
     }
@@ -147,7 +155,9 @@ impl Call {
             set(&mut self.session, row.session_id);
             set(&mut self.parent, row.parent_event_id);
             set(&mut self.agent_type, row.subagent_type);
+            set(&mut self.parent_session, row.parent_session_id);
             self.subagent = row.is_subagent == Some(true);
+            self.worth = rec.worth();
         }
         set(&mut self.request, rec.request);
         self.dirty = true;
@@ -171,7 +181,7 @@ impl Call {
         !self.stop.is_empty()
     }
 
-    /// Hands out the row of the call, and one for each earlier run inside it.
+    /// Hands out the row of the call, and one for each run beside it.
     fn emit(&self, provisional: bool, extra: &mut String, rows: &mut Rows) {
         object(extra, |object| {
             object.inner(&self.extra);
@@ -193,14 +203,14 @@ impl Call {
             extra: filled(extra),
             ..row
         });
-        for (i, run) in self.iterations.iter().enumerate() {
+        for run in &self.iterations {
             object(extra, |object| {
-                object.number("iteration", i64::try_from(i).unwrap_or(i64::MAX));
+                object.number("iteration", i64::try_from(run.index).unwrap_or(i64::MAX));
                 if !run.kind.is_empty() {
                     object.text("iterationType", &run.kind);
                 }
             });
-            let index = u64::try_from(i).unwrap_or(u64::MAX).to_le_bytes();
+            let index = u64::try_from(run.index).unwrap_or(u64::MAX).to_le_bytes();
             let id = EventId::of(AGENT, "iteration", &[self.id.key.as_bytes(), &index]);
             let model = if run.model.is_empty() { &self.model } else { &run.model };
             rows.event(&EventRow { provisional, extra: filled(extra), ..self.row(id, &run.usage, model) });
@@ -220,6 +230,7 @@ impl Call {
             cwd: filled(&self.cwd),
             git_branch: filled(&self.branch),
             session_id: filled(&self.session),
+            parent_session_id: filled(&self.parent_session),
             is_subagent: Some(self.subagent),
             subagent_type: filled(&self.agent_type),
             turn: Some(self.turn),

@@ -29,6 +29,8 @@ pub(super) struct Record<'t, 'i> {
     pub(super) uuid: Option<&'i str>,
     pub(super) parent: Option<&'i str>,
     pub(super) session: Option<&'i str>,
+    /// Session that a branch, or a sub-agent that began with the conversation, copied this record from.
+    pub(super) copied_from: Option<&'i str>,
     pub(super) version: Option<&'i str>,
     pub(super) cwd: Option<&'i str>,
     pub(super) branch: Option<&'i str>,
@@ -69,6 +71,7 @@ impl<'t, 'i> Record<'t, 'i> {
                 "uuid" => r.uuid = value.as_filled_str(),
                 "parentUuid" => r.parent = value.as_filled_str(),
                 "sessionId" => r.session = value.as_filled_str(),
+                "forkedFrom" => r.copied_from = value.str_at("sessionId"),
                 "version" => r.version = value.as_filled_str(),
                 "cwd" => r.cwd = value.as_filled_str(),
                 "gitBranch" => r.branch = value.as_filled_str(),
@@ -101,6 +104,7 @@ impl<'t, 'i> Record<'t, 'i> {
             uuid: None,
             parent: None,
             session: None,
+            copied_from: None,
             version: None,
             cwd: None,
             branch: None,
@@ -144,14 +148,16 @@ impl<'t, 'i> Record<'t, 'i> {
     where
         'i: 'a,
     {
-        let subagent = self.is_subagent() || source.agent_file;
+        // What was copied is the work of whom it was copied from.
+        let subagent = self.copied_from.is_none() && (self.is_subagent() || source.agent_file);
         EventRow {
             ts_us: self.ts_us,
             ts_inferred: self.own_us.is_none(),
             agent_version: self.version,
             cwd: self.cwd,
             git_branch: self.branch,
-            session_id: self.session.or(source.session.as_deref()),
+            session_id: self.copied_from.or(self.session).or(source.session.as_deref()),
+            parent_session_id: source.branch_of().filter(|_| self.copied_from.is_none()),
             is_subagent: Some(subagent),
             subagent_type: if subagent {
                 self.agent_kind.or(source.agent_type.as_deref()).or(self.agent_name)
@@ -170,7 +176,18 @@ impl<'t, 'i> Record<'t, 'i> {
 
     /// Worth of this record's copy of an event that is no call.
     pub(super) const fn completeness(&self) -> i64 {
-        if matches!(self.level, Level::Progress) { 0 } else { 2 }
+        self.worth()
+    }
+
+    /// Of equal records of one event the one at the worthiest place stays: the original on the main chain,
+    /// else a copy that says what it is of, else one on a side chain.
+    pub(super) const fn worth(&self) -> i64 {
+        match self.level {
+            Level::Progress => 0,
+            _ if self.copied_from.is_some() => 2,
+            Level::Side => 1,
+            Level::Main => 3,
+        }
     }
 
     /// What names this record: its uuid; where a writer leaves that out, session and time.

@@ -136,7 +136,7 @@ pub(super) fn decode(
         status: Some(status(rec, &details, failed, output)),
         duration_ms: details.duration_ms,
         extra: filled(&cx.scratch.extra),
-        completeness: base.completeness + i64::from(tool.is_some()),
+        completeness: base.completeness + 4 * i64::from(tool.is_some()),
         ..base
     });
     if let Some(call_id) = call_id {

@@ -44,6 +44,7 @@ impl Context<'_> {
         if let Some(us) = rec.own_us {
             self.state.last_us = Some(us);
         }
+        self.source.note_copy(&rec);
         match rec.kind {
             "assistant" => assistant::decode(self, &rec),
             "user" => user::decode(self, &rec),
@@ -96,9 +97,10 @@ impl SessionDecoder {
     /// A decoder that goes on where `checkpoint` says, or starts at byte 0.
     #[must_use]
     pub(super) fn new(info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>) -> Self {
-        let (state, calls) = checkpoint.and_then(state::restore).unwrap_or_default();
+        let source = Source::new(info);
+        let (state, calls) = checkpoint.and_then(|c| state::restore(&source, c)).unwrap_or_default();
         let high_water = state.end;
-        Self { source: Source::new(info), state, calls, high_water, ..Self::default() }
+        Self { source, state, calls, high_water, ..Self::default() }
     }
 
     /// Takes what an earlier decoder has counted already: only open calls grow.
@@ -191,7 +193,7 @@ impl Decoder for SessionDecoder {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let saved = state::save(&self.state, &self.calls);
+        let saved = state::save(&self.source, &self.state, &self.calls);
         Checkpoint { open: saved.open || !self.early.lines.is_empty(), ..saved }
     }
 

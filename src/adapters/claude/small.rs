@@ -35,6 +35,8 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
         "queue-operation" => plain(cx, rec, EventType::System, &["content"]),
         "pr-link" => plain(cx, rec, EventType::System, &["prUrl"]),
         "frame-link" => plain(cx, rec, EventType::System, &["title", "frameUrl"]),
+        // The session came from the web.
+        "teleported-from" | "teleported-to" => plain(cx, rec, EventType::System, &["branch"]),
         "worktree-state" => plain(cx, rec, EventType::System, &[]),
         "started" | "result" if rec.json.get("key").is_some() => plain(cx, rec, EventType::Progress, &["result"]),
         _ => unknown(cx, rec),

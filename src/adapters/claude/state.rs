@@ -4,6 +4,8 @@
 //! - no conversation text is in a checkpoint, but of a call that was settled by silence without a
 //!   stop reason: its remaining lines may still come
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
@@ -26,6 +28,8 @@ pub(super) struct Source {
     pub(super) agent_type: Option<String>,
     /// Last change of the file, the time of records of a file that has none.
     pub(super) modified_us: i64,
+    /// The session that this one branched off, once a record has told it.
+    branch_of: OnceLock<String>,
 }
 
 impl Source {
@@ -40,7 +44,28 @@ impl Source {
             let meta: serde_json::Value = serde_json::from_str(companion.text).ok()?;
             meta.get("agentType")?.as_str().filter(|t| !t.is_empty()).map(str::to_owned)
         });
-        Self { session: above.or(own).map(str::to_owned), agent_file, agent_type, modified_us: info.modified_us }
+        let session = above.or(own).map(str::to_owned);
+        Self { session, agent_file, agent_type, modified_us: info.modified_us, branch_of: OnceLock::new() }
+    }
+
+    /// The session that this one branched off.
+    pub(super) fn branch_of(&self) -> Option<&str> {
+        self.branch_of.get().map(String::as_str)
+    }
+
+    /// Takes note of where a record was copied from.
+    pub(super) fn note_copy(&self, rec: &Record<'_, '_>) {
+        let other = rec.copied_from.filter(|from| !self.agent_file && rec.session.is_some_and(|own| own != *from));
+        if let Some(from) = other {
+            self.branch_of.get_or_init(|| from.to_owned());
+        }
+    }
+
+    /// The same, as a checkpoint remembers it.
+    pub(super) fn restore_branch(&self, from: Option<String>) {
+        if let Some(from) = from {
+            self.branch_of.get_or_init(|| from);
+        }
     }
 }
 
@@ -181,13 +206,15 @@ struct Saved {
     values: Vec<LastValue>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     prompts: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    branch_of: Option<String>,
     /// Calls to rebuild from the bytes since `resume_at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<OpenCall>,
 }
 
 /// Writes the checkpoint of a transcript.
-pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
+pub(super) fn save(source: &Source, state: &State, calls: &Calls) -> Checkpoint {
     let saved = Saved {
         turn: state.turn,
         lines: state.lines,
@@ -195,6 +222,7 @@ pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
         tools: state.tools.clone(),
         values: state.values.clone(),
         prompts: state.prompts.clone(),
+        branch_of: source.branch_of().map(str::to_owned),
         open: calls.open(),
     };
     Checkpoint {
@@ -207,7 +235,7 @@ pub(super) fn save(state: &State, calls: &Calls) -> Checkpoint {
 }
 
 /// Reads what [`save`] wrote; `None` when that cannot be read.
-pub(super) fn restore(checkpoint: &Checkpoint) -> Option<(State, Calls)> {
+pub(super) fn restore(source: &Source, checkpoint: &Checkpoint) -> Option<(State, Calls)> {
     let saved: Saved = serde_json::from_str(&checkpoint.state).ok()?;
     let state = State {
         turn: saved.turn,
@@ -219,5 +247,6 @@ pub(super) fn restore(checkpoint: &Checkpoint) -> Option<(State, Calls)> {
         values: saved.values,
         prompts: saved.prompts,
     };
+    source.restore_branch(saved.branch_of);
     Some((state, Calls::restore(saved.open)))
 }

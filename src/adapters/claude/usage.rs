@@ -18,12 +18,21 @@ pub(super) struct Usage {
     split: bool,
 }
 
-/// One of several model runs inside a response; the top-level usage is the last one's.
+/// One of several model runs inside a response that its top-level usage does not contain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Iteration {
+    /// Its place among the runs.
+    pub(super) index: usize,
     pub(super) model: String,
     pub(super) kind: String,
     pub(super) usage: Usage,
+}
+
+impl Iteration {
+    /// True for a run of the model that answers, or that answers in its place; others, as an advisor's, are asked by it.
+    fn answers(&self) -> bool {
+        matches!(self.kind.as_str(), "" | "message" | "fallback_message")
+    }
 }
 
 fn count(value: Json<'_, '_>) -> Option<i64> {
@@ -90,28 +99,58 @@ impl Usage {
     }
 }
 
-/// The earlier runs of a response: billed too, and not part of `top`.
-///
-/// When the runs add up to `top` they are a breakdown of it and there is nothing to add.
-pub(super) fn earlier_iterations(iterations: Json<'_, '_>, top: &Usage, out: &mut Vec<Iteration>) {
-    if iterations.len() < 2 {
-        return;
-    }
-    let start = out.len();
-    let mut sum = [0i64; 4];
-    for item in iterations.items() {
-        let usage = Usage::read(item);
-        for (total, part) in sum.iter_mut().zip(usage.parts()) {
+fn sum<'r>(runs: impl Iterator<Item = &'r Iteration>) -> [i64; 4] {
+    runs.fold([0; 4], |mut sum, run| {
+        for (total, part) in sum.iter_mut().zip(run.usage.parts()) {
             *total = total.saturating_add(part);
         }
-        let text = |key| item.str_at(key).unwrap_or_default().to_owned();
-        out.push(Iteration { model: text("model"), kind: text("type"), usage });
+        sum
+    })
+}
+
+/// True when `runs` are a breakdown of `top`. The output of a line that is not the last may lag behind.
+fn add_up(runs: &[&Iteration], top: &Usage) -> bool {
+    let (sum, top) = (sum(runs.iter().copied()), top.parts());
+    let last = runs.last().map_or([0; 4], |run| run.usage.parts());
+    sum != last && (sum == top || (sum[..3] == top[..3] && last[..3] != top[..3]))
+}
+
+/// The runs of a response that are billed beside `top`.
+///
+/// The top level is the sum of the answering model's runs where they add up to it, else the last of them:
+/// the earlier ones are calls too. Runs of other kinds are in none of it, wherever they stand.
+pub(super) fn runs_beside(iterations: Json<'_, '_>, top: &Usage, asked: Option<&str>, out: &mut Vec<Iteration>) {
+    let text = |item: Json<'_, '_>, key| item.str_at(key).unwrap_or_default().to_owned();
+    let read = |(index, item): (usize, Json<'_, '_>)| Iteration {
+        index,
+        model: text(item, "model"),
+        kind: text(item, "type"),
+        usage: Usage::read(item),
+    };
+    let mut runs: Vec<Iteration> = iterations.items().enumerate().map(read).collect();
+    let Some(last) = runs.last().map(|last| (last.kind.clone(), last.usage.parts())) else { return };
+    if runs.len() > 1 && add_up(&runs.iter().collect::<Vec<_>>(), top) {
+        return;
     }
-    out.pop();
-    let earlier_is_zero = out.iter().skip(start).all(|i| i.usage.parts() == [0; 4]);
-    if sum == top.parts() && !earlier_is_zero {
-        out.truncate(start);
+    let is_known = runs.iter().any(Iteration::answers);
+    let answers = |run: &Iteration| if is_known { run.answers() } else { run.kind == last.0 };
+    let own: Vec<&Iteration> = runs.iter().filter(|run| answers(run)).collect();
+    // A single run of another kind that is not the top level is beside it.
+    let is_beside = !is_known && runs.len() == 1 && last.1 != top.parts();
+    let within = if is_beside {
+        Vec::new()
+    } else if own.len() > 1 && add_up(&own, top) {
+        own.iter().map(|run| run.index).collect()
+    } else {
+        own.last().map(|run| run.index).into_iter().collect::<Vec<_>>()
+    };
+    runs.retain(|run| !within.contains(&run.index) && (answers(run) || run.usage.total() > 0));
+    for run in &mut runs {
+        if run.model.is_empty() && run.kind.starts_with("advisor") {
+            asked.unwrap_or_default().clone_into(&mut run.model);
+        }
     }
+    out.append(&mut runs);
 }
 
 /// Output up to this is a placeholder of the stream's first event in versions that log one.
@@ -146,7 +185,7 @@ mod tests {
             .each(line.as_bytes(), |json| {
                 seen.0 = Usage::read(json);
                 if let Some(iterations) = json.get("iterations") {
-                    earlier_iterations(iterations, &seen.0, &mut seen.1);
+                    runs_beside(iterations, &seen.0, Some("asked"), &mut seen.1);
                 }
             })
             .unwrap();
@@ -180,6 +219,40 @@ mod tests {
         let last = r#"{"input_tokens":6,"output_tokens":3,"iterations":[{"model":"a","input_tokens":4,"output_tokens":2},{"input_tokens":6,"output_tokens":3}]}"#;
         let iterations = read(last).1;
         assert_eq!((iterations.len(), iterations[0].model.as_str()), (1, "a"));
+    }
+
+    #[test]
+    fn what_the_answering_model_asked_others_is_beside_the_total_wherever_it_stands() {
+        let run = |kind: &str, rest: &str, n: i64| {
+            format!(r#"{{"type":"{kind}"{rest},"input_tokens":{n},"output_tokens":{}}}"#, 2 * n)
+        };
+        let (one, two) = (run("message", "", 1), run("message", "", 2));
+        let advisor = run("advisor_message", r#","model":"big""#, 50);
+        let beside = |runs: &[&String], input: i64| {
+            let line = format!(
+                r#"{{"input_tokens":{input},"output_tokens":{},"iterations":[{}]}}"#,
+                2 * input,
+                runs.iter().map(|run| run.as_str()).collect::<Vec<_>>().join(",")
+            );
+            let runs = read(&line).1;
+            runs.into_iter().map(|run| (run.index, run.model, run.usage.input.unwrap())).collect::<Vec<_>>()
+        };
+        let asked = |index: usize| (index, "big".to_owned(), 50);
+        assert_eq!(beside(&[&one, &advisor, &two], 3), [asked(1)]);
+        assert_eq!(beside(&[&advisor, &one, &two], 3), [asked(0)]);
+        assert_eq!(beside(&[&one, &two, &advisor], 3), [asked(2)]);
+        assert_eq!(beside(&[&one, &advisor], 1), [asked(1)]);
+        assert_eq!(beside(&[&advisor, &one], 1), [asked(0)]);
+        assert_eq!(beside(&[&advisor], 1), [asked(0)]);
+        assert_eq!(beside(&[&one, &advisor, &two, &advisor], 3), [asked(1), asked(3)]);
+        // The total is the last run: the earlier one is a call of its own, of the call's model.
+        assert_eq!(beside(&[&one, &advisor, &two], 2), [(0, String::new(), 1), asked(1)]);
+        // An advisor that is named by the record only.
+        assert_eq!(beside(&[&one, &run("advisor_message", "", 50)], 1), [(1, "asked".to_owned(), 50)]);
+        assert!(beside(&[&one, &run("advisor_message", "", 0)], 1).is_empty(), "nothing was used");
+        assert!(beside(&[&one], 1).is_empty());
+        let fallback = run("fallback_message", r#","model":"b""#, 2);
+        assert_eq!(beside(&[&run("message", r#","model":"a""#, 1), &fallback], 2), [(0, "a".to_owned(), 1)]);
     }
 
     #[test]

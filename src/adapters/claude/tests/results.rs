@@ -42,9 +42,9 @@ fn a_result_repeats_tool_path_and_command_of_its_call() {
     assert_eq!((&result["tool_name"], &result["command"]), (&json!("Bash"), &json!("ls -l")));
     assert_eq!((&result["tool_output"], &result["status"]), (&json!("a\nb"), &json!("completed")));
     assert!(!result.contains_key("extra"), "what the answer says is not stored twice: {result:?}");
-    assert_eq!(result["completeness"], 3);
+    assert_eq!(result["completeness"], 7);
     let alone = decode_all(&[tool_result("u2", "toolu_1", json!("a\nb"), Value::Null)]);
-    assert_eq!(alone.only("tool_result")["completeness"], 2, "a result whose call is unknown is less complete");
+    assert_eq!(alone.only("tool_result")["completeness"], 3, "a result whose call is unknown is less complete");
 }
 
 #[test]
