@@ -24,10 +24,13 @@ mod meta;
 mod replay;
 mod requests;
 mod rollout;
+mod script;
+mod search;
 mod side;
 mod state;
 mod tools;
 mod usage;
+mod words;
 
 #[cfg(test)]
 mod tests;

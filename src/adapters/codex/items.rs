@@ -3,8 +3,9 @@
 use super::extra::{attachments, is_text, text_of, write_scrubbed};
 use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Held, Outcome};
+use super::script::script_commands;
 use super::state::Stamp;
-use super::tools::{Deed, Edit, Verdict, command_of, duration_ms, path_of, script_commands};
+use super::tools::{Deed, Edit, Verdict, command_of, duration_ms, path_of};
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
 use crate::schema::{EventRow, EventType, Rows, Status};
@@ -257,7 +258,10 @@ impl Core {
         // The result says whether a patch was applied; a call without an id has none that could.
         let changed = edit.as_ref().filter(|_| call_id.is_none()).map(|edit| (edit.added, edit.removed));
         let again = call_id.is_some_and(|id| self.state.calls.knows(id));
+        // A search may have told of the call before.
+        let searched = call_id.filter(|_| !again).and_then(|id| self.state.searches.row_of(id));
         let id = match call_id {
+            _ if searched.is_some() => searched.map(|(id, _)| id),
             Some(call_id) if !again => {
                 Some(self.state.natural_id(&self.origin, "call", &[call_id.as_bytes(), name.as_bytes()]))
             }
@@ -287,7 +291,8 @@ impl Core {
             extra: self.extra.get(),
             ..self.row(stamp, deed.event_type(), id)
         };
-        self.emit(rows, row);
+        let completeness = row.completeness + searched.map_or(0, |(_, more)| more);
+        self.emit(rows, EventRow { completeness, ..row });
         Outcome::Row
     }
 
@@ -434,44 +439,6 @@ impl Core {
         }
         let text = text_of(output, buffer).unwrap_or_default();
         (text, Verdict::of_text(text, tool))
-    }
-
-    /// A web search, told by an event and by an item.
-    pub(super) fn web_search(&mut self, item: Json<'_, '_>, stream: Stream, stamp: &Stamp, rows: &mut Rows) -> Outcome {
-        self.state.replay.answered = true;
-        self.input.clear();
-        if let Some(action) = item.get("action") {
-            write_scrubbed(action, &mut self.input);
-        }
-        let mut output = std::mem::take(&mut self.text);
-        output.clear();
-        if let Some(results) = item.get("results").filter(|r| !r.is_null()) {
-            write_scrubbed(results, &mut output);
-        }
-        self.item_extra(item, &["action", "call_id", "id", "status", "results", "query"]);
-        self.extra.end();
-        self.content.begin();
-        item.get("action").map(|action| self.content.value(action));
-        let content = record_hash("web_search", &self.content);
-        if let Some(id) = self.content_id("web_search", content, stream) {
-            let query = item.str_at("query").or_else(|| item.path(&["action", "query"]).and_then(Json::as_filled_str));
-            let row = EventRow {
-                role: Some("assistant"),
-                model: self.state.facts.model.as_deref(),
-                message_id: item.str_at("id"),
-                tool_call_id: item.str_at("call_id").or_else(|| item.str_at("id")),
-                tool_name: Some("web_search"),
-                text: query,
-                tool_input: filled(&self.input),
-                tool_output: filled(&output),
-                status: item.str_at("status").map(Status::of),
-                extra: self.extra.get(),
-                ..self.row(stamp, EventType::ToolUse, id)
-            };
-            self.emit(rows, row);
-        }
-        self.text = output;
-        Outcome::Row
     }
 
     /// A generated image, told by an event and by an item; the image itself becomes its digest.

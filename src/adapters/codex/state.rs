@@ -11,6 +11,7 @@ use super::AGENT;
 use super::doubles::Doubles;
 use super::ledger::{Ledger, Occurrence, Stream};
 use super::replay::{Replay, Thread};
+use super::search::Searches;
 use super::tools::{Edit, Verdict};
 use super::usage::Counter;
 use crate::schema::{EventId, EventRow, EventType, Status, hash64};
@@ -230,6 +231,7 @@ pub(super) struct State {
     pub(super) calls: Calls,
     pub(super) counter: Counter,
     pub(super) doubles: Doubles,
+    pub(super) searches: Searches,
     pub(super) replay: Replay,
     pub(super) context_hash: u64,
     pub(super) instructions_hash: u64,

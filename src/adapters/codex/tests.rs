@@ -6,6 +6,7 @@ mod forks;
 mod prompts;
 mod records;
 mod resume;
+mod searches;
 mod shapes;
 mod usage;
 

@@ -99,45 +99,6 @@ pub(super) fn path_of<'i>(arguments: Json<'_, 'i>) -> Option<&'i str> {
     ["path", "file_path", "filePath", "target_file", "filename", "dir_path"].iter().find_map(|k| arguments.str_at(k))
 }
 
-/// Appends the commands that a script of the `exec` tool runs: the `cmd` literals of its
-/// `tools.exec_command` calls, one a line.
-pub(super) fn script_commands(script: &str, out: &mut String) {
-    let mut rest = script;
-    while let Some((_, call)) = rest.split_once("tools.exec_command(") {
-        rest = call;
-        let Some((before, value)) = call.split_once("cmd") else { return };
-        if !before.trim().trim_start_matches('{').trim().trim_matches('"').is_empty() {
-            continue;
-        }
-        let value = value.trim_start_matches(['"', '\'']).trim_start();
-        let Some(value) = value.strip_prefix(':').map(str::trim_start) else { continue };
-        let Some(quote) = value.chars().next().filter(|q| matches!(q, '"' | '\'' | '`')) else { continue };
-        if !out.is_empty() {
-            out.push('\n');
-        }
-        rest = unquote(value.get(1..).unwrap_or_default(), quote, out);
-    }
-}
-
-/// Appends a JavaScript string up to its closing quote; returns what follows.
-fn unquote<'s>(text: &'s str, quote: char, out: &mut String) -> &'s str {
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            c if c == quote => return text.get(at + 1..).unwrap_or_default(),
-            '\\' => match chars.next() {
-                Some((_, 'n')) => out.push('\n'),
-                Some((_, 't')) => out.push('\t'),
-                Some((_, 'r')) => out.push('\r'),
-                Some((_, other)) => out.push(other),
-                None => {}
-            },
-            c => out.push(c),
-        }
-    }
-    ""
-}
-
 /// What an edit changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Edit {
