@@ -25,8 +25,8 @@ pub(super) mod zed;
 #[cfg(test)]
 mod tests;
 
-use super::places::Row;
-use super::sniff::Head;
+use super::head::Head;
+use super::table::Row;
 use crate::schema::Format;
 
 /// What discovery knows of one agent, or of a family of agents that share their formats.

@@ -2,7 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::discover::places::{Layout, Root};
+use crate::discover::places::Root;
+use crate::discover::table::Layout;
 use crate::schema::{Format, Framing};
 
 /// Deepest level below a Claude Desktop root at which a `projects` folder may lie.

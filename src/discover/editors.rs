@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use crate::config::{Os, Places};
-use crate::discover::places::xdg;
+use crate::discover::xdg::xdg;
 
 /// Names of the editors' folders.
 const APPS: [&str; 13] = [

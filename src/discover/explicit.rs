@@ -8,10 +8,10 @@ use crate::discover::agents::AGENTS;
 use crate::discover::classify::is_lines;
 use crate::discover::mapped::is_named_like;
 use crate::discover::pattern::Pattern;
-use crate::discover::places::Layout;
 use crate::discover::scan::{FoundFile, ScanItem, companion_beside, scan_all};
 use crate::discover::sniff::{SNIFF_BYTES, SQLITE_MAGIC, Unknown, sniff};
 use crate::discover::stat::Stat;
+use crate::discover::table::Layout;
 use crate::discover::warning::ScanWarning;
 use crate::schema::{Format, Mapping};
 

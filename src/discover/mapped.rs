@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::discover::pattern::{Files, Pattern, log, part_fits};
-use crate::discover::places::{Layout, Root};
+use crate::discover::places::Root;
+use crate::discover::table::Layout;
 use crate::schema::{Format, Mapping, intern};
 
 /// The places that these descriptions name. They need not exist.

@@ -11,52 +11,9 @@ use std::sync::Arc;
 use crate::config::{Os, Places};
 use crate::discover::agents::AGENTS;
 use crate::discover::editors;
-use crate::discover::pattern::{Files, Pattern};
-
-/// What lies where below a root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// A Claude Code configuration folder: `projects/`, `history.jsonl`.
-    Claude,
-    /// A `projects` folder of Claude Code by itself.
-    ClaudeProjects,
-    /// Claude Desktop's sessions: `.claude/projects` folders up to eight levels down.
-    ClaudeDesktop,
-    /// A Codex home: `sessions/`, `archived_sessions/`, `history.jsonl`, `session_index.jsonl`.
-    Codex,
-    /// What these patterns say.
-    Files(&'static Files),
-}
-
-impl Layout {
-    /// Folders below the root that hold logs; the empty name is the root itself.
-    #[must_use]
-    pub const fn folders(self) -> &'static [&'static str] {
-        match self {
-            Self::Claude => &["projects"],
-            Self::ClaudeProjects | Self::ClaudeDesktop => &[""],
-            Self::Codex => &["sessions", "archived_sessions"],
-            Self::Files(files) => files.folders,
-        }
-    }
-
-    /// Single files directly below the root that are logs.
-    #[must_use]
-    pub const fn files(self) -> &'static [&'static str] {
-        match self {
-            Self::Claude => &["history.jsonl"],
-            Self::ClaudeProjects | Self::ClaudeDesktop => &[],
-            Self::Codex => &["history.jsonl", "session_index.jsonl"],
-            Self::Files(files) => files.files,
-        }
-    }
-
-    /// True when the folders of `self` are read by the same rules as those of `other`.
-    fn reads_like(self, other: Self) -> bool {
-        let claude = |l| matches!(l, Self::Claude | Self::ClaudeProjects);
-        self == other || (claude(self) && claude(other))
-    }
-}
+use crate::discover::pattern::Pattern;
+use crate::discover::table::{Layout, Row, Start};
+use crate::discover::xdg::xdg;
 
 /// A place where an agent may log. It need not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,58 +49,6 @@ impl Root {
         }
         let under = |path: &Path| self.folders().any(|f| path.starts_with(f));
         other.folders().all(|f| under(&f)) && other.files().all(|f| under(&f) || self.files().any(|own| own == f))
-    }
-}
-
-/// Where a row's path starts.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Start {
-    /// Each entry of a comma-separated variable; no row when it is not set.
-    List(&'static str),
-    /// Each entry of such a variable; what is relative starts in this folder of `XDG_DATA_HOME`.
-    Below(&'static str, &'static str),
-    /// The home directory.
-    Home,
-    /// `XDG_CONFIG_HOME`, else `~/.config`.
-    XdgConfig,
-    /// `XDG_DATA_HOME`, else `~/.local/share`.
-    XdgData,
-    /// `XDG_STATE_HOME`, else `~/.local/state`.
-    XdgState,
-    /// A variable that the system sets, else this folder below home.
-    Known(&'static str, &'static str),
-    /// The `User` folder of each editor of VS Code's kind, of its profiles and remote servers.
-    Editors,
-    /// The `User` folder of one editor, by the name of its folder (`Cursor`).
-    Editor(&'static str),
-}
-
-/// One row of the table.
-pub(super) struct Row {
-    agent: &'static str,
-    layout: Layout,
-    systems: &'static [Os],
-    start: Start,
-    then: &'static str,
-}
-
-pub(super) const ANY: &[Os] = &[Os::Linux, Os::MacOs, Os::Windows];
-pub(super) const UNIX: &[Os] = &[Os::Linux, Os::MacOs];
-
-/// A place of `agent` on `systems`: `then` below each folder that `start` stands for.
-pub(super) const fn row(
-    agent: &'static str,
-    layout: Layout,
-    systems: &'static [Os],
-    start: Start,
-    then: &'static str,
-) -> Row {
-    Row { agent, layout, systems, start, then }
-}
-
-impl Row {
-    pub(super) const fn layout(&self) -> Layout {
-        self.layout
     }
 }
 
@@ -215,12 +120,6 @@ pub(super) fn starts(start: Start, places: &Places) -> Vec<PathBuf> {
             starts(Start::List(name), places).into_iter().map(|path| base.join(path)).collect()
         }
     }
-}
-
-/// A directory of the XDG base directory specification; a relative value is ignored.
-pub(super) fn xdg(places: &Places, variable: &str, below_home: &str) -> PathBuf {
-    let own = places.env.get(variable).map(|v| v.trim()).filter(|v| v.starts_with('/')).map(PathBuf::from);
-    own.unwrap_or_else(|| places.home.join(below_home))
 }
 
 /// `~` and `~/x` (on Windows also `~\x`) name the home directory; a trailing separator is dropped.

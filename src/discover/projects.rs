@@ -16,7 +16,9 @@ use crate::config::{Os, Places};
 use crate::discover::agents::{aider, crush};
 use crate::discover::expand::expand;
 use crate::discover::pattern::Files;
-use crate::discover::places::{Layout, Root, xdg};
+use crate::discover::places::Root;
+use crate::discover::table::Layout;
+use crate::discover::xdg::xdg;
 
 /// Who logs in projects, and what.
 const LAYOUTS: [(&str, &Files); 2] = [("aider", &aider::PROJECT_FILES), ("crush", &crush::PROJECT_FILES)];

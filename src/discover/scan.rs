@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use crate::discover::classify::{DESKTOP_DEPTH, classify, companion_name, is_skipped_dir, may_be_log_of};
 use crate::discover::expand::{expand, matching_paths};
 use crate::discover::links::{Elsewhere, Followed, Met};
-use crate::discover::places::{Layout, Root};
+use crate::discover::places::Root;
 use crate::discover::stat::Stat;
+use crate::discover::table::Layout;
 use crate::discover::warning::{MAX_DEPTH, MOST_LINKED, ScanWarning};
 use crate::schema::Format;
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use crate::config::{Os, Places};
 use crate::discover::pattern::part_fits;
-use crate::discover::places::{ANY, Start, UNIX, starts};
+use crate::discover::places::starts;
+use crate::discover::table::{ANY, Start, UNIX};
 
 /// A store that cannot be read.
 pub(super) struct Unreadable {

@@ -3,9 +3,9 @@
 //! There is no register of projects: the files lie in each of them, at the root of its repository. [`PROJECT_FILES`] says
 //! which; whoever knows project folders makes roots of them. The variables name files.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, Pattern, log};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// What Aider leaves in a project's folder.

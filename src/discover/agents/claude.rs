@@ -1,8 +1,8 @@
 //! Where Claude Code logs, and how its logs are known.
 
 use crate::config::Os;
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::Head;
+use crate::discover::head::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 #[rustfmt::skip]

@@ -4,9 +4,9 @@
 //! the sessions of its SDK, in `~/.cline/data`. Roo's `customStoragePath` is read with `--path`.
 
 use super::Shared;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// Small files that say more of a task, and what the model saw: it names the folder.

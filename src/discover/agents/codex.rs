@@ -1,7 +1,7 @@
 //! Where Codex logs, and how its logs are known.
 
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::Head;
+use crate::discover::head::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 #[rustfmt::skip]

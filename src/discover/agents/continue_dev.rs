@@ -2,9 +2,9 @@
 //!
 //! All systems alike: `~/.continue`, or where `CONTINUE_GLOBAL_DIR` says.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 const FILES: Files = Files {

@@ -6,9 +6,9 @@
 //! folders. A profile has a `globalStorage` of its own.
 
 use crate::config::Os;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 const AGENT: &str = "github-copilot";

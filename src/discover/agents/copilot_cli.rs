@@ -2,9 +2,9 @@
 //!
 //! `XDG_STATE_HOME` is where the editor's own integration of the CLI looks when it is set.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 const FILES: Files = Files {

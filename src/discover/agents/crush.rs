@@ -1,9 +1,9 @@
 //! Where Crush and the program OpenCode in Go log, and how their logs are known.
 
 use crate::config::Os;
+use crate::discover::head::Head;
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 /// Databases of Crush and of its ancestor in the folder they are started in.

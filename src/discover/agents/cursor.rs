@@ -5,9 +5,9 @@
 //! companions: whether its conversation is there decides what it is read for. A transcript's name is the id of
 //! its conversation.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 const EDITOR: Files = Files {

@@ -1,8 +1,8 @@
 //! Where Factory Droid logs, and how its logs are known.
 
+use crate::discover::head::Head;
 use crate::discover::pattern::{Files, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// Below Factory's folder; early versions kept all sessions in one folder.

@@ -4,9 +4,9 @@
 //! the CLI writes below the system's folder for temporary files. `antigravity*` beside it is another
 //! product.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 const PROJECT: &[&str] = &["../.project_root", "../../../projects.json"];

@@ -1,9 +1,9 @@
 //! Where Goose logs, and how its logs are known.
 
 use crate::config::Os;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 /// The folder of sessions.

@@ -1,9 +1,9 @@
 //! Where Kiro logs, the IDE and the CLI (formerly Amazon Q), and how its logs are known.
 
 use crate::config::Os;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 /// Below the IDE's `User` folder. The second folder of executions has the same name everywhere.

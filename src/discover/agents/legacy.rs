@@ -4,9 +4,9 @@
 //! of Cursor's extensions (`<start>/window<n>/exthost/anysphere.cursor-*/…`), not the whole editor's.
 
 use crate::config::Os;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{ANY, Layout, Row, Start, UNIX, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, UNIX, row};
 use crate::schema::Format;
 
 const CLAUDE: Files = Files {

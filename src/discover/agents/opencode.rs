@@ -1,9 +1,9 @@
 //! Where OpenCode and its kin log, and how their logs are known.
 
 use super::Shared;
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// The data folder; XDG's place on every system. Parts are read with their messages.

@@ -4,9 +4,9 @@
 //! sub-agents one folder below their session. OpenClaw was called clawdbot and moltbot before.
 
 use super::Shared;
+use crate::discover::head::Head;
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 const PI: Files = Files {

@@ -1,8 +1,8 @@
 //! Where Qwen Code and iFlow log, and how their logs are known.
 
+use crate::discover::head::Head;
 use crate::discover::pattern::{Files, log, with};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::Head;
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 const PROJECT: &[&str] = &["../.project_root", "../../../projects.json"];

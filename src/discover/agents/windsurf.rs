@@ -1,8 +1,8 @@
 //! Where Windsurf logs, and how its logs are known.
 
+use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{ANY, Layout, Row, Start, row};
-use crate::discover::sniff::{Head, Shape};
+use crate::discover::table::{ANY, Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// Below Windsurf's folder in the home directory.

@@ -1,9 +1,9 @@
 //! Where Zed logs, and how its logs are known.
 
 use crate::config::Os;
+use crate::discover::head::Head;
 use crate::discover::pattern::{Files, log};
-use crate::discover::places::{Layout, Row, Start, row};
-use crate::discover::sniff::Head;
+use crate::discover::table::{Layout, Row, Start, row};
 use crate::schema::Format;
 
 /// The folder of threads.
