@@ -59,6 +59,8 @@ mod layers;
 #[cfg(unix)]
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/lineage.rs"]
+mod lineage;
 #[cfg(unix)]
 #[path = "it/links.rs"]
 mod links;

@@ -9,6 +9,9 @@
 //!   (`usage`); the answers' text stands on `llm_response` rows without usage
 //! - history that a fork copied from its parent gives rows with the parent's thread id, the ids the
 //!   parent's own file gives, a lower completeness and no usage (`replay`)
+//! - counts of which nothing says whether a fork copied them carry their usage under the parent's ids: they
+//!   are the parent's where its log is there, else its first fork's, in whatever order logs come (`requests`)
+//! - a `token_usage_record` is its response's call, in every copy
 //! - `exec_command_end` and its kin are `progress` rows beside the call they belong to; without such
 //!   a call they are the only record of it and become the call's row
 

@@ -42,6 +42,7 @@ built_in!(
     "daily",
     "errors",
     "files",
+    "lineage",
     "machines",
     "messages",
     "models",
