@@ -40,9 +40,10 @@ pub(super) struct Call {
 impl Call {
     /// Takes the calls among `parts`.
     pub(super) fn collect(parts: Json<'_, '_>, calls: &mut HashMap<String, Self>) {
+        let mut seen = Seen::default();
         for part in parts.items().filter(|part| part.str_at("type") == Some("tool_call")) {
             let Some(data) = part.get("data") else { continue };
-            let Some(id) = data.str_at("id") else { continue };
+            let Some(id) = data.str_at("id").map(|id| seen.name(id)) else { continue };
             let name = data.str_at("name").unwrap_or_default();
             let input = data.get("input").and_then(Json::as_str).unwrap_or_default();
             let mut call = Self { name: name.to_owned(), ..Self::default() };
@@ -52,10 +53,27 @@ impl Call {
                 call.command = deed.command.map(str::to_owned);
             });
             if found.is_ok() || !name.is_empty() {
-                calls.insert(id.to_owned(), call);
+                calls.insert(id, call);
             }
         }
     }
+}
+
+/// Names for what has one id several times in a message, as some providers give it to all calls of an answer: the
+/// first keeps it, the others get a number.
+#[derive(Debug, Default)]
+struct Seen(Vec<String>);
+
+impl Seen {
+    fn name(&mut self, id: &str) -> String {
+        let before = self.0.iter().filter(|known| *known == id).count();
+        self.0.push(id.to_owned());
+        numbered(id, before)
+    }
+}
+
+fn numbered(id: &str, number: usize) -> String {
+    if number == 0 { id.to_owned() } else { format!("{id}#{number}") }
 }
 
 /// What the parts of one message add to its own row; buffers are used again.
@@ -128,6 +146,7 @@ impl<'a> Message<'a> {
         calls: &mut HashMap<String, Call>,
         rows: &mut Rows,
     ) {
+        let (mut called, mut answered) = (Seen::default(), Seen::default());
         for (index, part) in parts.items().enumerate() {
             let index = index.to_string();
             let data = part.get("data").unwrap_or(part);
@@ -143,8 +162,15 @@ impl<'a> Message<'a> {
                     to.text.push_str(data.get("text").and_then(Json::as_str).unwrap_or_default());
                 }
                 "reasoning" => self.thinking(data, &index, to, rows),
-                "tool_call" => self.call(data, to, calls, rows),
-                "tool_result" => self.result(data, &index, to, calls, rows),
+                "tool_call" => {
+                    let id = called.name(data.str_at("id").unwrap_or_default());
+                    self.call(data, &id, to, calls, rows);
+                }
+                "tool_result" => {
+                    let id = data.str_at("tool_call_id").unwrap_or_default();
+                    let named = if id.is_empty() { String::new() } else { answered.name(id) };
+                    self.result(data, (&named, &index), to, calls, rows);
+                }
                 "finish" => {
                     to.finished = data.i64_at("time").filter(|time| *time > 0);
                     set(&mut to.reason, data.str_at("reason"));
@@ -245,9 +271,15 @@ impl<'a> Message<'a> {
         to.rows += 1;
     }
 
-    fn call(&self, data: Json<'_, '_>, to: &mut Gathered, calls: &mut HashMap<String, Call>, rows: &mut Rows) {
+    fn call(
+        &self,
+        data: Json<'_, '_>,
+        id: &str,
+        to: &mut Gathered,
+        calls: &mut HashMap<String, Call>,
+        rows: &mut Rows,
+    ) {
         let name = data.str_at("name").unwrap_or_default();
-        let id = data.str_at("id").unwrap_or_default();
         let input = data.get("input").and_then(Json::as_str).unwrap_or_default();
         let unfinished = data.get("finished").and_then(Json::as_bool) == Some(false);
         to.part_extra.begin().rest(data, &["id", "name", "input", "finished", "type"]);
@@ -287,12 +319,16 @@ impl<'a> Message<'a> {
     fn result(
         &self,
         data: Json<'_, '_>,
-        index: &str,
+        (named, index): (&str, &str),
         to: &mut Gathered,
         calls: &mut HashMap<String, Call>,
         rows: &mut Rows,
     ) {
-        let call_id = data.str_at("tool_call_id").unwrap_or_default();
+        // Results of calls with one id may come in a message each.
+        let id = data.str_at("tool_call_id").unwrap_or_default();
+        let open = (0..64).map(|number| numbered(id, number)).find(|name| calls.contains_key(name));
+        let open = open.filter(|_| !calls.contains_key(named));
+        let call_id = open.as_deref().unwrap_or(named);
         let call = if self.provisional { calls.get(call_id).cloned() } else { calls.remove(call_id) };
         let call = call.unwrap_or_default();
         let failed = data.get("is_error").and_then(Json::as_bool);
@@ -315,7 +351,7 @@ impl<'a> Message<'a> {
         }
         let exit_code = call.command.as_ref().and(content).and_then(exit_code);
         rows.event(&EventRow {
-            id: self.id("result", if call_id.is_empty() { index } else { call_id }),
+            id: self.id("result", if named.is_empty() { index } else { named }),
             event_type: EventType::ToolResult,
             role: Some("tool"),
             tool_name: filled(&call.name).or_else(|| data.str_at("name")),

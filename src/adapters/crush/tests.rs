@@ -372,3 +372,43 @@ fn every_database_of_the_corpus_agrees_with_an_independent_count() {
     }
     assert!(messages > 400);
 }
+
+#[test]
+fn calls_of_one_answer_with_one_id_are_as_many_as_they_are_with_their_own_results() {
+    let view = |path: &str| {
+        part(
+            "tool_call",
+            json!({"id": "call_0", "name": "view", "input": json!({"file_path": path}).to_string(), "finished": true}),
+        )
+    };
+    let seen = |content: &str, failed: bool| {
+        part(
+            "tool_result",
+            json!({"tool_call_id": "call_0", "name": "", "content": content, "metadata": "", "is_error": failed}),
+        )
+    };
+    let asked = message("m2", "assistant", 2, 2, &[view("/a"), view("/b"), view("/b"), finish("tool_use", 3)]);
+    let together = message("m3", "tool", 4, 4, &[seen("a", false), seen("no", true), seen("none", true)]);
+    let apart = [("m3", seen("a", false)), ("m4", seen("no", true)), ("m5", seen("none", true))];
+    let apart = apart.map(|(id, part)| message(id, "tool", 4, 4, &[part])).concat();
+    for answers in [together, apart] {
+        let sql = [
+            EARLY,
+            LATER,
+            &session("s1", "NULL", 0.1, 9),
+            &message("m1", "user", 1, 1, &[text("both")]),
+            &asked,
+            &answers,
+        ];
+        let (_folder, path) = database(&sql.concat());
+        let (decoded, _) = decode_database(Format::CrushStore, &path, DB);
+        let events = decoded.events();
+        let of = |kind: &str, column: &str| -> Vec<Value> {
+            events.iter().filter(|row| row["event_type"] == kind).map(|row| row[column].clone()).collect()
+        };
+        assert_eq!(of("file_read", "file_path"), ["/a", "/b", "/b"]);
+        assert_eq!(of("tool_result", "is_error"), [json!(false), json!(true), json!(true)]);
+        assert_eq!(of("tool_result", "file_path"), ["/a", "/b", "/b"]);
+        assert_eq!(of("tool_result", "tool_call_id"), of("file_read", "tool_call_id"), "each result is its call's");
+    }
+}
