@@ -26,6 +26,9 @@ pub(super) struct Session {
     pending: bool,
     /// Turns whose bills were told; the last of them may have grown.
     told: usize,
+    /// Ids of records are numbers within their session.
+    #[serde(skip)]
+    pub(super) is_counted: bool,
     #[serde(skip)]
     meta: Meta,
     #[serde(skip)]
@@ -115,6 +118,9 @@ impl Session {
     /// Id of a record by its own id, else by session and number.
     pub(super) fn id(&self, kind: &str, own: Option<&str>) -> EventId {
         match own {
+            Some(own) if self.is_counted => {
+                EventId::of(AGENT, kind, &[self.facts.session().as_bytes(), own.as_bytes()])
+            }
             Some(own) => EventId::of(AGENT, kind, &[own.as_bytes()]),
             None => EventId::of(AGENT, kind, &[self.facts.session().as_bytes(), &self.next.to_le_bytes()]),
         }

@@ -283,3 +283,40 @@ fn real_payloads_of_the_store_are_read() {
         assert_eq!((decoded.of("user_interaction").len(), decoded.of("llm_response").len()), (turns, turns));
     }
 }
+
+#[test]
+fn thoughts_failures_and_frames_of_the_newer_ide_are_what_they_are() {
+    let line = |id: &str, payload: Value| {
+        format!("{}\n", json!({"id": id, "timestamp": "2026-08-01T10:00:00.000Z", "payload": payload}))
+    };
+    let text = [
+        line("0", json!({"type": "session_start", "agentType": "vibe"})),
+        line("1", json!({"type": "user", "content": "Look"})),
+        line("2", json!({"type": "turn_start", "executionId": "e"})),
+        line("3", json!({"type": "assistant", "operationType": "Reasoning", "content": "I should"})),
+        line("4", json!({"type": "tool_call", "toolCallId": "t", "toolName": "execute_bash", "args": {"command": "ls"}})),
+        line("5", json!({"type": "tool_result", "toolCallId": "t", "content": "no", "success": false})),
+        line("6", json!({"type": "tool_result", "toolCallId": "t", "content": "yes", "success": true})),
+        line("7", json!({"type": "assistant", "operationType": "Say", "content": "None."})),
+        line("8", json!({"type": "session_metadata", "key": "contextUsage", "value": {"usagePercentage": 1.5}})),
+        line("9", json!({"type": "usage_summary", "promptTurnSummaries": [{"unit": "credit", "usage": 1.5}, {"unit": "credit", "usage": null}]})),
+        line("10", json!({"type": "turn_end", "stopReason": "end_turn"})),
+    ]
+    .concat();
+    let path = |session: &str| format!("/h/.kiro/sessions/ws/sess_{session}/messages.jsonl");
+    let beside =
+        [Companion { name: "session.json", text: r#"{"title":"T","modelId":"claude-x","workspacePaths":["/w"]}"# }];
+    let decoded = decode_with(Format::KiroSession, &path("42"), &beside, text.as_bytes());
+    assert_eq!(
+        (&decoded.only("thinking")["text"], &decoded.only("llm_response")["text"]),
+        (&json!("I should"), &json!("None."))
+    );
+    assert_eq!(decoded.only("llm_response")["model"], "claude-x");
+    let failed: Vec<_> = decoded.of("tool_result").iter().map(|row| row["is_error"].clone()).collect();
+    assert_eq!(failed, [json!(true), json!(false)]);
+    assert_eq!((decoded.of("unknown").len(), decoded.counts.unknown_types, decoded.of("system").len()), (0, 0, 5));
+    let credits: Vec<_> = decoded.rows.iter().filter_map(|row| row.get("credits")).collect();
+    assert_eq!(credits, [&json!("1.500000000")]);
+    let other = decode_with(Format::KiroSession, &path("43"), &beside, text.as_bytes());
+    assert!(other.ids().iter().all(|id| !decoded.ids().contains(id)), "numbers name records within their session");
+}

@@ -53,7 +53,10 @@ impl Meta {
             session: text(&["session_id", "sessionId"]),
             cwd: text(&["cwd"]).or_else(|| folders.filter_map(Json::as_filled_str).next().map(str::to_owned)),
             title: text(&["title"]),
-            model: model.and_then(Json::as_filled_str).map(str::to_owned),
+            model: model
+                .and_then(Json::as_filled_str)
+                .map(str::to_owned)
+                .or_else(|| text(&["modelId", "model_id", "model"])),
             created_us,
             turns: turns.into_iter().flat_map(Json::items).enumerate().map(|(i, turn)| Turn::of(i, turn)).collect(),
         }

@@ -8,6 +8,14 @@ use crate::schema::{EventRow, EventType, Rows};
 
 use crate::adapters::money::nano;
 
+/// Records that frame a session and its turns.
+const KNOWN: [&str; 6] =
+    ["session_start", "session_end", "session_metadata", "turn_start", "turn_end", "usage_summary"];
+
+fn is_thought(payload: Json<'_, '_>) -> bool {
+    payload.str_at("operationType").is_some_and(|operation| operation.eq_ignore_ascii_case("reasoning"))
+}
+
 impl Session {
     pub(super) fn payload(
         &mut self,
@@ -20,9 +28,12 @@ impl Session {
         let ts_us = stamp.and_then(|s| s.as_str().and_then(time::rfc3339_us).or_else(|| s.as_i64().map(time::unix_us)));
         let at = self.facts.at(offset, ts_us, self.modified_us);
         let own = json.str_at("id").or_else(|| json.str_at("messageId"));
+        self.is_counted = own.is_some_and(|own| own.len() < 16);
         let kind = payload.str_at("type").unwrap_or_default();
         let text = payload.get("content").and_then(output_text);
-        self.fields.begin().rest(payload, &["type", "content", "reasoningModelId", "toolName", "toolCallId", "args"]);
+        let used =
+            ["type", "content", "reasoningModelId", "toolName", "toolCallId", "args", "success", "operationType"];
+        self.fields.begin().rest(payload, &used);
         self.fields.end();
         let model = payload.str_at("reasoningModelId").or_else(|| payload.str_at("modelId"));
         let row = EventRow { message_id: own, text: text.as_deref(), model, ..EventRow::default() };
@@ -32,6 +43,8 @@ impl Session {
                 self.facts.turn += 1;
                 self.said(EventType::UserInteraction, "user", row, at, rows);
             }
+            // What the model thinks stands beside what it says.
+            "assistant" if is_thought(payload) => self.said(EventType::Thinking, "assistant", row, at, rows),
             "assistant" => self.said(EventType::LlmResponse, "assistant", row, at, rows),
             "thinking" | "reasoning" => self.said(EventType::Thinking, "assistant", row, at, rows),
             "tool_call" => {
@@ -41,18 +54,20 @@ impl Session {
             }
             "tool_result" => {
                 let status = payload.str_at("status").or_else(|| {
-                    let failed = payload.get("isError").and_then(Json::as_bool);
+                    let flag = |key: &str| payload.get(key).and_then(Json::as_bool);
+                    let failed = flag("isError").or_else(|| flag("success").map(|success| !success));
                     failed.map(|failed| if failed { "error" } else { "success" })
                 });
                 let id = self.id("result", own.or(call_id));
                 self.result((call_id, status, text.as_deref(), own), id, at, rows);
             }
             _ => {
-                let known = payload.get("promptTurnSummaries").is_some();
+                let known = KNOWN.contains(&kind) || payload.get("promptTurnSummaries").is_some();
                 rows.counts().unknown_types += u64::from(!known);
-                self.fields.begin().text("record", kind).rest(payload, &["type"]).end();
+                self.fields.begin().text("record", kind).rest(payload, &["type", "stopReason"]).end();
                 rows.event(&EventRow {
                     id: Some(self.id("record", own)),
+                    stop_reason: payload.str_at("stopReason"),
                     nano_credits: credits(payload),
                     extra: self.fields.get(),
                     ..self.facts.row(if known { EventType::System } else { EventType::Unknown }, at)
