@@ -15,6 +15,7 @@
 mod data;
 mod index;
 mod session;
+mod steps;
 
 #[cfg(test)]
 mod tests;

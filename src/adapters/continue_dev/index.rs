@@ -9,13 +9,16 @@ pub(super) fn created_us(index: &str, session: &str) -> Option<i64> {
     let mut found = None;
     let read = |json: Json<'_, '_>| {
         let own = |item: &Json<'_, '_>| ["sessionId", "session_id"].iter().any(|k| item.str_at(k) == Some(session));
-        found = json.items().find(own).and_then(|item| {
-            let date = item.get("dateCreated").or_else(|| item.get("date_created"))?;
-            date.as_f64().or_else(|| date.as_str()?.parse().ok()).and_then(us_of)
-        });
+        found = json.items().find(own).and_then(created_of);
     };
     Parser::default().each(index.as_bytes(), read).ok()?;
     found
+}
+
+/// When the session of an entry was made.
+pub(super) fn created_of(entry: Json<'_, '_>) -> Option<i64> {
+    let date = entry.get("dateCreated").or_else(|| entry.get("date_created"))?;
+    date.as_f64().or_else(|| date.as_str()?.parse().ok()).and_then(us_of)
 }
 
 /// Microseconds of a time in seconds with a fraction, or in milliseconds.

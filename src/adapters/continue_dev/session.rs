@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::AGENT;
-use super::index::created_us;
+use super::index::{created_of, created_us};
 use crate::adapters::SourceInfo;
 use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
 use crate::adapters::changes::{Lines, between};
@@ -34,25 +34,32 @@ impl SessionWalk {
 
 impl Walk for SessionWalk {
     fn walk(&self, document: Json<'_, '_>, out: &mut Out<'_>) -> bool {
-        let id = document.str_at("sessionId").or_else(|| document.str_at("session_id")).unwrap_or(&self.stem);
+        // In 2023 it is the state of the program, with the session described inside.
+        let info = document.get("session_info").filter(|info| info.is_object()).unwrap_or(document);
+        let id = info.str_at("sessionId").or_else(|| info.str_at("session_id")).unwrap_or(&self.stem);
         // In 2023 the history was an object that holds the steps.
         let history = document.get("history");
         let Some(items) = history.filter(|h| h.is_array()).or_else(|| history?.get("timeline")) else { return false };
         let created = self.index.as_deref().and_then(|index| created_us(index, id));
         let mut run = Run {
             id,
-            cwd: document.str_at("workspaceDirectory").or_else(|| document.str_at("workspace_directory")).map(folder),
-            model: document.str_at("chatModelTitle"),
-            next_us: created.unwrap_or(self.modified_us),
+            cwd: info.str_at("workspaceDirectory").or_else(|| info.str_at("workspace_directory")).map(folder),
+            model: document
+                .str_at("chatModelTitle")
+                .or_else(|| document.path(&["config", "models", "default", "model"])?.as_filled_str()),
+            next_us: created.or_else(|| created_of(info)).unwrap_or(self.modified_us),
             turn: 0,
             calls: HashMap::new(),
             has_usage: false,
             out,
         };
-        run.start(document);
+        run.start(document, info);
         let count = items.len();
         for (at, item) in items.items().enumerate() {
-            run.item(at, item, at + 1 == count);
+            match item.get("step").filter(|step| step.is_object()) {
+                Some(step) => run.step(at, item, step, at + 1 == count),
+                None => run.item(at, item, at + 1 == count),
+            }
         }
         run.sum(document);
         true
@@ -80,19 +87,19 @@ fn folder(text: &str) -> String {
 
 /// A call that waits for its answer.
 #[derive(Debug, Clone)]
-struct Called {
+pub(super) struct Called {
     id: EventId,
     name: String,
     path: Option<String>,
     command: Option<String>,
 }
 
-struct Run<'a, 'r> {
-    id: &'a str,
+pub(super) struct Run<'a, 'r> {
+    pub(super) id: &'a str,
     cwd: Option<String>,
-    model: Option<&'a str>,
+    pub(super) model: Option<&'a str>,
     next_us: i64,
-    turn: i32,
+    pub(super) turn: i32,
     calls: HashMap<String, Called>,
     has_usage: bool,
     out: &'a mut Out<'r>,
@@ -100,31 +107,31 @@ struct Run<'a, 'r> {
 
 /// An item of the history while its rows are made.
 #[derive(Clone, Copy)]
-struct Item<'t, 'i> {
-    at: usize,
-    json: Json<'t, 'i>,
-    message: Json<'t, 'i>,
-    message_id: Option<&'i str>,
-    is_last: bool,
+pub(super) struct Item<'t, 'i> {
+    pub(super) at: usize,
+    pub(super) json: Json<'t, 'i>,
+    pub(super) message: Json<'t, 'i>,
+    pub(super) message_id: Option<&'i str>,
+    pub(super) is_last: bool,
 }
 
 impl Item<'_, '_> {
     /// A step of 2023 has only its position.
-    fn event_id(&self, session: &str, kind: &str, part: &str) -> EventId {
+    pub(super) fn event_id(&self, session: &str, kind: &str, part: &str) -> EventId {
         match self.message_id {
             Some(id) => EventId::of(AGENT, kind, &[id.as_bytes(), part.as_bytes()]),
             None => EventId::of(AGENT, kind, &[session.as_bytes(), &self.at.to_le_bytes(), part.as_bytes()]),
         }
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         if self.is_last { State::Finished } else { State::Settled }
     }
 }
 
 impl<'a> Run<'a, '_> {
     /// A row; each is a microsecond later than the one before.
-    fn base<'s>(&self, event_type: EventType, id: EventId) -> EventRow<'s>
+    pub(super) fn base<'s>(&self, event_type: EventType, id: EventId) -> EventRow<'s>
     where
         'a: 's,
     {
@@ -139,18 +146,18 @@ impl<'a> Run<'a, '_> {
         }
     }
 
-    fn put(&mut self, row: &EventRow<'_>, state: State) {
+    pub(super) fn put(&mut self, row: &EventRow<'_>, state: State) {
         let cwd = self.cwd.as_deref().and_then(filled);
         self.out.put(&EventRow { cwd, ..*row }, state);
         self.next_us += 1;
     }
 
-    fn start(&mut self, document: Json<'_, '_>) {
+    fn start(&mut self, document: Json<'_, '_>, info: Json<'_, '_>) {
         let id = EventId::of(AGENT, "start", &[self.id.as_bytes()]);
         let mut extra = Extra::default();
         extra.scalars(document, &["sessionId", "session_id", "title", "workspaceDirectory", "workspace_directory"]);
         self.put(&EventRow { extra: extra.end(), ..self.base(EventType::SessionStart, id) }, State::Settled);
-        if let Some(title) = document.str_at("title") {
+        if let Some(title) = document.str_at("title").or_else(|| info.str_at("title")) {
             let id = EventId::of(AGENT, "title", &[self.id.as_bytes(), title.as_bytes()]);
             self.put(&EventRow { text: Some(title), ..self.base(EventType::Title, id) }, State::Settled);
         }
@@ -191,7 +198,7 @@ impl<'a> Run<'a, '_> {
         self.next_us += 1;
     }
 
-    fn say(&mut self, item: Item<'_, '_>, event_type: EventType, kind: &str, text: &str, role: &str) {
+    pub(super) fn say(&mut self, item: Item<'_, '_>, event_type: EventType, kind: &str, text: &str, role: &str) {
         if !text.is_empty() {
             let id = item.event_id(self.id, event_type.as_str(), kind);
             let row = EventRow {

@@ -104,7 +104,7 @@ fn a_copied_session_repeats_the_same_messages() {
 #[test]
 fn sessions_of_2023_have_no_ids_and_their_places_are_their_names() {
     let text = json!({"session_id": "old", "title": "T", "workspace_directory": "/w", "history": {"timeline": [
-        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}, {"step": {"name": "x"}}]}})
+        {"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}, {"stride": {"name": "x"}}]}})
     .to_string();
     let decoded = decode(Format::ContinueSession, PATH, text.as_bytes());
     assert_eq!(
@@ -249,4 +249,44 @@ proptest! {
         decode(Format::ContinueTokens, PATH, &data);
         decode(Format::ContinueTokens, PATH, &noise);
     }
+}
+
+#[test]
+fn steps_of_2023_say_what_they_have_in_their_context() {
+    let step = |class: &str, hide: bool, context: &[Value]| {
+        json!({"step": {"name": class, "hide": hide, "description": format!("{class} done"),
+        "class_name": class, "chat_context": context}, "observation": null, "deleted": false, "logs": []})
+    };
+    let message = |role: &str, content: &str| json!({"role": role, "content": content, "summary": content, "function_call": null});
+    let mut typed = step("UserInputStep", false, &[]);
+    typed["step"]["user_input"] = json!("typed only");
+    let mut taken_back = step("SimpleChatStep", false, &[message("assistant", "Never mind.")]);
+    taken_back["deleted"] = json!(true);
+    let text = json!({"history": {"timeline": [step("StepsOnStartupStep", true, &[]),
+        step("UserInputStep", false, &[message("user", "why?")]), step("SimpleChatStep", false, &[message("assistant", "Because.")]),
+        step("EditFileStep", false, &[]), step("SetupStep", false, &[message("user", "put in by a step")]), typed, taken_back], "current_index": 6},
+        "session_info": {"session_id": "old", "title": "A title", "date_created": "1697600000.5", "workspace_directory": "/w/shop"},
+        "config": {"models": {"default": {"model": "gpt-4"}}}}).to_string();
+    let decoded = decode(Format::ContinueSession, PATH, text.as_bytes());
+    let prompts: Vec<_> =
+        decoded.of("user_interaction").iter().map(|row| (row["turn"].clone(), row["text"].clone())).collect();
+    assert_eq!(prompts, [(json!(1), json!("why?")), (json!(2), json!("typed only"))]);
+    let [answer, reverted] = decoded.of("llm_response")[..] else { panic!("two answers") };
+    assert_eq!(
+        (&answer["text"], &answer["model"], &answer["cwd"]),
+        (&json!("Because."), &json!("gpt-4"), &json!("/w/shop"))
+    );
+    assert_eq!((&reverted["status"], &reverted["turn"]), (&json!("reverted"), &json!(2)));
+    assert_eq!(
+        (&decoded.only("title")["text"], &decoded.only("title")["session_id"]),
+        (&json!("A title"), &json!("old"))
+    );
+    assert_eq!(
+        (decoded.only("system")["text"].as_str(), decoded.only("attachment")["text"].as_str()),
+        (Some("EditFileStep done"), Some("put in by a step"))
+    );
+    assert_eq!(
+        (decoded.of("unknown").len(), decoded.only("session_start")["ts"].clone()),
+        (0, json!(1_697_600_000_500_000_i64))
+    );
 }
