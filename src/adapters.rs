@@ -13,6 +13,7 @@
 
 mod aider;
 mod amp;
+mod antigravity;
 mod blocks;
 mod changes;
 mod chat;
@@ -77,6 +78,7 @@ const ADAPTERS: &[Adapter] = &[
     goose::ADAPTER,
     zed::ADAPTER,
     amp::ADAPTER,
+    antigravity::ADAPTER,
     windsurf::ADAPTER,
     kiro::ADAPTER,
     droid::ADAPTER,

@@ -2,6 +2,7 @@
 
 pub(super) mod aider;
 pub(super) mod amp;
+pub(super) mod antigravity;
 pub(super) mod claude;
 pub(super) mod cline;
 pub(super) mod codex;
@@ -106,6 +107,7 @@ pub(super) const AGENTS: &[Agent] = &[
     agent(goose::ROWS, goose::sniff),
     agent(amp::ROWS, amp::sniff),
     agent(zed::ROWS, zed::sniff),
+    agent(antigravity::ROWS, antigravity::sniff),
     agent(windsurf::ROWS, windsurf::sniff),
     agent(droid::ROWS, droid::sniff),
     agent(warp::ROWS, warp::sniff),

@@ -34,7 +34,8 @@ const CASCADE: &str = "Windsurf encrypts its conversations (cascade/*.pb); trans
 const NITRITE: &str = "Copilot in JetBrains IDEs keeps its chats in Nitrite databases, which only Java reads";
 const PARTITION: &str = "transcripts of Copilot in JetBrains IDEs; devlog does not know this format yet";
 const AMP: &str = "newer versions of Amp keep threads on its server only; threads that are still here are read";
-const ANTIGRAVITY: &str = "Antigravity keeps its conversations as encrypted or undocumented protobuf";
+const ANTIGRAVITY: &str =
+    "Antigravity's own store of conversations is protobuf without a public schema; the transcripts beside it are read";
 const CURSOR: &str = "conversations of Cursor's cloud agents are on its servers only";
 const ZED: &str = "threads of external agents in Zed are in the logs of those agents";
 const WARP: &str = "the answers of Warp's agent are protobuf in warp.sqlite; prompts, commands and totals are read";
@@ -54,6 +55,7 @@ const STORES: &[Unreadable] = &[
     store("amp", UNIX, Start::XdgData, "amp", AMP),
     store("amp", &[Os::Windows], Start::Home, ".local/share/amp", AMP),
     store("antigravity", ANY, Start::Home, ".gemini/antigravity/conversations", ANTIGRAVITY),
+    store("antigravity", ANY, Start::Home, ".gemini/antigravity-ide/conversations", ANTIGRAVITY),
     store("antigravity", ANY, Start::Home, ".gemini/antigravity-cli/conversations", ANTIGRAVITY),
     store("cursor", ANY, Start::Editor("Cursor"), "globalStorage", CURSOR),
     store("zed", &[Os::Linux], Start::XdgData, "zed/threads", ZED),

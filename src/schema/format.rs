@@ -154,6 +154,8 @@ pub enum Format {
     AmpThread,
     /// Zed's `threads.db`.
     ZedStore,
+    /// Transcript of an Antigravity conversation.
+    AntigravityTranscript,
     /// Steps of a Windsurf conversation.
     WindsurfSteps,
     /// Kiro chat or execution.
@@ -252,6 +254,7 @@ const SPECS: &[Spec] = &[
     spec(Format::GooseSession, "goose-session", "goose", Framing::Lines, Usage::Derived),
     spec(Format::AmpThread, "amp-thread", "amp", Framing::Document, Usage::Reported),
     spec(Format::ZedStore, "zed-store", "zed", Framing::Database, Usage::Reported),
+    spec(Format::AntigravityTranscript, "antigravity-transcript", "antigravity", Framing::Lines, Usage::None),
     spec(Format::WindsurfSteps, "windsurf-steps", "windsurf", Framing::Lines, Usage::None),
     spec(Format::KiroChat, "kiro-chat", "kiro", Framing::Document, Usage::None),
     spec(Format::KiroSession, "kiro-session", "kiro", Framing::Lines, Usage::None),

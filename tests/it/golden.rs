@@ -47,8 +47,9 @@ const COLUMNS: [&str; 19] = [
 ];
 
 /// The fixtures by their format.
-const FIXTURES: [(&str, &[&str]); 13] = [
+const FIXTURES: [(&str, &[&str]); 14] = [
     ("amp-thread", &["amp/thread.json"]),
+    ("antigravity-transcript", &["antigravity/transcript_full.jsonl"]),
     (
         "codex-rollout",
         &[

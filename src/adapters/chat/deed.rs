@@ -43,6 +43,8 @@ impl Deed {
             | "strreplacebasededittool"
             | "replace"
             | "replaceinfile"
+            | "replacefilecontent"
+            | "multireplacefilecontent"
             | "searchreplace"
             | "patch"
             | "applyfilediff"

@@ -149,9 +149,9 @@ fn help_of_backfill() {
       -a, --agent <AGENT>
               Only this agent; can be repeated
 
-              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
-              opencode-go, pi, qwen, roo, warp, windsurf, zed]
+              [possible values: aider, amp, antigravity, claude, cline, codex, continue, copilot-cli,
+              crush, cursor, droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp,
+              openclaw, opencode, opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --path <PATH>
               Read this file or folder instead of the places that agents use
@@ -218,9 +218,9 @@ fn help_of_sources() {
       -a, --agent <AGENT>
               Only this agent; can be repeated
 
-              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
-              opencode-go, pi, qwen, roo, warp, windsurf, zed]
+              [possible values: aider, amp, antigravity, claude, cline, codex, continue, copilot-cli,
+              crush, cursor, droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp,
+              openclaw, opencode, opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --state <STATE>
               Only logs in this state; can be repeated
@@ -258,9 +258,9 @@ fn help_of_adapters() {
       -a, --agent <AGENT>
               Only this agent; can be repeated
 
-              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
-              opencode-go, pi, qwen, roo, warp, windsurf, zed]
+              [possible values: aider, amp, antigravity, claude, cline, codex, continue, copilot-cli,
+              crush, cursor, droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp,
+              openclaw, opencode, opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
           --json
               Print as JSON
@@ -591,9 +591,9 @@ fn help_of_report() {
       -a, --agent <AGENT>
               Only this agent
 
-              [possible values: aider, amp, claude, cline, codex, continue, copilot-cli, crush, cursor,
-              droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp, openclaw, opencode,
-              opencode-go, pi, qwen, roo, warp, windsurf, zed]
+              [possible values: aider, amp, antigravity, claude, cline, codex, continue, copilot-cli,
+              crush, cursor, droid, gemini, github-copilot, goose, iflow, kilo, kiro, mimo, omp,
+              openclaw, opencode, opencode-go, pi, qwen, roo, warp, windsurf, zed]
 
       -p, --project <PROJECT>
               Only this project; the end of its name will do: shop for acme/shop

@@ -2,7 +2,7 @@
 //!
 //! `GEMINI_CLI_HOME` stands for the home directory: the data lies in `.gemini` below it. Without a home
 //! the CLI writes below the system's folder for temporary files. `antigravity*` beside it is another
-//! product.
+//! agent's.
 
 use crate::discover::head::{Head, Shape};
 use crate::discover::pattern::{Files, log, with};

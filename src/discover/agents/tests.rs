@@ -32,6 +32,9 @@ fn each_agent_has_its_places_on_each_system() {
         ("amp", Os::MacOs, "/h/.local/share/amp"),
         ("amp", Os::Windows, "/h/AppData/Local/amp"),
         ("windsurf", Os::Windows, "/h/.windsurf"),
+        ("antigravity", Os::Linux, "/h/.gemini/antigravity"),
+        ("antigravity", Os::MacOs, "/h/.gemini/antigravity-ide"),
+        ("antigravity", Os::Windows, "/h/.gemini/antigravity-cli"),
         ("kiro", Os::Linux, "/h/.config/Kiro/User"),
         ("kiro", Os::Linux, "/h/.kiro-server/data/User"),
         ("kiro", Os::MacOs, "/h/Library/Application Support/Kiro/User"),
@@ -72,8 +75,8 @@ fn variables_add_places_and_the_defaults_stay() {
 #[test]
 fn a_file_is_known_by_its_place() {
     use Format::{
-        AmpThread, DroidSession, KiroChat, KiroSession, KiroStore, LegacyClaude, LegacyCursor, OmpSession,
-        OpenclawSession, PiSession, WarpStore, WindsurfSteps,
+        AmpThread, AntigravityTranscript, DroidSession, KiroChat, KiroSession, KiroStore, LegacyClaude, LegacyCursor,
+        OmpSession, OpenclawSession, PiSession, WarpStore, WindsurfSteps,
     };
     let kiro = "/h/.config/Kiro/User/globalStorage/kiro.kiroagent";
     let inside = |path: &str| format!("{kiro}/{path}");
@@ -81,6 +84,12 @@ fn a_file_is_known_by_its_place() {
         ("amp", "/h/.local/share/amp/threads/T-1.json".to_owned(), Some((AmpThread, 0))),
         ("amp", "/h/.local/share/amp/threads/T-1.json.tmp".to_owned(), None),
         ("windsurf", "/h/.windsurf/transcripts/a.jsonl".to_owned(), Some((WindsurfSteps, 0))),
+        (
+            "antigravity",
+            "/h/.gemini/antigravity/brain/0a/.system_generated/logs/transcript_full.jsonl".to_owned(),
+            Some((AntigravityTranscript, 0)),
+        ),
+        ("antigravity", "/h/.gemini/antigravity/brain/0a/.system_generated/logs/x.jsonl".to_owned(), None),
         ("kiro", inside("0a/1b.chat"), Some((KiroChat, 0))),
         ("kiro", inside("0a/414d1636299d2b9e4ce7e17fb11f63e9/1b"), Some((KiroChat, 0))),
         ("kiro", inside("workspace-sessions/L2g_/1b.json"), Some((KiroChat, 0))),
@@ -111,6 +120,11 @@ fn content_tells_the_format() {
             "/x/a.jsonl",
             r#"{"status":"done","type":"user_input","user_input":{"user_response":"x"}}"#,
             Some(Format::WindsurfSteps),
+        ),
+        (
+            "/x/a.jsonl",
+            r#"{"step_index":0,"source":"MODEL","type":"PLANNER_RESPONSE","status":"DONE","created_at":"t"}"#,
+            Some(Format::AntigravityTranscript),
         ),
         ("/x/a.jsonl", r#"{"version":"v1","kind":"Prompt","data":{}}"#, Some(Format::KiroSession)),
         ("/x/messages.jsonl", r#"{"timestamp":1,"payload":{"type":"user"}}"#, Some(Format::KiroSession)),
