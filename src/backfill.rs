@@ -13,8 +13,8 @@ use crate::config::Settings;
 use crate::discover::ScanWarning;
 use crate::lake::{self, Lake, LakeError, LakeOptions, RestoreReport, StagedFile};
 use crate::pipeline::{
-    CatchUpOptions, CaughtUp, Core, CoreOptions, MachineContext, PipelineError, Progress, ScanPlan, Scope, catch_up,
-    compact_step, compare, limits_for, needs_compaction, now_us, repositories, retain, survey, walk,
+    CatchUpOptions, CaughtUp, Core, CoreOptions, MachineContext, PipelineError, Progress, ScanPlan, Scope, Unread,
+    catch_up, compact_step, compare, limits_for, needs_compaction, now_us, repositories, retain, survey, walk,
 };
 use crate::schema::Folders;
 
@@ -243,7 +243,7 @@ pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Resu
     loop {
         let (mut reader, mut found) = open_and_look(settings, &scope, open_reader)?;
         if found.files() == 0 {
-            return Ok(refreshed(reader, found, CaughtUp::default()));
+            return Ok(refreshed(settings, reader, &found, CaughtUp::default()));
         }
         if found.bytes > IN_MEMORY_BYTES {
             return refresh_much(settings, &scope, found, workers, progress);
@@ -257,10 +257,10 @@ pub fn refresh(settings: &Settings, workers: usize, progress: &Progress) -> Resu
             progress,
         )?;
         match store(settings, &mut reader) {
-            Ok(true) => return Ok(refreshed(reader, found, done)),
+            Ok(true) => return Ok(refreshed(settings, reader, &found, done)),
             Ok(false) if tries < TRIES => tries += 1,
             stored => {
-                let mut shown = refreshed(reader, found, done);
+                let mut shown = refreshed(settings, reader, &found, done);
                 shown.unstored = Some(stored.err().map_or_else(|| BUSY.to_owned(), |error| error.to_string()));
                 return Ok(shown);
             }
@@ -289,13 +289,13 @@ fn refresh_much(
         )?;
         core.flush()?;
         run_upkeep(settings, &core, true)?;
-        Ok(refreshed(core, found, done))
+        Ok(refreshed(settings, core, &found, done))
     });
     match written {
         Err(PipelineError::Lake(error)) => {
             let why = Lacking::of(&error).ok_or(error)?;
             // Some of it may have been committed before the disk was full.
-            let mut shown = refreshed(open_reader(settings)?, found, CaughtUp::default());
+            let mut shown = refreshed(settings, open_reader(settings)?, &found, CaughtUp::default());
             shown.lacking.insert(0, why);
             Ok(shown)
         }
@@ -325,16 +325,8 @@ fn store(settings: &Settings, core: &mut Core) -> Result<bool, PipelineError> {
 }
 
 /// What `core` shows after what was `found` was read as far as `done` says.
-fn refreshed(core: Core, found: ScanPlan, done: CaughtUp) -> Refreshed {
-    let mut shown = Refreshed { core: Arc::new(core), lacking: Vec::new(), unstored: None, notes: Vec::new() };
-    shown.take_notes(found.notes);
-    let failed = shown.core.positions().into_values().filter(|source| !source.missing);
-    let failed = failed.filter_map(|source| Some((source.path.clone(), source.last_error.clone()?)));
-    let mut failed: Vec<(String, String)> = failed.collect();
-    failed.sort_unstable();
-    shown.lacking.extend(failed.into_iter().map(|(path, why)| Lacking::Log { path, why }));
-    if done.waiting > 0 {
-        shown.lacking.push(Lacking::Stopped { files: done.waiting });
-    }
-    shown
+fn refreshed(settings: &Settings, core: Core, found: &ScanPlan, done: CaughtUp) -> Refreshed {
+    let unread = Unread::of(core.positions().values().map(|position| &**position), &found.notes, &settings.places);
+    let stopped = (done.waiting > 0).then_some(Lacking::Stopped { files: done.waiting });
+    Refreshed { core: Arc::new(core), lacking: Vec::from_iter(stopped), unstored: None, unread }
 }

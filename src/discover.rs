@@ -45,5 +45,5 @@ pub use scan::{FoundFile, ScanItem, agent_of, scan, scan_among, scan_below};
 pub use sniff::{SNIFF_BYTES, Unknown, sniff};
 pub use stat::Stat;
 pub use table::Layout;
-pub use unreadable::unreadable;
+pub use unreadable::{Store, unreadable};
 pub use warning::{ScanWarning, told};

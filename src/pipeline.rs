@@ -42,6 +42,7 @@ mod starts;
 mod stream;
 mod told;
 mod trim;
+mod unread;
 mod unsettled;
 mod values;
 mod worker;
@@ -67,6 +68,7 @@ pub use repositories::repositories;
 pub use scan_plan::{ScanPlan, ScanResult, Scope, compare, projected_positions, survey, walk};
 pub use source::SourceReader;
 pub use stream::StreamReader;
+pub use unread::{Gap, Unread, is_failed};
 pub use worker::MachineContext;
 
 /// Why the pipeline stopped. Nothing that was not durable has moved a position.

@@ -34,6 +34,8 @@ pub use server::Server;
 pub use service::Service;
 pub use told::{Ended, Told};
 
+use crate::pipeline::Unread;
+
 /// Queries answered at a time.
 pub const CONNECTIONS: usize = 16;
 
@@ -69,9 +71,12 @@ pub enum Request {
 /// What an answer begins with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preface {
-    /// Why rows are missing that stand in the logs; empty when the answer shows them all.
+    /// Why rows of logs that can be read are missing; empty when the answer shows them all.
     #[serde(default)]
     pub lacking: Vec<String>,
+    /// What could not be read, or never is.
+    #[serde(default)]
+    pub unread: Unread,
     /// What else is to be told: own views that cannot be used.
     #[serde(default)]
     pub warnings: Vec<String>,

@@ -1,6 +1,7 @@
 //! Stores of agents that devlog cannot read, and why.
 //!
-//! A user who misses a session should learn that it is not devlog's rules that hide it.
+//! A user who misses a session should learn that it is not devlog's rules that hide it. Of some stores only a part,
+//! or what is elsewhere, is missing: those are listed, but no answer is short of what devlog could have read there.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,30 +18,50 @@ pub(super) struct Unreadable {
     start: Start,
     /// Path below the start; `*` stands for any characters within a part.
     then: &'static str,
-    why: &'static str,
+    why: Why,
 }
 
-const fn store(
-    agent: &'static str,
-    systems: &'static [Os],
-    start: Start,
-    then: &'static str,
-    why: &'static str,
-) -> Unreadable {
+/// Why it is not read.
+enum Why {
+    /// What lies in it is kept from everybody but its own program.
+    Closed(&'static str),
+    /// What is missing is elsewhere, or only a part.
+    Beside(&'static str),
+}
+
+/// A store that exists on this machine and is not read, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Whose it is.
+    pub agent: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why it is not read.
+    pub why: &'static str,
+    /// Sessions lie in it that nothing but its own program reads.
+    pub is_closed: bool,
+}
+
+const fn store(agent: &'static str, systems: &'static [Os], start: Start, then: &'static str, why: Why) -> Unreadable {
     Unreadable { agent, systems, start, then, why }
 }
 
-const CASCADE: &str = "Windsurf encrypts its conversations (cascade/*.pb); transcripts that its hooks write are read";
-const NITRITE: &str = "Copilot in JetBrains IDEs keeps its chats in Nitrite databases, which only Java reads";
-const PARTITION: &str = "transcripts of Copilot in JetBrains IDEs; devlog does not know this format yet";
-const AMP: &str = "newer versions of Amp keep threads on its server only; threads that are still here are read";
-const ANTIGRAVITY: &str =
-    "Antigravity's own store of conversations is protobuf without a public schema; the transcripts beside it are read";
-const CURSOR: &str = "conversations of Cursor's cloud agents are on its servers only";
-const ZED: &str = "threads of external agents in Zed are in the logs of those agents";
-const WARP: &str = "the answers of Warp's agent are protobuf in warp.sqlite; prompts, commands and totals are read";
-const DESKTOP: &str = "chats of Claude Desktop are on claude.ai only; its coding sessions are read";
-const CHATGPT: &str = "the ChatGPT app encrypts its conversations";
+const CASCADE: Why =
+    Why::Closed("Windsurf encrypts its conversations (cascade/*.pb); transcripts that its hooks write are read");
+const NITRITE: Why =
+    Why::Closed("Copilot in JetBrains IDEs keeps its chats in Nitrite databases, which only Java reads");
+const PARTITION: Why = Why::Closed("transcripts of Copilot in JetBrains IDEs; devlog does not know this format yet");
+const AMP: Why =
+    Why::Beside("newer versions of Amp keep threads on its server only; threads that are still here are read");
+const ANTIGRAVITY: Why = Why::Beside(
+    "Antigravity's own store of conversations is protobuf without a public schema; the transcripts beside it are read",
+);
+const CURSOR: Why = Why::Beside("conversations of Cursor's cloud agents are on its servers only");
+const ZED: Why = Why::Beside("threads of external agents in Zed are in the logs of those agents");
+const WARP: Why =
+    Why::Beside("the answers of Warp's agent are protobuf in warp.sqlite; prompts, commands and totals are read");
+const DESKTOP: Why = Why::Beside("chats of Claude Desktop are on claude.ai only; its coding sessions are read");
+const CHATGPT: Why = Why::Closed("the ChatGPT app encrypts its conversations");
 
 const ROAMING: Start = Start::Known("APPDATA", "AppData/Roaming");
 const LOCAL: Start = Start::Known("LOCALAPPDATA", "AppData/Local");
@@ -70,13 +91,17 @@ const STORES: &[Unreadable] = &[
     store("chatgpt", &[Os::MacOs], Start::Home, "Library/Application Support/com.openai.chat/conversations-v*", CHATGPT),
 ];
 
-/// Those stores that exist here: agent, path, and why nothing (or not all) of it is read.
+/// Those stores that exist here.
 #[must_use]
-pub fn unreadable(places: &Places) -> Vec<(&'static str, PathBuf, &'static str)> {
+pub fn unreadable(places: &Places) -> Vec<Store> {
     let own = STORES.iter().filter(|store| store.systems.contains(&places.os));
     own.flat_map(|store| {
         let found = starts(store.start, places).into_iter().flat_map(|start| existing(start, store.then));
-        found.map(|path| (store.agent, path, store.why))
+        let (why, is_closed) = match store.why {
+            Why::Closed(why) => (why, true),
+            Why::Beside(why) => (why, false),
+        };
+        found.map(move |path| Store { agent: store.agent, path, why, is_closed })
     })
     .collect()
 }
@@ -116,10 +141,10 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let found = unreadable(&places);
-        let named: Vec<_> = found.iter().map(|(agent, path, _)| (*agent, path.clone())).collect();
+        let named: Vec<_> = found.iter().map(|store| (store.agent, store.path.clone())).collect();
         let expected = [("windsurf", ".codeium/windsurf/cascade"), ("github-copilot", database)];
         assert_eq!(named, expected.map(|(agent, path)| (agent, home.path().join(path))));
-        assert!(found.iter().all(|(_, _, why)| !why.is_empty()));
+        assert!(found.iter().all(|store| !store.why.is_empty() && store.is_closed));
     }
 
     #[test]
@@ -127,6 +152,9 @@ mod tests {
         for os in [Os::Linux, Os::MacOs, Os::Windows] {
             assert!(STORES.iter().filter(|s| s.systems.contains(&os)).count() >= 8, "{os:?}");
         }
-        assert!(STORES.iter().all(|s| s.why.len() > 20 && !s.then.starts_with('/')));
+        let text = |why: &Why| match why {
+            Why::Closed(text) | Why::Beside(text) => text.len(),
+        };
+        assert!(STORES.iter().all(|s| text(&s.why) > 20 && !s.then.starts_with('/')));
     }
 }

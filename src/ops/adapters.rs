@@ -104,10 +104,10 @@ fn unreadable(settings: &Settings) -> Vec<Unreadable> {
         path: folder.join(format!("{name}.toml")),
         why: why.clone(),
     });
-    let stores = crate::discover::unreadable(&settings.places).into_iter().map(|(agent, path, why)| Unreadable {
-        agent: agent.to_owned(),
-        path,
-        why: why.to_owned(),
+    let stores = crate::discover::unreadable(&settings.places).into_iter().map(|store| Unreadable {
+        agent: store.agent.to_owned(),
+        path: store.path,
+        why: store.why.to_owned(),
     });
     broken.chain(stores).collect()
 }

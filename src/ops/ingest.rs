@@ -107,7 +107,11 @@ pub(crate) fn ingest(settings: &Settings, plan: IngestPlan, on: &mut dyn FnMut(M
             tell(&error);
             None
         }
-        other => Some(other.map_err(|source| OpError::failed("reading the logs", source))?.stored),
+        other => {
+            let report = other.map_err(|source| OpError::failed("reading the logs", source))?;
+            reading.met(report.notes);
+            Some(report.stored)
+        }
     };
     if stored.is_some() {
         reading.is_current();
@@ -158,7 +162,7 @@ fn only_follower<C>(
 fn files_by_agent(core: &Core) -> BTreeMap<String, u64> {
     let mut files = BTreeMap::new();
     for position in core.positions().values().filter(|position| !position.missing) {
-        *files.entry(position.agent.clone()).or_default() += 1;
+        *files.entry(position.agent.to_string()).or_default() += 1;
     }
     files
 }

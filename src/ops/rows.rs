@@ -14,11 +14,13 @@ use super::cut::{engine_options, query_cut};
 use super::history::watched;
 use super::{OnProgress, QueryPlan, unread};
 use super::{OpError, note};
-use crate::backfill::{self, Lacking, Refreshed};
+use crate::backfill;
 use crate::config::Settings;
 use crate::lake::Lake;
-use crate::pipeline::{self, Core};
+use crate::pipeline::{self, Core, Unread};
 use crate::query::{Answer, QueryError, Runtime};
+#[cfg(unix)]
+use crate::serve::Preface;
 
 /// Further looks at a lake whose files go away while it is read.
 pub(super) const LOOKS: u32 = 4;
@@ -40,7 +42,8 @@ pub(super) const QUIET: Duration = Duration::from_millis(500);
 pub(crate) struct Rows {
     from: From,
     lacking: Vec<String>,
-    /// What is said of that on stderr as a warning.
+    unread: Unread,
+    /// What is said on stderr as a warning.
     told: Vec<String>,
     /// What is said beside it.
     notes: Vec<String>,
@@ -66,8 +69,13 @@ impl Rows {
     }
 
     /// Why rows are missing that stand in the logs; empty when the answer shows them all.
-    pub(crate) fn lacking(&self) -> &[String] {
-        &self.lacking
+    pub(crate) fn lacking(&self) -> Vec<String> {
+        self.lacking.iter().cloned().chain(unread::lacking(&self.unread)).collect()
+    }
+
+    /// What no answer shows: it is not read by rule, or by no program but its own.
+    pub(crate) fn not_read(&self) -> Vec<String> {
+        unread::closed(&self.unread)
     }
 
     /// Says on stderr what is to be known about the answer.
@@ -158,7 +166,14 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         let Some(pid) = writer else {
             let mut rows = here(settings, plan, &refreshed.core)?;
             rows.lacking = refreshed.lacking.iter().map(ToString::to_string).collect();
-            (rows.told, rows.notes) = told(settings, &refreshed);
+            let unstored = refreshed.unstored.as_ref();
+            let unstored = unstored.map(|why| format!("the newest rows of the answer are not stored: {why}"));
+            rows.told = rows.lacking.iter().cloned().chain(unstored).collect();
+            rows.notes = Vec::from_iter(unread::note(&settings.places.home, &refreshed.unread));
+            if refreshed.core.positions().is_empty() && refreshed.core.snapshot().events.is_empty() {
+                rows.notes.push(NO_LOGS.to_owned());
+            }
+            rows.unread = refreshed.unread;
             return Ok(rows);
         };
         if !is_told && begun.elapsed() >= QUIET {
@@ -169,25 +184,6 @@ fn looked_up(settings: &Settings, plan: &QueryPlan, on: OnProgress<'_>) -> Resul
         drop(refreshed);
         wait_for_writer(settings, patience.saturating_sub(begun.elapsed()).min(QUIET));
     }
-}
-
-/// What is to be known of an answer, as warnings and as notes: all that could not be read is one note.
-fn told(settings: &Settings, refreshed: &Refreshed) -> (Vec<String>, Vec<String>) {
-    let (mut lines, mut logs, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    for why in &refreshed.lacking {
-        match why {
-            Lacking::Log { path, why } => logs.push((path.clone(), why.clone())),
-            Lacking::Place { path, why } => places.push((path.display().to_string(), why.clone())),
-            other => lines.push(other.to_string()),
-        }
-    }
-    places.extend(refreshed.notes.iter().map(|note| (note.path().display().to_string(), note.reason())));
-    lines.extend(refreshed.unstored.iter().map(|why| format!("the newest rows of the answer are not stored: {why}")));
-    let mut notes = Vec::from_iter(unread::told(&settings.places.home, &logs, &places));
-    if refreshed.core.positions().is_empty() && refreshed.core.snapshot().events.is_empty() {
-        notes.push(NO_LOGS.to_owned());
-    }
-    (lines, notes)
 }
 
 /// Waits until nobody writes the lake or somebody can be asked.
@@ -239,9 +235,9 @@ fn there(settings: &Settings, plan: &QueryPlan) -> Result<Asked, OpError> {
         Ok(Some(rows)) => {
             let preface = rows.preface().clone();
             let from = From::There(Box::new(rows), begun, plan.timeout);
-            let told = preface.lacking.clone();
-            let rows = Rows { from, lacking: preface.lacking, told, notes: Vec::new(), warnings: preface.warnings };
-            Ok(Asked::Rows(Box::new(rows)))
+            let Preface { lacking, unread, warnings } = preface;
+            let notes = Vec::from_iter(unread::note(&settings.places.home, &unread));
+            Ok(Asked::Rows(Box::new(Rows { from, told: lacking.clone(), lacking, unread, notes, warnings })))
         }
         Ok(None) => Ok(Asked::Nobody),
         Err(error) if error.is_about_the_other_side() => {
@@ -266,7 +262,7 @@ fn here(settings: &Settings, plan: &QueryPlan, core: &Core) -> Result<Rows, OpEr
     };
     let warnings = engine.warnings().to_vec();
     let from = From::Here(Box::new((first, answer)));
-    Ok(Rows { from, lacking: Vec::new(), told: Vec::new(), notes: Vec::new(), warnings })
+    Ok(Rows { from, lacking: Vec::new(), unread: Unread::default(), told: Vec::new(), notes: Vec::new(), warnings })
 }
 
 fn workers() -> usize {

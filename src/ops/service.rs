@@ -12,7 +12,7 @@ use super::sentence;
 use super::unread;
 use super::unreadable::Unreadable;
 use crate::config::Settings;
-use crate::pipeline::{Core, Reading, State, now_us};
+use crate::pipeline::{Core, Reading, State, Unread, now_us};
 use crate::serve::{Ended, Refusal, Reply, Request, Service, Status, Told, Trouble};
 use crate::text::units;
 use crate::watch::{WatchMode, WatchStatus};
@@ -55,20 +55,24 @@ impl Answering {
         })
     }
 
-    /// Why an answer of this moment lacks rows that stand in the logs.
-    fn lacking(&self) -> Vec<String> {
+    /// Why an answer of this moment lacks rows of logs that can be read.
+    fn lacking(&self) -> Option<String> {
         match self.reading.state() {
-            State::Current => {
-                let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-                let failed = known.among(&self.core.cut());
-                unread::told(&self.settings.places.home, &failed, &[]).into_iter().collect()
-            }
-            State::Starting => vec![format!("the running devlog is still catching up: {}", self.behind())],
+            State::Current => None,
+            State::Starting => Some(format!("the running devlog is still catching up: {}", self.behind())),
             State::Stuck { since_us, why } => {
                 let since = units::ago(since_us, now_us());
-                vec![format!("the running devlog has stopped reading ({since}), and tries again: {why}")]
+                Some(format!("the running devlog has stopped reading ({since}), and tries again: {why}"))
             }
         }
+    }
+
+    /// What could not be read at the last looks, or never is.
+    fn unread(&self) -> Unread {
+        let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = known.among(&self.core.cut());
+        drop(known);
+        Unread::of(failed.iter().map(|position| &**position), &self.reading.notes(), &self.settings.places)
     }
 
     /// How far a catch-up is.
@@ -99,6 +103,8 @@ fn watch_mode(watch: &OnceLock<WatchStatus>) -> (&'static str, Option<String>) {
 impl Service for Answering {
     fn status(&self) -> Status {
         let (watch_mode, watch_reason) = watch_mode(&self.following.watch);
+        let unread = Unread { closed: Vec::new(), ..self.unread() };
+        let unread = if unread.failed.is_empty() { None } else { unread::note(&self.settings.places.home, &unread) };
         Status {
             pid: std::process::id(),
             started_us: self.started_us,
@@ -106,7 +112,7 @@ impl Service for Answering {
             watch_reason,
             ring_rows: self.core.ring_rows() as u64,
             ring_bytes: self.core.ring_bytes() as u64,
-            lacking: self.lacking(),
+            lacking: self.lacking().into_iter().chain(unread).collect(),
             trouble: self.core.trouble().map(|(since_us, why)| Trouble { since_us, why }),
         }
     }
@@ -125,7 +131,9 @@ impl Service for Answering {
         let timeout = timeout_ms.map(std::time::Duration::from_millis);
         self.wait_for_catch_up(reply, timeout)?;
         let options = super::cut::engine_options(&self.settings, timezone, None);
-        let question = crate::serve::workers::Question { sql, params, options, timeout, lacking: self.lacking() };
+        let lacking = Vec::from_iter(self.lacking());
+        let unread = self.unread();
+        let question = crate::serve::workers::Question { sql, params, options, timeout, lacking, unread };
         let mut attempt = 0;
         loop {
             match self.workers.answer(&super::cut::query_cut(&self.core), &question, reply) {

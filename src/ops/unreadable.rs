@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::unread::Unread;
 use crate::lake::Snapshot;
-use crate::pipeline::Cut;
+use crate::pipeline::{Cut, is_failed};
 use crate::schema::{SourceId, SourcePosition};
 
 /// Those in the lake: a home has tens of thousands of logs, and each commit is looked through once.
@@ -16,9 +15,8 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    /// Those of `cut`, by path.
-    pub(super) fn among(&mut self, cut: &Cut) -> Vec<Unread> {
-        let is_failed = |position: &SourcePosition| !position.missing && position.last_error.is_some();
+    /// Those of `cut`.
+    pub(super) fn among(&mut self, cut: &Cut) -> Vec<Arc<SourcePosition>> {
         if self.durable.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.sources, &cut.lake.sources)) {
             let failed = cut.lake.sources.iter().filter(|(_, position)| is_failed(position));
             self.failed = failed.map(|(id, position)| (*id, Arc::clone(position))).collect();
@@ -26,9 +24,6 @@ impl Unreadable {
         }
         let moved = cut.positions.values().filter(|position| is_failed(position));
         let still = self.failed.iter().filter(|(id, _)| !cut.positions.contains_key(id)).map(|(_, position)| position);
-        let told = |position: &Arc<SourcePosition>| Some((position.path.clone(), position.last_error.clone()?));
-        let mut failed: Vec<Unread> = still.chain(moved).filter_map(told).collect();
-        failed.sort_unstable();
-        failed
+        still.chain(moved).map(Arc::clone).collect()
     }
 }

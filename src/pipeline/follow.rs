@@ -246,6 +246,7 @@ impl Follower {
         self.hints.scan_took(begun.elapsed());
         self.watcher.watch_also(&found.project_roots);
         self.watcher.watch_links(found.links);
+        self.options.reading.met(found.notes);
         self.roots.extend(found.project_roots);
         let mut are_busy = false;
         for job in found.jobs {

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::now_us;
 use super::progress::{Progress, Tally};
+use crate::discover::ScanWarning;
 
 /// How far the reading is. One who answers says so with the answer.
 #[derive(Debug, Default)]
 pub struct Reading {
     state: Mutex<State>,
     catch_up: Arc<Progress>,
+    notes: Mutex<Arc<[ScanWarning]>>,
 }
 
 /// What is known of it at a moment.
@@ -33,7 +35,7 @@ impl Reading {
     /// A reading whose first part `catch_up` counts.
     #[must_use]
     pub fn new(catch_up: Arc<Progress>) -> Self {
-        Self { state: Mutex::default(), catch_up }
+        Self { catch_up, ..Self::default() }
     }
 
     /// Everything has been read, and what comes will be.
@@ -52,6 +54,17 @@ impl Reading {
     #[must_use]
     pub fn state(&self) -> State {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the newest walk did not read.
+    #[must_use]
+    pub fn notes(&self) -> Arc<[ScanWarning]> {
+        Arc::clone(&self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A walk has met these.
+    pub fn met(&self, notes: Vec<ScanWarning>) {
+        *self.notes.lock().unwrap_or_else(PoisonError::into_inner) = notes.into();
     }
 
     /// How far the first part is.

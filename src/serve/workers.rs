@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::Preface;
 use super::refusal::Refusal;
+use crate::pipeline::Unread;
 use crate::query::{Cut, EngineOptions, QueryError, Residence, growth, remove_spilled};
 use frames::{Frames, Heard};
 use job::{Sent, Wish};
@@ -78,6 +79,8 @@ pub struct Question<'a> {
     pub timeout: Option<Duration>,
     /// Why the answer is not complete.
     pub lacking: Vec<String>,
+    /// What could not be read.
+    pub unread: Unread,
 }
 
 /// Processes that answer queries.
@@ -277,7 +280,8 @@ impl Relay<'_> {
                 Heard::Begun => {}
                 Heard::Rows(piece) => asker.rows(&piece).map_err(left)?,
                 Heard::Warnings(warnings) => {
-                    let preface = Preface { lacking: self.question.lacking.clone(), warnings };
+                    let (lacking, unread) = (self.question.lacking.clone(), self.question.unread.clone());
+                    let preface = Preface { lacking, unread, warnings };
                     asker.preface(&preface).map_err(left)?;
                 }
                 Heard::WantsSources => {

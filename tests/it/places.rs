@@ -180,35 +180,6 @@ fn only_one_project_is_deleted_by_a_name() {
 }
 
 #[test]
-fn what_could_not_be_read_is_told_under_an_answer_in_one_line() {
-    let home = Home::new();
-    append(&home.claude("-p", "one"), &session("one", 1));
-    let closed = home.claude("-p", "two");
-    append(&closed, &session("two", 1));
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::read(&closed).is_ok() {
-        eprintln!("skipped: this user reads files without permission");
-        return;
-    }
-    symlink(home.path(), home.path().join(".claude/projects/everything")).unwrap();
-    for command in [&["report", "daily"][..], &["query", "SELECT count(*) FROM events"]] {
-        let output = home.run(command);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
-        let lines: Vec<&str> = said.lines().filter(|line| line.contains("could not be read")).collect();
-        assert_eq!(lines.len(), 1, "{said}");
-        assert!(
-            lines[0].contains("1 log and 1 place") && lines[0].contains("~/.claude/projects/-p/two.jsonl"),
-            "{said}"
-        );
-    }
-    let sources = home.ok(&["sources", "--state", "error"]);
-    assert!(sources.contains("two.jsonl.zst"), "{sources}");
-    let adapters = home.ok(&["adapters"]);
-    assert!(adapters.contains("contains it"), "{adapters}");
-}
-
-#[test]
 fn a_home_without_logs_says_where_it_was_looked() {
     let home = Home::new();
     for command in [&["report", "daily"][..], &["query", "SELECT count(*) FROM events"]] {

@@ -35,7 +35,7 @@ pub(in super::super) fn run(
     let plan = QueryPlan { sql, parameters, sync: !args.no_sync, timeout: None };
     let mut view = View::new("catching up:", settings.terminal.stderr, quiet);
     let rows = progress::shown(&mut view, streams.err, |on| ops::rows(settings, &plan, on))?;
-    let (schema, mut lacking) = (rows.schema(), rows.lacking().to_vec());
+    let (schema, mut lacking, not_read) = (rows.schema(), rows.lacking(), rows.not_read());
     if args.no_sync {
         lacking.push("new lines of the logs were not looked for (--no-sync)".to_owned());
     }
@@ -48,6 +48,7 @@ pub(in super::super) fn run(
         json: args.json,
         now_us: Some(streams.now_us),
         lacking,
+        not_read,
     };
     let zone = Zone::named(&settings.timezone).unwrap_or(Zone::UTC);
     let shown = report.write(zone, &answer, &mut *streams.out, &options).map_err(|error| match error {

@@ -14,4 +14,6 @@ pub struct ReportOptions {
     pub now_us: Option<i64>,
     /// Why rows are missing that stand in the logs.
     pub lacking: Vec<String>,
+    /// What no answer shows: links that are not followed, stores that only their own program reads.
+    pub not_read: Vec<String>,
 }

@@ -88,6 +88,7 @@ fn as_json(
         "project": report.filter.project,
         "complete": options.lacking.is_empty(),
         "incomplete_because": options.lacking,
+        "not_read": options.not_read,
         "rows": shown,
         "total": total,
     });
