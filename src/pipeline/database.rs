@@ -19,7 +19,7 @@ use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
 use super::recent_rows::{RecentRows, TouchedRows};
 use super::rowid_proofs::{EmittedRowids, RowidProofs};
-use super::silence::{AGAIN_US, SILENCE_US, is_due, is_silent};
+use super::silence::{AGAIN_US, SILENCE_US, is_due, is_silent, proves_more};
 use super::unsettled::UnsettledRecord;
 use super::values::has_too_many_values;
 use super::worker::Worker;
@@ -406,7 +406,7 @@ impl DatabaseReader {
             leftover.found(&self.shown);
         }
         self.leave(means);
-        // A database that was only touched is no reason for a commit.
+        // A database that was only touched is no reason for a commit while it is followed.
         let same = SourcePosition {
             fingerprint: before.fingerprint,
             checkpoint: Checkpoint {
@@ -416,7 +416,8 @@ impl DatabaseReader {
             },
             ..self.position.clone()
         };
-        if !means.worker.counts_nothing() || same != *before || self.is_open() {
+        let is_proved = proves_more(before, &self.position, means);
+        if !means.worker.counts_nothing() || same != *before || is_proved || self.is_open() {
             means.worker.close(&mut self.position, means.progress);
         }
         if let Some(rows) = tail {

@@ -1,5 +1,6 @@
 //! Whether an agent has stopped writing for a while.
 
+use super::context::ReadContext;
 use super::now_us;
 use crate::schema::SourcePosition;
 
@@ -38,4 +39,10 @@ pub(super) fn is_due(position: &SourcePosition, seen_us: Option<i64>) -> bool {
     let looked_us = position.read_at_us;
     let was_silent = looked_us.saturating_sub(modified_us) >= SILENCE_US || is_ahead(modified_us, looked_us);
     !was_silent && is_silent(modified_us, seen_us)
+}
+
+/// True when a look that found nothing new spares the next run one: the times of the file prove now that it is as
+/// it was. While it is followed nobody waits for that, and the agent may touch it again at any time.
+pub(super) fn proves_more(before: &SourcePosition, now: &SourcePosition, means: &ReadContext<'_>) -> bool {
+    !means.live && !now.fingerprint.is_untrusted() && now.fingerprint != before.fingerprint
 }

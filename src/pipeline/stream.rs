@@ -7,7 +7,7 @@ use super::context::{Around, ReadContext, vanished};
 use super::job::{Job, Outcome, Stop, new_position};
 use super::leftover::Leftover;
 use super::memory_gate::ReadPermit;
-use super::silence::{COPIED_US, SILENCE_US, is_due, is_silent};
+use super::silence::{COPIED_US, SILENCE_US, is_due, is_silent, proves_more};
 use super::values::has_too_many_values;
 use super::worker::Worker;
 use super::{PipelineError, now_us};
@@ -510,12 +510,13 @@ impl StreamReader {
             leftover.found(&self.shown);
         }
         self.leave(means);
-        // A file that was only touched is no reason for a commit: it is looked into once more instead. That an
-        // unfinished end was looked at in vain is remembered.
+        // A file that was only touched is no reason for a commit while it is followed. That an unfinished end was
+        // looked at in vain is remembered, and what spares the next run a look.
         let same = SourcePosition { fingerprint: self.before.fingerprint, ..self.position.clone() } == self.before;
         let idle = means.worker.counts_nothing() && same;
         let in_vain = self.is_torn && is_due(&self.before, means.seen_us(&self.before));
-        if !idle || in_vain || (open && means.shown) {
+        let is_proved = proves_more(&self.before, &self.position, means);
+        if !idle || in_vain || is_proved || (open && means.shown) {
             means.worker.close(&mut self.position, means.progress);
         }
         if let Some(rows) = tail {

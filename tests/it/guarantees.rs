@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::home::{Home, answer, append, prompt, session, stamp, wait_for};
+use crate::home::{Home, answer, append, prompt, session, stamp, until_times_tell, wait_for};
 
 const OUTPUT: &str = "SELECT sum(output_tokens) FROM events";
 const EVENTS: &str = "SELECT count(*) FROM events";
@@ -138,6 +138,7 @@ fn a_second_run_over_unchanged_files_commits_nothing_and_reads_no_content() {
         let id = format!("s{file}");
         append(&home.claude("-home-u-shop", &id), &session(&id, 3));
     }
+    until_times_tell();
     home.ok(&["backfill"]);
     let mut before = BTreeSet::new();
     files_under(&home.lake(), &mut before);

@@ -219,3 +219,37 @@ fn long_lines_that_several_workers_meet_at_once_are_all_read_once() {
     let counts = core.positions().into_values().map(|position| position.counts.lines).sum::<u64>();
     assert_eq!(counts, 60);
 }
+
+#[test]
+fn a_source_read_while_its_times_proved_nothing_is_looked_into_once_more_and_then_left_alone() {
+    let line = r#"{"type":"user","sessionId":"s","uuid":"u","timestamp":"2026-01-02T03:04:05.000Z","message":{"role":"user","content":"Go"}}"#;
+    let lines = |home: &Path| {
+        let folder = home.join(".claude/projects/-p");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("s.jsonl"), format!("{line}\n")).unwrap();
+    };
+    let database = |home: &Path| chat(home, "c");
+    let kinds: [&dyn Fn(&Path); 2] = [&lines, &database];
+    for write in kinds {
+        let home = tempfile::tempdir().unwrap();
+        let core = reader(home.path());
+        let proves_nothing = || core.positions().values().all(|position| position.fingerprint.is_untrusted());
+        for attempt in 0.. {
+            assert!(attempt < 100, "this machine is too slow to read a file while it is new");
+            write(home.path());
+            read(&core, home.path());
+            if proves_nothing() {
+                break;
+            }
+        }
+        let waiting = || {
+            let places = Places { os: Os::Linux, home: home.path().into(), env: Default::default() };
+            survey(&places, &Scope::default(), &core.positions()).files()
+        };
+        // A database with a log is not believed for two seconds.
+        std::thread::sleep(Duration::from_millis(2_100));
+        assert_eq!(waiting(), 1, "its times tell nothing yet");
+        read(&core, home.path());
+        assert_eq!(waiting(), 0, "that it stands was learnt: {:?}", core.positions());
+    }
+}
