@@ -25,7 +25,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 
 use crate::schema::{EventId, RowBatch, SourceId, SourcePosition};
-pub use chunk::Chunk;
+pub use chunk::{Chunk, compact};
 pub use segment::{Segment, SegmentNumber};
 use tail::Newest;
 pub use tail::Tail;
@@ -85,6 +85,13 @@ impl Hasher for IdHasher {
 
 /// What a position takes beside its path and its state.
 const POSITION_BYTES: usize = 768;
+
+/// Memory of a position that waits for its commit, which holds it as text too: thousands of small logs are no small
+/// commit.
+#[must_use]
+pub fn position_bytes(position: &SourcePosition) -> usize {
+    POSITION_BYTES + position.path.len() + position.checkpoint.state.len()
+}
 
 /// Chunks are joined up to this many rows.
 const JOINED_ROWS: usize = 4096;
@@ -172,8 +179,7 @@ impl Ring {
             self.tails.remove(&position.id);
             let own = copies.iter().filter(|(source, _)| *source == position.id);
             position.counts.duplicates += own.map(|(_, n)| n).sum::<u64>();
-            // A commit holds them as text too: thousands of small logs are no small commit.
-            let bytes = POSITION_BYTES + position.path.len() + position.checkpoint.state.len();
+            let bytes = position_bytes(&position);
             if self.open.positions.insert(position.id, Arc::new(position)).is_none() {
                 self.open.bytes += bytes;
             }

@@ -17,6 +17,7 @@ mod hash;
 mod id;
 mod learnt;
 mod mapping;
+mod name;
 mod place;
 mod position;
 mod possible;
@@ -40,6 +41,7 @@ pub use mapping::{
     Compression, Condition, Constant, MappedFiles, Mapping, Pointer, SetText, Setter, TARGETS, Target, Test,
     TimeFormat, TypeRule, intern,
 };
+pub use name::Name;
 pub use position::{Checkpoint, Counts, Fingerprint, Origin, SourceId, SourcePosition};
 pub use reject::{RejectColumns, RejectReason};
 pub use rows::{RowBatch, Rows};

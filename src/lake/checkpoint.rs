@@ -17,7 +17,7 @@ use super::error::LakeError;
 use super::pruned::PruneFilter;
 use super::state::{Files, State};
 use super::{Blocks, Part};
-use crate::schema::{Checkpoint, Counts, Fingerprint, Learnt, SourceId, SourcePosition};
+use crate::schema::{Checkpoint, Counts, Fingerprint, Learnt, Name, SourceId, SourcePosition};
 
 const MAGIC: &[u8; 8] = b"devlogck";
 const FORMAT: u32 = 4;
@@ -253,11 +253,11 @@ fn put_source(out: &mut Out, source: &SourcePosition) {
 }
 
 fn source(input: &mut In<'_>) -> Option<SourcePosition> {
-    let (agent, format, path, state) = (input.text()?, input.text()?, input.text()?, input.text()?);
+    let (agent, format, path, state) = (input.name()?, input.name()?, input.text()?, input.text()?);
     let last_error = input.option(In::text)?;
     let mut folders = Vec::new();
     for _ in 0..input.int()? {
-        folders.push(input.text()?);
+        folders.push(input.name()?);
     }
     let flags = input.int()?;
     let (missing, open) = (flags & 1 != 0, flags & 2 != 0);
@@ -281,7 +281,7 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
     let checkpoint = Checkpoint { resume_at, high_water, open, state };
     let fingerprint =
         Fingerprint { device, inode, size, modified_ns, changed_ns, head_len, head, tail_len, tail, companions_ns };
-    Some(SourcePosition {
+    let source = SourcePosition {
         id,
         agent,
         format,
@@ -296,7 +296,8 @@ fn source(input: &mut In<'_>) -> Option<SourcePosition> {
         last_error,
         folders,
         learnt,
-    })
+    };
+    Some(source.fitted())
 }
 
 /// Writes numbers as LEB128, texts with their length before them.
@@ -374,6 +375,10 @@ impl<'a> In<'a> {
 
     fn text(&mut self) -> Option<String> {
         String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    fn name(&mut self) -> Option<Name> {
+        std::str::from_utf8(self.bytes()?).ok().map(Name::from)
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {

@@ -62,7 +62,7 @@ impl State {
         if !sources.is_empty() {
             let known = Arc::make_mut(&mut self.sources);
             for position in sources {
-                known.insert(position.id, Arc::new(position));
+                known.insert(position.id, Arc::new(position.fitted()));
             }
         }
         if let Some(pruned) = pruned {

@@ -104,7 +104,7 @@ impl Crew<'_> {
         self.core.drain().map_err(storing)?;
         let positions = self.core.positions();
         let here = || {
-            let is_meant = |agent: &String| plan.agents.is_empty() || plan.agents.contains(agent);
+            let is_meant = |agent: &str| plan.agents.is_empty() || plan.agents.iter().any(|named| named == agent);
             positions.values().filter(move |p| !p.missing && is_meant(&p.agent))
         };
         let files = here().filter(|position| position.read_at_us >= begun_us).count() as u64;

@@ -73,8 +73,8 @@ pub(super) fn new_position(job: &Job, stat: &Stat) -> SourcePosition {
     SourcePosition {
         #[expect(clippy::cast_possible_truncation, reason = "64 of the hash's bits are enough for a source")]
         id: SourceId(id.0 as u64),
-        agent: job.agent.as_ref().to_owned(),
-        format: job.format.name().to_owned(),
+        agent: job.agent.as_ref().into(),
+        format: job.format.name().into(),
         path,
         generation: 0,
         born_us: created_us.map_or(modified_us, |c| c.min(modified_us)),

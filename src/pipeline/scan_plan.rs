@@ -110,7 +110,9 @@ fn unread(job: &Job) -> u64 {
 /// Finds the logs in `scope` and compares them with the known `positions`.
 #[must_use]
 pub fn survey(places: &Places, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> ScanPlan {
-    compare(walk(places, scope), scope, positions)
+    let mut known = Unchanged::of(positions);
+    let found = find(places, scope, &mut known);
+    sorted(ScanResult { found, ground: ProjectDirs::new(places, scope) }, scope, positions, known)
 }
 
 /// What a walk found, not compared with anything yet.
@@ -129,14 +131,42 @@ struct Found {
 }
 
 impl Found {
-    /// Scans `root`, and takes the files that are wanted.
-    fn scan(&mut self, root: &Root, elsewhere: &Elsewhere<'_>, mut wants: impl FnMut(&FoundFile) -> bool) {
+    /// Scans `root`, and takes the files that are wanted and not unchanged.
+    fn scan(
+        &mut self,
+        root: &Root,
+        elsewhere: &Elsewhere<'_>,
+        known: &mut Unchanged<'_>,
+        mut wants: impl FnMut(&FoundFile) -> bool,
+    ) {
         scan_among(root, elsewhere, |seen| match seen {
-            ScanItem::File(file) if wants(&file) => self.files.push(file),
+            ScanItem::File(file) if wants(&file) && !known.has(&file) => self.files.push(file),
             ScanItem::File(_) => {}
             ScanItem::Link(link) => self.links.push((root.clone(), link)),
             ScanItem::ScanWarning(note) => self.notes.push(note),
         });
+    }
+}
+
+/// Known sources that a walk has met as they were: of hundreds of thousands nothing else is kept.
+#[derive(Debug, Default)]
+struct Unchanged<'a> {
+    by_path: HashMap<&'a Path, &'a Arc<SourcePosition>>,
+    met: HashSet<SourceId>,
+}
+
+impl<'a> Unchanged<'a> {
+    fn of(positions: &'a HashMap<SourceId, Arc<SourcePosition>>) -> Self {
+        let by_path = positions.values().map(|position| (Path::new(&position.path), position)).collect();
+        Self { by_path, met: HashSet::new() }
+    }
+
+    /// True when `file` is one of them.
+    fn has(&mut self, file: &FoundFile) -> bool {
+        let known = self.by_path.get(file.path.as_path());
+        let Some(position) = known.filter(|position| !needs_a_look(position, file)) else { return false };
+        self.met.insert(position.id);
+        true
     }
 }
 
@@ -161,7 +191,8 @@ impl ProjectDirs {
     /// and with `all` in the others too.
     fn extend(&mut self, positions: &HashMap<SourceId, Arc<SourcePosition>>, all: bool) -> Vec<Root> {
         let Some(places) = &self.places else { return Vec::new() };
-        let named: HashSet<&Path> = positions.values().flat_map(|p| &p.folders).map(Path::new).collect();
+        let named: HashSet<&Path> =
+            positions.values().flat_map(|p| &p.folders).map(|folder| Path::new(folder.as_str())).collect();
         let fresh: HashSet<PathBuf> =
             named.into_iter().filter(|folder| !self.folders.contains(*folder)).map(Path::to_owned).collect();
         let old = self.folders.iter().filter(|_| all);
@@ -174,17 +205,26 @@ impl ProjectDirs {
 /// Finds the logs in `scope`: the first half of [`survey`].
 #[must_use]
 pub fn walk(places: &Places, scope: &Scope) -> ScanResult {
-    ScanResult { found: find(places, scope), ground: ProjectDirs::new(places, scope) }
+    ScanResult { found: find(places, scope, &mut Unchanged::default()), ground: ProjectDirs::new(places, scope) }
 }
 
 /// Compares what a walk found with the known `positions`, which may be newer than the walk, after a look
 /// into the projects that these name: the second half of [`survey`].
 #[must_use]
 pub fn compare(walked: ScanResult, scope: &Scope, positions: &HashMap<SourceId, Arc<SourcePosition>>) -> ScanPlan {
+    sorted(walked, scope, positions, Unchanged::of(positions))
+}
+
+fn sorted(
+    walked: ScanResult,
+    scope: &Scope,
+    positions: &HashMap<SourceId, Arc<SourcePosition>>,
+    mut known: Unchanged<'_>,
+) -> ScanPlan {
     let ScanResult { mut found, mut ground } = walked;
     let roots = ground.extend(positions, true);
-    look_into(&roots, &ground, scope, &mut found);
-    let survey = plan_jobs(found.files, &scope.own, positions, scope.is_everything());
+    look_into(&roots, &ground, scope, &mut found, &mut known);
+    let survey = plan_jobs(found.files, &scope.own, positions, known, scope.is_everything());
     ScanPlan { notes: found.notes, links: found.links, ground, project_roots: roots, ..survey }
 }
 
@@ -197,15 +237,15 @@ impl ScanPlan {
         if roots.is_empty() {
             return None;
         }
-        let mut found = Found::default();
-        look_into(&roots, &self.ground, scope, &mut found);
-        let survey = plan_jobs(found.files, &scope.own, positions, false);
+        let (mut found, mut known) = (Found::default(), Unchanged::of(positions));
+        look_into(&roots, &self.ground, scope, &mut found, &mut known);
+        let survey = plan_jobs(found.files, &scope.own, positions, known, false);
         Some(Self { notes: found.notes, links: found.links, project_roots: roots, ..survey })
     }
 }
 
 /// Scans roots inside projects; a file that was found before is not found again.
-fn look_into(roots: &[Root], ground: &ProjectDirs, scope: &Scope, found: &mut Found) {
+fn look_into(roots: &[Root], ground: &ProjectDirs, scope: &Scope, found: &mut Found, known: &mut Unchanged<'_>) {
     if roots.is_empty() {
         return;
     }
@@ -213,7 +253,7 @@ fn look_into(roots: &[Root], ground: &ProjectDirs, scope: &Scope, found: &mut Fo
     let all = ground.places.as_ref().map_or_else(Vec::new, |places| all_roots(places, &scope.own));
     let elsewhere = Elsewhere::new(&all);
     for root in roots {
-        found.scan(root, &elsewhere, |file| scope.wants(file) && seen.insert(file.path.clone()));
+        found.scan(root, &elsewhere, known, |file| scope.wants(file) && seen.insert(file.path.clone()));
     }
 }
 
@@ -222,28 +262,32 @@ fn plan_jobs(
     files: Vec<FoundFile>,
     own: &Own,
     positions: &HashMap<SourceId, Arc<SourcePosition>>,
+    mut known: Unchanged<'_>,
     whole: bool,
 ) -> ScanPlan {
-    let mut survey = ScanPlan { found: files.len() as u64, ..ScanPlan::default() };
-    let by_path: HashMap<&Path, &Arc<SourcePosition>> = positions.values().map(|p| (Path::new(&p.path), p)).collect();
+    let mut survey = ScanPlan::default();
     let mut unknown = Vec::new();
-    let mut seen: HashSet<&Path> = HashSet::with_capacity(files.len());
+    let mut seen: HashSet<SourceId> = HashSet::new();
+    survey.found = files.len() as u64;
     for file in files {
-        match by_path.get(file.path.as_path()) {
+        if known.has(&file) {
+            survey.found -= 1;
+            continue;
+        }
+        match known.by_path.get(file.path.as_path()) {
             Some(position) => {
-                seen.insert(Path::new(&position.path));
-                if needs_a_look(position, &file) {
-                    survey.jobs.push(job(own, file, Some(Arc::clone(position))));
-                }
+                seen.insert(position.id);
+                survey.jobs.push(job(own, file, Some(Arc::clone(position))));
             }
             None => unknown.push(file),
         }
     }
+    survey.found += known.met.len() as u64;
     if !unknown.is_empty() {
         place(unknown, own, positions, &mut survey.jobs, &mut seen);
     }
     if whole {
-        let gone = positions.values().filter(|p| !p.missing && !seen.contains(Path::new(&p.path)));
+        let gone = positions.values().filter(|p| !p.missing && !seen.contains(&p.id) && !known.met.contains(&p.id));
         survey.jobs.extend(gone.filter_map(|position| missing_job(own, position)));
     }
     let time = |job: &Job| job.stat.map_or(0, |stat| stat.modified_ns);
@@ -307,12 +351,12 @@ fn missing_job(own: &Own, position: &Arc<SourcePosition>) -> Option<Job> {
 }
 
 /// Decides for files at paths nobody knows whether they are new, moved, or another name.
-fn place<'a>(
+fn place(
     mut unknown: Vec<FoundFile>,
     own: &Own,
-    positions: &'a HashMap<SourceId, Arc<SourcePosition>>,
+    positions: &HashMap<SourceId, Arc<SourcePosition>>,
     jobs: &mut Vec<Job>,
-    seen: &mut HashSet<&'a Path>,
+    seen: &mut HashSet<SourceId>,
 ) {
     let mut registry = Registry::default();
     for position in positions.values() {
@@ -329,19 +373,19 @@ fn place<'a>(
             }
         };
         if let Some(position) = previous {
-            seen.insert(Path::new(&position.path));
+            seen.insert(position.id);
         }
         jobs.push(job(own, file, previous.cloned()));
     }
 }
 
-fn find(places: &Places, scope: &Scope) -> Found {
+fn find(places: &Places, scope: &Scope, known: &mut Unchanged<'_>) -> Found {
     let mut found = Found::default();
     if scope.paths.is_empty() {
         let all = all_roots(places, &scope.own);
         let elsewhere = Elsewhere::new(&all);
         for root in all.iter().filter(|root| scope.wants_agent(root.agent)) {
-            found.scan(root, &elsewhere, |file| scope.wants(file));
+            found.scan(root, &elsewhere, known, |file| scope.wants(file));
         }
     } else {
         find_below(scope, &mut found.files, &mut found.notes);

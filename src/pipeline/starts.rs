@@ -49,7 +49,7 @@ fn learn_from(path: &str, bytes: &[u8], folders: &Folders) {
     let has_branch = ["gitBranch", "branch"].iter().any(|name| text(line, name).is_some_and(|text| !text.is_empty()));
     folders.learn_start(start, has_branch);
     if let Some(repo_url) = text(line, "repository_url").as_deref().and_then(git::https) {
-        let tree = Tree { folder: start.to_owned(), main: None, repo_url: Some(repo_url), is_told: true };
+        let tree = Tree { folder: start.into(), main: None, repo_url: Some(repo_url.into()), is_told: true };
         folders.learn_tree(&tree);
     }
 }

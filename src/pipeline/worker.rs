@@ -6,7 +6,7 @@ use super::dedup::Load;
 use super::progress::Progress;
 use super::{Core, PipelineError, now_us};
 use crate::lake::LakeError;
-use crate::ring::Span;
+use crate::ring::{Span, compact, position_bytes};
 use crate::schema::{Folders, Learnt, RowBatch, RowContext, Rows, SourceId, SourcePosition, visit};
 
 /// Rows are handed to the core when they take this much memory.
@@ -34,6 +34,8 @@ pub(super) struct Worker {
     spans: Vec<Span>,
     positions: Vec<SourcePosition>,
     tails: Vec<(SourceId, RowBatch)>,
+    /// Memory of the positions and tails.
+    beside: usize,
     /// Rows that stand in no content any more.
     left: Vec<(SourceId, RowBatch)>,
 }
@@ -48,6 +50,7 @@ impl Worker {
             spans: Vec::new(),
             positions: Vec::new(),
             tails: Vec::new(),
+            beside: 0,
             left: Vec::new(),
         }
     }
@@ -98,7 +101,7 @@ impl Worker {
 
     /// True when the rows so far should go to the core before more are decoded.
     pub(super) fn is_full(&self) -> bool {
-        self.rows.stored_bytes() >= LOAD_BYTES
+        self.rows.stored_bytes() + self.beside >= LOAD_BYTES
     }
 
     /// True when nothing has been counted since the last source was closed.
@@ -119,7 +122,10 @@ impl Worker {
         self.spans.push(Span { source: position.id, end });
         match self.positions.iter_mut().find(|p| p.id == position.id) {
             Some(known) => known.clone_from(position),
-            None => self.positions.push(position.clone()),
+            None => {
+                self.beside += position_bytes(position);
+                self.positions.push(position.clone());
+            }
         }
     }
 
@@ -127,7 +133,9 @@ impl Worker {
     pub(super) fn open_rows(&self, position: &SourcePosition, provisional: impl FnOnce(&mut Rows)) -> RowBatch {
         let mut rows = self.no_rows(position).of_tail();
         provisional(&mut rows);
-        rows.finish()
+        let rows = rows.finish();
+        // Each source may have some, and a batch under construction begins with room for many rows.
+        RowBatch { events: compact(&rows.events), ..rows }
     }
 
     /// No rows yet of the source at `position`, apart from those of the worker.
@@ -140,6 +148,7 @@ impl Worker {
 
     /// Takes what a source still holds open, to be shown with its rows.
     pub(super) fn tail(&mut self, source: SourceId, rows: RowBatch) {
+        self.beside += rows.events.get_array_memory_size();
         self.tails.retain(|(other, _)| *other != source);
         self.tails.push((source, rows));
     }
@@ -155,6 +164,7 @@ impl Worker {
             return Ok(Vec::new());
         }
         let bytes = self.rows.stored_bytes();
+        self.beside = 0;
         let (mut rows, mut spans) = (self.rows.finish(), std::mem::take(&mut self.spans));
         for (source, left) in std::mem::take(&mut self.left) {
             rows = rows.joined(left).map_err(|source| LakeError::Rows { table: "events", source })?;

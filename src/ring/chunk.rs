@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::DataType;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take};
 
 use crate::schema::EventId;
 
@@ -19,11 +18,23 @@ pub struct Chunk {
     bytes: usize,
 }
 
-/// The same rows with texts that take no more memory than they need: copied into one buffer a column.
-pub(super) fn compact(events: &RecordBatch) -> RecordBatch {
-    let columns = events.columns().iter().map(|column| match column.data_type() {
-        DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
-        _ => Arc::clone(column),
+/// The same rows in no more memory than they need: copied without the room that was for rows to come, texts into one
+/// buffer a column. Columns that are one array stay one.
+#[must_use]
+pub fn compact(events: &RecordBatch) -> RecordBatch {
+    let all = UInt32Array::from_iter_values((0..).take(events.num_rows()));
+    let mut done: Vec<(&ArrayRef, ArrayRef)> = Vec::new();
+    let columns = events.columns().iter().map(|column| {
+        if let Some((_, compact)) = done.iter().find(|(known, _)| Arc::ptr_eq(known, column)) {
+            return Arc::clone(compact);
+        }
+        let copy = take(column, &all, None).unwrap_or_else(|_| Arc::clone(column));
+        let compact = match copy.as_string_view_opt() {
+            Some(texts) => Arc::new(texts.gc()) as ArrayRef,
+            None => copy,
+        };
+        done.push((column, Arc::clone(&compact)));
+        compact
     });
     RecordBatch::try_new(events.schema(), columns.collect()).unwrap_or_else(|_| events.clone())
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
-use super::chunk::compact;
 use super::{ById, IdSet, Place, Precedence};
 use crate::schema::{EventId, SourceId};
 
@@ -32,8 +31,7 @@ impl Tail {
         stale: &[u32],
         replaces: Vec<EventId>,
     ) -> Option<Self> {
-        // Each source may have one, and a batch under construction begins with room for many rows.
-        let mut tail = Self { events: compact(&events), ids, precedences, replaces: replaces.into_iter().collect() };
+        let mut tail = Self { events, ids, precedences, replaces: replaces.into_iter().collect() };
         tail.retain(|row| u32::try_from(row).is_ok_and(|row| stale.binary_search(&row).is_err()));
         (!tail.ids.is_empty()).then_some(tail)
     }

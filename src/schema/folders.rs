@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::SourcePosition;
 use super::learnt::Tree;
+use super::{Name, SourcePosition};
 use crate::hierarchy::{around, has_slug, is_home};
 
 /// Folders, sessions and working trees of one source that are remembered.
@@ -35,9 +35,9 @@ impl Tree {
     pub fn of(folder: &Folder) -> Option<Self> {
         let (tree, top) = (folder.tree.as_deref()?, folder.top.as_deref()?);
         Some(Self {
-            folder: tree.to_owned(),
-            main: (top != tree).then(|| top.to_owned()),
-            repo_url: folder.repo_url.as_deref().map(str::to_owned),
+            folder: tree.into(),
+            main: (top != tree).then(|| top.into()),
+            repo_url: folder.repo_url.as_deref().map(Name::from),
             is_told: folder.is_told,
         })
     }
@@ -73,7 +73,7 @@ type Ask = dyn Fn(&str) -> Folder + Send + Sync;
 
 #[derive(Debug, Default)]
 struct Known {
-    trees: BTreeMap<String, Tree>,
+    trees: BTreeMap<Name, Tree>,
     /// Folders that sessions were started in, and whether they are in a repository.
     starts: BTreeMap<String, bool>,
 }
@@ -168,9 +168,9 @@ impl std::fmt::Debug for Folders {
 }
 
 /// Remembers that `folder` was visited last; the oldest of too many is forgotten.
-pub fn visit(visited: &mut Vec<String>, folder: &str) {
+pub fn visit(visited: &mut Vec<Name>, folder: &str) {
     if !folder.is_empty() && folder.len() <= LONGEST_PATH {
-        remember(visited, |known| known == folder, || folder.to_owned());
+        remember(visited, |known| *known == *folder, || folder.into());
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::name::Name;
+
 /// What the rows of one source have taught of folders: it holds after the folders are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,7 +33,7 @@ pub struct Session {
     /// Its id.
     pub id: String,
     /// The folder; of one inside another session's repository, that one's.
-    pub start: String,
+    pub start: Name,
     /// True when its log names a branch: the folder is in a git repository.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_branch: bool,
@@ -41,13 +43,13 @@ pub struct Session {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     /// Its top folder, or as much of it as a log tells.
-    pub folder: String,
+    pub folder: Name,
     /// Top folder of the main working tree, when this is another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub main: Option<String>,
+    pub main: Option<Name>,
     /// Git remote as https URL without credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repo_url: Option<String>,
+    pub repo_url: Option<Name>,
     /// True when a log tells so, and not the folder itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_told: bool,

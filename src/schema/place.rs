@@ -87,7 +87,7 @@ fn start(
     let known = row.session_id.and_then(|id| learnt.sessions.iter_mut().find(|session| session.id == id));
     let start = match known {
         // The slug says better where it was started than a first row in some other folder.
-        Some(session) if launched.is_none_or(|folder| is_within(folder, &session.start)) => session.start.clone(),
+        Some(session) if launched.is_none_or(|folder| is_within(folder, &session.start)) => session.start.to_string(),
         known => {
             let first = launched.map(str::to_owned).or_else(|| folders.started_with_slug(slug?));
             let first = first.unwrap_or_else(|| own_folder(cwd).to_owned());
@@ -96,9 +96,9 @@ fn start(
             let outer = (has_branch && !is_known).then(|| folders.started_around(&first)).flatten();
             let start = outer.unwrap_or(first);
             match (known, row.session_id) {
-                (Some(session), _) => session.start.clone_from(&start),
+                (Some(session), _) => session.start = start.as_str().into(),
                 (None, Some(id)) => {
-                    let session = || Session { id: id.to_owned(), start: start.clone(), has_branch };
+                    let session = || Session { id: id.to_owned(), start: start.as_str().into(), has_branch };
                     remember(&mut learnt.sessions, |_| false, session);
                 }
                 (None, None) => {}
@@ -107,7 +107,7 @@ fn start(
         }
     };
     if let Some(url) = named.filter(|_| is_within(cwd, &start)) {
-        let tree = Tree { folder: start.clone(), main: None, repo_url: Some(url.to_owned()), is_told: true };
+        let tree = Tree { folder: start.as_str().into(), main: None, repo_url: Some(url.into()), is_told: true };
         learn(&tree, folders, learnt);
     }
     // Who starts in the home works in what is below it.
@@ -123,6 +123,6 @@ fn known(cwd: &str, start: &str, folders: &Folders, learnt: &Learnt) -> Option<F
     if is_within(own, start) {
         return Some(ask(&[start, own, cwd]).unwrap_or_default());
     }
-    let names_remotes = learnt.trees.iter().any(|tree| tree.is_told && tree.folder == start);
+    let names_remotes = learnt.trees.iter().any(|tree| tree.is_told && tree.folder == *start);
     ask(&[own, cwd]).or_else(|| (!names_remotes).then(|| folders.about(start)))
 }

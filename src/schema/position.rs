@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::learnt::Learnt;
+use super::name::Name;
 
 /// Id of a source: one physical stream of bytes, given at first sight and kept across renames.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -178,9 +179,9 @@ pub struct SourcePosition {
     /// Identity, kept across renames.
     pub id: SourceId,
     /// Agent that writes it.
-    pub agent: String,
+    pub agent: Name,
     /// What the file is: `claude-session`, `codex-rollout`, ...
-    pub format: String,
+    pub format: Name,
     /// Where it was last seen.
     pub path: String,
     /// Incarnation of its bytes.
@@ -208,13 +209,24 @@ pub struct SourcePosition {
     pub last_error: Option<String>,
     /// The newest folders that its rows name as `cwd`, newest last: other agents may log there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub folders: Vec<String>,
+    pub folders: Vec<Name>,
     /// What its rows have taught of folders.
     #[serde(default, skip_serializing_if = "Learnt::is_empty")]
     pub learnt: Learnt,
 }
 
 impl SourcePosition {
+    /// Gives back the room that reading it from a text has left: there is one of these for each log.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        self.path.shrink_to_fit();
+        self.checkpoint.state.shrink_to_fit();
+        self.folders.shrink_to_fit();
+        self.learnt.sessions.shrink_to_fit();
+        self.learnt.trees.shrink_to_fit();
+        self
+    }
+
     /// The same source as a new generation of which nothing was read: the next look reads it from its
     /// beginning. It is still known by its inode, and its counts go on.
     #[must_use]

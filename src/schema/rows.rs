@@ -12,7 +12,7 @@ use super::place::Place;
 use super::position::Counts;
 use super::possible::{impossible, possible};
 use super::reject::{RejectColumns, RejectReason};
-use super::{EventId, table};
+use super::{EventId, Name, table};
 
 /// Longest record that is decoded where nothing else is said.
 const MOST_BYTES: usize = 64 << 20;
@@ -27,7 +27,7 @@ pub struct Rows {
     counts: Counts,
     place: Place,
     folders: Folders,
-    visited: Vec<String>,
+    visited: Vec<Name>,
     learnt: Learnt,
     is_again: bool,
     is_tail: bool,
@@ -162,7 +162,7 @@ impl Rows {
     }
 
     /// Takes the folders that the rows since [`Rows::begin`] name, newest last.
-    pub fn take_visited(&mut self) -> Vec<String> {
+    pub fn take_visited(&mut self) -> Vec<Name> {
         std::mem::take(&mut self.visited)
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -219,7 +220,8 @@ impl World {
             let text = serde_json::to_string(position).unwrap();
             let read: SourcePosition = serde_json::from_str(&text).unwrap();
             assert_eq!(read, *position);
-            self.registry.put(&read, Path::new(&read.path));
+            let path = PathBuf::from(&read.path);
+            self.registry.put(&Arc::new(read), &path);
         }
     }
 
@@ -292,7 +294,7 @@ impl World {
         };
         let position = self.read(id, generation, opened, &checkpoint, most);
         let position = SourcePosition { path: file.path.to_str().unwrap().into(), ..position };
-        self.registry.put(&position, &file.path);
+        self.registry.put(&Arc::new(position.clone()), &file.path);
         self.memory.positions.insert(id, position);
     }
 

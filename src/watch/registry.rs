@@ -12,7 +12,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::discover::{FoundFile, Stat};
 use crate::schema::{Fingerprint, SourceId, SourcePosition};
@@ -92,19 +94,36 @@ pub enum Decision {
 
 #[derive(Debug, Clone)]
 struct Known {
-    path: PathBuf,
-    fingerprint: Fingerprint,
-    position: u64,
+    position: Arc<SourcePosition>,
+    /// Where it is, when that is not where its position says.
+    moved_to: Option<Box<Path>>,
     gone: bool,
 }
 
-/// The known sources, found by path, by inode and by first bytes.
+impl Known {
+    fn path(&self) -> &Path {
+        self.moved_to.as_deref().unwrap_or_else(|| Path::new(&self.position.path))
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.position.fingerprint
+    }
+
+    fn anchor(&self) -> u64 {
+        durable_offset(&self.position.checkpoint)
+    }
+}
+
+/// The known sources, found by path, by inode and by first bytes. There may be hundreds of thousands: what their
+/// positions hold is not held twice.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     sources: HashMap<SourceId, Known>,
-    by_path: HashMap<PathBuf, SourceId>,
+    /// Hashes of paths; of two sources of one path the one that was put in last counts.
+    by_path: BTreeSet<(u64, SourceId)>,
+    hasher: RandomState,
     by_inode: HashMap<(u64, u64), SourceId>,
-    by_head: BTreeMap<(u32, u64), BTreeSet<SourceId>>,
+    by_head: BTreeSet<(u32, u64, SourceId)>,
     /// Lengths below the full head of sources that are gone, and how many have each.
     short_heads: BTreeMap<u32, usize>,
 }
@@ -125,30 +144,28 @@ impl Registry {
     /// The source at `path`, if one is known there.
     #[must_use]
     pub fn at(&self, path: &Path) -> Option<SourceId> {
-        self.by_path.get(path).copied()
+        let hash = self.hasher.hash_one(path);
+        let mut same_hash = self.by_path.range((hash, SourceId(0))..=(hash, SourceId(u64::MAX))).map(|(_, id)| *id);
+        same_hash.find(|id| self.sources.get(id).is_some_and(|known| known.path() == path))
     }
 
     /// Sources and where they were last seen, but for those known to be gone.
     pub fn present(&self) -> impl Iterator<Item = (SourceId, &Path)> {
-        self.sources.iter().filter(|(_, known)| !known.gone).map(|(id, known)| (*id, known.path.as_path()))
+        self.sources.iter().filter(|(_, known)| !known.gone).map(|(id, known)| (*id, known.path()))
     }
 
     /// Takes over a source's position, new or changed; its path is `path` from now on.
-    pub fn put(&mut self, position: &SourcePosition, path: &Path) {
+    pub fn put(&mut self, position: &Arc<SourcePosition>, path: &Path) {
         self.take_out(position.id);
-        let known = Known {
-            path: path.to_owned(),
-            fingerprint: position.fingerprint,
-            position: durable_offset(&position.checkpoint),
-            gone: position.missing,
-        };
+        let moved_to = (Path::new(&position.path) != path).then(|| path.into());
+        let known = Known { position: Arc::clone(position), moved_to, gone: position.missing };
         self.put_in(position.id, known);
     }
 
     /// Remembers that a source's file is at `path` now.
     pub fn moved(&mut self, id: SourceId, path: &Path) {
         if let Some(known) = self.take_out(id) {
-            self.put_in(id, Known { path: path.to_owned(), gone: false, ..known });
+            self.put_in(id, Known { moved_to: Some(path.into()), gone: false, ..known });
         }
     }
 
@@ -167,15 +184,15 @@ impl Registry {
 
     fn may_be_move(&self, found: &FoundFile) -> bool {
         let key = (found.stat.device, found.stat.inode);
-        self.by_inode.get(&key).and_then(|id| self.sources.get(id)).is_some_and(|known| known.path != found.path)
+        self.by_inode.get(&key).and_then(|id| self.sources.get(id)).is_some_and(|known| known.path() != found.path)
     }
 
     /// Decides whose bytes the file at `path` holds. Changes nothing: the caller says what it made of
     /// the answer ([`Registry::put`], [`Registry::moved`]).
     #[must_use]
     pub fn decide(&self, path: &Path, stat: &Stat, eyes: &impl FileProbe) -> Decision {
-        if let Some(id) = self.by_path.get(path) {
-            return Decision::Known(*id);
+        if let Some(id) = self.at(path) {
+            return Decision::Known(id);
         }
         self.by_inode(path, stat, eyes)
             .or_else(|| self.by_twin(path, eyes))
@@ -187,25 +204,25 @@ impl Registry {
         let id = *self.by_inode.get(&(stat.device, stat.inode))?;
         let known = self.sources.get(&id)?;
         let same = |old: &Stat| stat.identifies() && (old.device, old.inode) == (stat.device, stat.inode);
-        match eyes.presence(&known.path) {
+        match eyes.presence(known.path()) {
             Presence::Unknown => None,
             Presence::Here(old) if same(&old) => Some(Decision::Alias { of: id }),
             // Without true inodes a file that is still there is a different one.
             Presence::Here(_) if !stat.identifies() => None,
             _ => eyes
-                .continues(path, &known.fingerprint, known.position)
-                .map(|_| Decision::Moved { id, from: known.path.clone() }),
+                .continues(path, known.fingerprint(), known.anchor())
+                .map(|_| Decision::Moved { id, from: known.path().to_owned() }),
         }
     }
 
     fn by_twin(&self, path: &Path, eyes: &impl FileProbe) -> Option<Decision> {
         let twin = twin(path)?;
-        let id = *self.by_path.get(&twin)?;
+        let id = self.at(&twin)?;
         let known = self.sources.get(&id)?;
-        if known.position == 0 {
+        if known.anchor() == 0 {
             return None;
         }
-        let goes_on = eyes.continues(path, &known.fingerprint, known.position)?;
+        let goes_on = eyes.continues(path, known.fingerprint(), known.anchor())?;
         // The plain one of the two is the one that grows.
         if !is_compressed(path) || eyes.presence(&twin) == Presence::Gone {
             return Some(Decision::Moved { id, from: twin });
@@ -225,32 +242,33 @@ impl Registry {
             let Some(hash) = eyes.head(path, length) else { continue };
             let mut candidates: Vec<(SourceId, &Known)> = self
                 .by_head
-                .get(&(length, hash))
-                .into_iter()
-                .flatten()
-                .filter_map(|id| self.sources.get(id).map(|known| (*id, known)))
+                .range((length, hash, SourceId(0))..=(length, hash, SourceId(u64::MAX)))
+                .filter_map(|(.., id)| self.sources.get(id).map(|known| (*id, known)))
                 .collect();
             // Of several that fit, the one that was read furthest; ids break ties.
-            candidates.sort_by_key(|(id, known)| (std::cmp::Reverse(known.position), *id));
+            candidates.sort_by_key(|(id, known)| (std::cmp::Reverse(known.anchor()), *id));
             let fits = |known: &Known| {
-                eyes.presence(&known.path) == Presence::Gone
-                    && eyes.continues(path, &known.fingerprint, known.position).is_some()
+                eyes.presence(known.path()) == Presence::Gone
+                    && eyes.continues(path, known.fingerprint(), known.anchor()).is_some()
             };
             if let Some((id, known)) = candidates.into_iter().find(|(_, known)| fits(known)) {
-                return Some(Decision::Moved { id, from: known.path.clone() });
+                return Some(Decision::Moved { id, from: known.path().to_owned() });
             }
         }
         None
     }
 
     fn put_in(&mut self, id: SourceId, known: Known) {
-        let print = &known.fingerprint;
-        self.by_path.insert(known.path.clone(), id);
+        if let Some(other) = self.at(known.path()) {
+            self.by_path.remove(&(self.hasher.hash_one(known.path()), other));
+        }
+        self.by_path.insert((self.hasher.hash_one(known.path()), id));
+        let print = known.fingerprint();
         if print.inode != 0 {
             self.by_inode.insert((print.device, print.inode), id);
         }
         if print.head_len > 0 {
-            self.by_head.entry((print.head_len, print.head)).or_default().insert(id);
+            self.by_head.insert((print.head_len, print.head, id));
             if known.gone && (print.head_len as usize) < HEAD_BYTES {
                 *self.short_heads.entry(print.head_len).or_default() += 1;
             }
@@ -260,21 +278,13 @@ impl Registry {
 
     fn take_out(&mut self, id: SourceId) -> Option<Known> {
         let known = self.sources.remove(&id)?;
-        let print = &known.fingerprint;
-        if self.by_path.get(&known.path) == Some(&id) {
-            self.by_path.remove(&known.path);
-        }
+        self.by_path.remove(&(self.hasher.hash_one(known.path()), id));
+        let print = known.fingerprint();
         let inode = (print.device, print.inode);
         if self.by_inode.get(&inode) == Some(&id) {
             self.by_inode.remove(&inode);
         }
-        let head = (print.head_len, print.head);
-        if let Some(ids) = self.by_head.get_mut(&head) {
-            ids.remove(&id);
-            if ids.is_empty() {
-                self.by_head.remove(&head);
-            }
-        }
+        self.by_head.remove(&(print.head_len, print.head, id));
         if known.gone
             && print.head_len > 0
             && (print.head_len as usize) < HEAD_BYTES

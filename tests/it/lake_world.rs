@@ -47,8 +47,8 @@ pub(crate) fn rows(from: u64, to: u64) -> RecordBatch {
 fn position(at: u64) -> SourcePosition {
     SourcePosition {
         id: SOURCE,
-        agent: "claude".to_owned(),
-        format: "claude-session".to_owned(),
+        agent: "claude".into(),
+        format: "claude-session".into(),
         path: "/logs/a.jsonl".to_owned(),
         generation: 0,
         born_us: 0,

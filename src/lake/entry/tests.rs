@@ -6,8 +6,8 @@ use crate::schema::{Checkpoint, Counts, Fingerprint, SourceId, events};
 pub(crate) fn position(id: u64, offset: u64) -> SourcePosition {
     SourcePosition {
         id: SourceId(id),
-        agent: "claude".to_owned(),
-        format: "claude-session".to_owned(),
+        agent: "claude".into(),
+        format: "claude-session".into(),
         path: format!("/home/me/.claude/projects/{id}.jsonl"),
         generation: 1,
         born_us: -5,
@@ -22,7 +22,7 @@ pub(crate) fn position(id: u64, offset: u64) -> SourcePosition {
         read_at_us: 9,
         missing: id.is_multiple_of(2),
         last_error: id.is_multiple_of(3).then(|| "gone".to_owned()),
-        folders: (0..id % 3).map(|i| format!("/home/me/shop-{i}")).collect(),
+        folders: (0..id % 3).map(|i| format!("/home/me/shop-{i}").into()).collect(),
         learnt: Default::default(),
     }
 }

@@ -41,7 +41,7 @@ impl Home {
             mapping: None,
         };
         let mut position = new_position(&job, &Stat::default());
-        position.folders = folders.iter().map(|f| self.path(f).to_string_lossy().into_owned()).collect();
+        position.folders = folders.iter().map(|f| self.path(f).to_string_lossy().as_ref().into()).collect();
         position.missing = true;
         [(position.id, Arc::new(position))].into()
     }
@@ -142,7 +142,7 @@ fn twenty_thousand_sources_in_a_thousand_folders() {
         position.id = SourceId(n);
         let folder = format!("src/project-{}/sub-{}", n % 500, n % 2);
         fs::create_dir_all(home.path(&folder)).unwrap();
-        position.folders = vec![home.path(&folder).to_string_lossy().into_owned()];
+        position.folders = vec![home.path(&folder).to_string_lossy().as_ref().into()];
         positions.insert(position.id, Arc::new(position));
     }
     for _ in 0..5 {

@@ -91,7 +91,7 @@ fn one(len: usize) -> (Fake, Registry) {
     let mut disk = Fake::default();
     disk.put("/p/a.jsonl", 10, &text(1, len));
     let mut registry = Registry::default();
-    registry.put(&disk.read(1, "/p/a.jsonl"), Path::new("/p/a.jsonl"));
+    registry.put(&Arc::new(disk.read(1, "/p/a.jsonl")), Path::new("/p/a.jsonl"));
     (disk, registry)
 }
 
@@ -255,15 +255,16 @@ proptest! {
                 _ => {}
             }
             prop_assert!(registry.by_path.len() <= registry.sources.len());
-            for (path, id) in &registry.by_path {
-                prop_assert_eq!(&registry.sources[id].path, path);
+            for (hash, id) in &registry.by_path {
+                let path = registry.sources[id].path();
+                prop_assert_eq!((registry.at(path), registry.hasher.hash_one(path)), (Some(*id), *hash));
             }
             let gone_short = registry.sources.values()
-                .filter(|k| k.gone && k.fingerprint.head_len > 0 && k.fingerprint.head_len < 4096).count();
+                .filter(|k| k.gone && k.fingerprint().head_len > 0 && k.fingerprint().head_len < 4096).count();
             prop_assert_eq!(registry.short_heads.values().sum::<usize>(), gone_short);
             prop_assert_eq!(
-                registry.by_head.values().map(BTreeSet::len).sum::<usize>(),
-                registry.sources.values().filter(|k| k.fingerprint.head_len > 0).count()
+                registry.by_head.len(),
+                registry.sources.values().filter(|k| k.fingerprint().head_len > 0).count()
             );
         }
         for path in disk.files.keys() {
@@ -300,7 +301,7 @@ fn scan_all(disk: &Fake, registry: &mut Registry, next_id: &mut u64) {
                 SourceId(*next_id)
             }
         };
-        registry.put(&disk.read(id.0, path), &file.path);
+        registry.put(&Arc::new(disk.read(id.0, path)), &file.path);
     }
     let gone: Vec<SourceId> =
         registry.present().filter(|(_, path)| !disk.files.contains_key(*path)).map(|(id, _)| id).collect();
