@@ -52,6 +52,7 @@ mod ids;
 mod known;
 mod layout;
 mod log;
+mod merge;
 mod newest;
 mod open;
 mod part;

@@ -2,30 +2,25 @@
 //!
 //! - files of one month and of about the same size are merged, so a row is rewritten a few times in
 //!   its life, not once per flush
-//! - inputs are sorted by time and merged as streams; a file is opened when its time has come, so
+//! - inputs are sorted by time and merged as streams ([`Merge`]); a file is opened when its time has come, so
 //!   memory depends on how many overlap, and no more are taken than the budget allows
 //! - a file whose bytes are not those that were committed is left as it is, and named at the end
 //! - rows and ids of the outputs are read back and compared with the inputs before the commit
 //! - inputs stay on disk until [`Lake::vacuum`], for readers of older versions
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::interleave;
-use arrow::datatypes::TimestampMicrosecondType;
 
 use super::Part;
 use super::commit::{first_missing, live};
-use super::encode::Sizes;
 use super::entry::Entry;
-use super::error::{At, LakeError};
+use super::error::LakeError;
 use super::handle::Lake;
-use super::ids::{PartIds, id_of};
-use super::reader::{PartReader, read_ids};
-use super::rewrite::{READ_ROWS, check_bytes};
-use super::writer::{NewPart, PartWriter};
+use super::ids::PartIds;
+use super::merge::Merge;
+use super::reader::read_ids;
+use super::rewrite::check_bytes;
 use crate::schema::events;
 
 /// Files merged at once.
@@ -40,9 +35,6 @@ const UNPACKED: u64 = 6;
 const CODECS_BYTES: u64 = 5 << 20;
 /// Merges begun again because another commit took an input away.
 const CONFLICTS: u32 = 8;
-/// Rows that go to the writer at once, unless their texts are longer than `CHUNK_BYTES`.
-const CHUNK_ROWS: usize = 4096;
-const CHUNK_BYTES: usize = 4 << 20;
 
 /// What to merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +139,7 @@ impl Lake {
         let ids = ids?;
         let losers = losers(&ids);
         let expected = Digest::of_inputs(&ids, &losers);
-        let outputs = Merge::new(self, inputs, &losers)?.run(options.target_bytes)?;
+        let outputs = Merge::new(self, inputs, &losers).run(options.target_bytes)?;
         let mut written = Digest::default();
         for output in &outputs {
             let path = self.root.join("events").join(&output.part.path);
@@ -268,160 +260,6 @@ impl Digest {
         }
         digest
     }
-}
-
-/// One input from the moment its rows are due.
-struct Open<'a> {
-    reader: PartReader,
-    lost: Option<&'a HashSet<u128>>,
-    /// Where its batch stands among those held.
-    held: usize,
-    row: usize,
-}
-
-/// A merge of sorted files.
-struct Merge<'a> {
-    lake: &'a Lake,
-    /// Not yet opened, the earliest last.
-    waiting: Vec<(usize, Arc<Part>)>,
-    losers: &'a HashMap<usize, HashSet<u128>>,
-    open: Vec<Option<Open<'a>>>,
-    /// Time of the next row of each open input.
-    next: BinaryHeap<Reverse<(i64, usize)>>,
-    held: Vec<RecordBatch>,
-    rows: Vec<(usize, usize)>,
-    bytes: usize,
-}
-
-impl<'a> Merge<'a> {
-    fn new(lake: &'a Lake, inputs: &[Arc<Part>], losers: &'a HashMap<usize, HashSet<u128>>) -> Result<Self, LakeError> {
-        let mut waiting: Vec<(usize, Arc<Part>)> = inputs.iter().map(Arc::clone).enumerate().collect();
-        waiting.sort_by_key(|(_, part)| Reverse(part.min_ts_us));
-        Ok(Self {
-            lake,
-            losers,
-            open: Vec::new(),
-            next: BinaryHeap::new(),
-            held: Vec::new(),
-            rows: Vec::with_capacity(CHUNK_ROWS),
-            bytes: 0,
-            waiting,
-        })
-    }
-
-    fn run(mut self, target_bytes: u64) -> Result<Vec<NewPart>, LakeError> {
-        let month = self.waiting.first().map_or_else(String::new, |(_, part)| part.month.clone());
-        let mut expected: usize = self.waiting.iter().map(|(_, p)| usize::try_from(p.rows).unwrap_or_default()).sum();
-        let limit = usize::try_from(target_bytes + target_bytes / 2).unwrap_or(usize::MAX);
-        let mut outputs = Vec::new();
-        let mut writer: Option<PartWriter> = None;
-        while let Some((batch, bytes)) = self.chunk()? {
-            let out = match &mut writer {
-                Some(out) => out,
-                None => {
-                    let lake = self.lake;
-                    writer.insert(PartWriter::create(&lake.root, events(), &month, expected, &lake.in_flight)?)
-                }
-            };
-            out.write(&batch, bytes)?;
-            expected = expected.saturating_sub(batch.num_rows());
-            if out.bytes() >= limit
-                && let Some(out) = writer.take()
-            {
-                outputs.push(out.finish()?);
-            }
-        }
-        if let Some(out) = writer {
-            outputs.push(out.finish()?);
-        }
-        Ok(outputs)
-    }
-
-    /// The next rows in the order of time, and their size.
-    fn chunk(&mut self) -> Result<Option<(RecordBatch, usize)>, LakeError> {
-        while self.rows.len() < CHUNK_ROWS && self.bytes < CHUNK_BYTES {
-            self.open_due()?;
-            let Some(Reverse((_, input))) = self.next.pop() else { break };
-            self.take_row(input)?;
-        }
-        if self.rows.is_empty() {
-            return Ok(None);
-        }
-        let schema = events().arrow();
-        let path = &self.lake.root;
-        let columns: Result<Vec<_>, _> = (0..schema.fields().len())
-            .map(|column| {
-                let arrays: Vec<&dyn Array> = self.held.iter().map(|batch| batch.column(column).as_ref()).collect();
-                interleave(&arrays, &self.rows)
-            })
-            .collect();
-        let batch = columns.and_then(|columns| RecordBatch::try_new(schema, columns)).at("merge parts of", path)?;
-        let bytes = std::mem::take(&mut self.bytes);
-        self.rows.clear();
-        self.let_go();
-        Ok(Some((batch, bytes)))
-    }
-
-    // An input takes part from its first row's time on.
-    fn open_due(&mut self) -> Result<(), LakeError> {
-        while let Some((_, part)) = self.waiting.last() {
-            if self.next.peek().is_some_and(|Reverse((ts, _))| *ts < part.min_ts_us) {
-                return Ok(());
-            }
-            let Some((number, part)) = self.waiting.pop() else { return Ok(()) };
-            let reader = PartReader::open_part(&self.lake.root, events(), &part, None, READ_ROWS)?;
-            self.open.push(Some(Open { reader, lost: self.losers.get(&number), held: 0, row: 0 }));
-            self.advance(self.open.len() - 1)?;
-        }
-        Ok(())
-    }
-
-    fn take_row(&mut self, input: usize) -> Result<(), LakeError> {
-        let Some(open) = &mut self.open[input] else { return Ok(()) };
-        let batch = &self.held[open.held];
-        let lost = open.lost.is_some_and(|lost| {
-            let ids = batch.column_by_name("event_id").map(|c| c.as_string_view());
-            ids.is_some_and(|ids| lost.contains(&id_of(ids.value(open.row).as_bytes())))
-        });
-        if !lost {
-            self.bytes += Sizes::new(std::slice::from_ref(batch)).of(0, open.row);
-            self.rows.push((open.held, open.row));
-        }
-        open.row += 1;
-        if open.row < batch.num_rows() {
-            self.next.push(Reverse((time(batch, open.row), input)));
-            return Ok(());
-        }
-        self.advance(input)
-    }
-
-    /// Reads the next batch of an input; closes it after the last.
-    fn advance(&mut self, input: usize) -> Result<(), LakeError> {
-        let Some(open) = &mut self.open[input] else { return Ok(()) };
-        match open.reader.next()? {
-            Some(batch) => {
-                self.next.push(Reverse((time(&batch, 0), input)));
-                (open.held, open.row) = (self.held.len(), 0);
-                self.held.push(batch);
-            }
-            None => self.open[input] = None,
-        }
-        Ok(())
-    }
-
-    /// Drops the batches that no open input stands in.
-    fn let_go(&mut self) {
-        let mut kept = Vec::with_capacity(self.open.len());
-        for open in self.open.iter_mut().flatten() {
-            kept.push(self.held[open.held].clone());
-            open.held = kept.len() - 1;
-        }
-        self.held = kept;
-    }
-}
-
-fn time(batch: &RecordBatch, row: usize) -> i64 {
-    batch.column_by_name("ts").map_or(0, |c| c.as_primitive::<TimestampMicrosecondType>().value(row))
 }
 
 #[cfg(test)]

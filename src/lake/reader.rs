@@ -23,6 +23,15 @@ use crate::schema::Table;
 /// Size of a batch of whole rows: as views they keep each page in memory that they touch.
 const BATCH_BYTES: i64 = 4 << 20;
 
+/// How many rows come at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rows {
+    /// Fewer where whole rows are long.
+    AtMost(usize),
+    /// These, however long they are.
+    Exactly(usize),
+}
+
 /// Reads the rows of one file in the order they stand there, as batches of the table's schema.
 pub(crate) struct PartReader {
     path: std::path::PathBuf,
@@ -41,7 +50,7 @@ impl PartReader {
             }
             Err(e) => return Err(e).at("open", path),
         };
-        Self::start(file, path, table, wanted, rows)
+        Self::start(file, path, table, wanted, (0, Rows::AtMost(rows)))
     }
 
     /// The same for a live file of the lake in `root`: what is read is compared with the log's checksums.
@@ -54,7 +63,20 @@ impl PartReader {
     ) -> Result<Self, LakeError> {
         let directory = root.join(&table.name);
         let file = PartFile::open(&directory, part)?;
-        Self::start(file, &directory.join(&part.path), table, wanted, rows)
+        Self::start(file, &directory.join(&part.path), table, wanted, (0, Rows::AtMost(rows)))
+    }
+
+    /// The same for whole rows from the row `first` on; pages of only earlier rows are not unpacked.
+    pub(crate) fn open_part_at(
+        root: &Path,
+        table: &Table,
+        part: &Part,
+        first: usize,
+        rows: Rows,
+    ) -> Result<Self, LakeError> {
+        let directory = root.join(&table.name);
+        let file = PartFile::open(&directory, part)?;
+        Self::start(file, &directory.join(&part.path), table, None, (first, rows))
     }
 
     fn start<R: ChunkReader + 'static>(
@@ -62,7 +84,7 @@ impl PartReader {
         path: &Path,
         table: &Table,
         wanted: Option<&[&str]>,
-        rows: usize,
+        (first, rows): (usize, Rows),
     ) -> Result<Self, LakeError> {
         let found = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).at("read the footer of", path)?;
         // Texts are read as views, which costs no copy; files say plain strings for other engines.
@@ -74,8 +96,14 @@ impl PartReader {
             .filter(|i| schema.column_with_name(metadata.schema().field(*i).name()).is_some())
             .collect();
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
-        let rows = if wanted.is_none() { rows.min(rows_of_a_batch(metadata.metadata())) } else { rows };
+        let rows = match rows {
+            Rows::AtMost(rows) if wanted.is_none() => rows.min(rows_of_a_batch(metadata.metadata())),
+            Rows::AtMost(rows) | Rows::Exactly(rows) => rows,
+        };
+        let (group, offset) = place_of(metadata.metadata(), first);
+        let groups = (group..metadata.metadata().num_row_groups()).collect();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let builder = builder.with_row_groups(groups).with_offset(offset);
         let inner = builder.with_projection(mask).with_batch_size(rows).build().at("read", path)?;
         Ok(Self { path: path.to_owned(), inner, schema })
     }
@@ -103,12 +131,26 @@ impl PartReader {
     }
 }
 
-/// Rows that take about [`BATCH_BYTES`] in a file whose rows are of equal size, at least one.
+/// Rows that take about [`BATCH_BYTES`] where they are longest, at least one: groups differ, rows of one are taken
+/// for equal.
 fn rows_of_a_batch(metadata: &ParquetMetaData) -> usize {
-    let groups = metadata.row_groups();
-    let sum = |of: fn(&RowGroupMetaData) -> i64| groups.iter().map(of).sum::<i64>().max(1);
-    let (bytes, rows) = (sum(RowGroupMetaData::total_byte_size), sum(RowGroupMetaData::num_rows));
-    usize::try_from(BATCH_BYTES.saturating_mul(rows) / bytes).unwrap_or(usize::MAX).max(1)
+    let fitting =
+        |group: &RowGroupMetaData| BATCH_BYTES.saturating_mul(group.num_rows()) / group.total_byte_size().max(1);
+    let fewest = metadata.row_groups().iter().map(fitting).min().unwrap_or(1);
+    usize::try_from(fewest).unwrap_or(usize::MAX).max(1)
+}
+
+/// The group of the row `first`, and its place there.
+fn place_of(metadata: &ParquetMetaData, first: usize) -> (usize, usize) {
+    let mut before = 0;
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        if first < before + rows {
+            return (number, first - before);
+        }
+        before += rows;
+    }
+    (metadata.num_row_groups(), 0)
 }
 
 fn as_view(field: &Field) -> Field {

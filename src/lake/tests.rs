@@ -18,6 +18,7 @@ use crate::schema::{
 
 mod damage;
 mod log;
+mod merge;
 mod model;
 mod repair;
 mod upkeep;

@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::content::content;
 pub use super::content::{CONTENT, Content, parsed};
 use super::harness::Figure;
-use super::process::peak_kib;
 pub use super::process::{Answer, STUCK, binary, bounded, ended, files_under, is_root, listed, wait_for, works};
+use super::process::{memory_kib, peak_kib};
 
 pub const EVENTS: &str = "SELECT count(*) FROM events";
 pub const TOKENS: &str = "SELECT sum(output_tokens) FROM events";
@@ -225,6 +225,11 @@ impl Daemon {
 
     pub fn peak_kib(&self) -> u64 {
         peak_kib(self.child.id())
+    }
+
+    /// Memory that it has now.
+    pub fn resident_kib(&self) -> u64 {
+        memory_kib(self.child.id(), "VmRSS")
     }
 }
 

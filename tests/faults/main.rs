@@ -144,6 +144,8 @@ fn main() -> std::process::ExitCode {
         bombs::a_daemon_outlives_every_query_and_stops_working_on_what_nobody_waits_for,
         memory::long_bad_lines_stay_within_the_memory_budget,
         memory::many_files_that_grow_at_once_stay_within_bounds,
+        memory::an_idle_daemon_over_very_many_small_logs_keeps_little_of_each,
+        memory::merging_files_with_rows_of_forty_megabytes_stays_within_the_memory_budget,
         rejects::bad_lines_stay_within_the_memory_budget,
         clocks::a_clock_that_jumped_ahead_deletes_nothing_and_keeps_new_rows,
         clocks::retention_still_deletes_what_is_old,

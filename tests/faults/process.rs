@@ -99,8 +99,13 @@ fn whole(mut file: File) -> String {
 
 /// Most memory a process has had, in KiB; 0 where the system does not tell.
 pub fn peak_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmHWM")
+}
+
+/// A figure of a process's memory, in KiB, by its name in `/proc`.
+pub fn memory_kib(pid: u32, what: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(what)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
