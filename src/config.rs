@@ -215,6 +215,7 @@ impl Settings {
         // One description must not stop everything else.
         warnings.extend(wrong.iter().map(|(_, error)| format!("{error}; this format is not read")));
         let broken = wrong.into_iter().map(|(name, error)| (name, error.to_string())).collect();
+        let socket = socket::of(&home, &lake, env);
         Ok(Self {
             own: Arc::new(Own { projects, mappings, broken }),
             lake,
@@ -231,7 +232,7 @@ impl Settings {
             keep_blobs: file.keep_blobs.unwrap_or(false),
             clock_shift_us: env.clock_shift_us(),
             terminal: env.terminal,
-            socket: socket::of(&home, env),
+            socket,
             places: Places { os: env.os, home: user_home, env: env.agent_variables() },
             home,
             warnings,

@@ -402,3 +402,37 @@ fn a_daemon_that_dies_in_the_middle_of_an_answer_is_a_failure() {
     append(&home.claude("-shop", "t"), &prompt("t", 1, &format!("later than {}", stamp(1))));
     assert_eq!(home.number("SELECT count(*) AS n FROM events"), 1_201);
 }
+
+#[test]
+fn a_daemon_answers_for_its_own_lake_only_and_leaves_another_to_whoever_asks() {
+    let home = home(2);
+    let daemon = home.ingest(&[]);
+    let count = |lake: &str| {
+        let args = [&["--lake", lake][..], &COUNT[..], &["--no-sync"]].concat();
+        out(&home.run(&args))
+    };
+    assert!(home.ok(&COUNT).contains("4"));
+    let other = home.path().join("other");
+    let other = other.to_str().unwrap();
+    // Another lake, made from other logs.
+    let logs = home.path().join("logs");
+    fs::create_dir_all(&logs).unwrap();
+    fs::write(logs.join("x.jsonl"), session("x", 10)).unwrap();
+    home.ok(&["--lake", other, "backfill", "--agent", "claude", "--path", logs.to_str().unwrap()]);
+    assert_eq!(count(other), "n\n20\n");
+    let both = [&["--lake", other][..], &COUNT[..]].concat();
+    assert_eq!(out(&home.run(&both)), "n\n24\n", "its own rows, and the logs of this machine");
+    let status = out(&home.run(&["--lake", other, "status", "--json"]));
+    assert!(serde_json::from_str::<Value>(&status).unwrap()["daemon"].is_null(), "{status}");
+    // Two follow side by side, and each is asked for its own.
+    let second = Killed(home.command(&["--lake", other, "ingest"]).stderr(Stdio::null()).spawn().unwrap());
+    wait_for("the second daemon", || {
+        let status = out(&home.run(&["--lake", other, "status", "--json"]));
+        serde_json::from_str::<Value>(&status).is_ok_and(|status| !status["daemon"].is_null())
+    });
+    fs::write(home.claude("-shop", "late"), session("late", 1)).unwrap();
+    wait_for("the row in the first", || home.ok(&COUNT) == "n\n6\n");
+    wait_for("the row in the second", || out(&home.run(&both)) == "n\n26\n");
+    drop(second);
+    assert!(daemon.stop().success());
+}
