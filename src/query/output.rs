@@ -135,7 +135,7 @@ impl OutputFormat {
             Self::Json => "One JSON array of objects",
             Self::Ndjson => "One JSON object per line",
             Self::Csv => "Comma-separated values with a header",
-            Self::Tsv => "Tab-separated values with a header",
+            Self::Tsv => "Tab-separated values with a header; \\N is NULL, as in PostgreSQL's COPY",
             Self::Markdown => "A Markdown table",
             Self::Parquet => "A Parquet file, zstd",
             Self::Arrow => "An Arrow IPC file (Feather 2)",

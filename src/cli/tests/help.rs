@@ -524,7 +524,7 @@ fn help_of_query() {
               - json:         One JSON array of objects
               - ndjson:       One JSON object per line
               - csv:          Comma-separated values with a header
-              - tsv:          Tab-separated values with a header
+              - tsv:          Tab-separated values with a header; \N is NULL, as in PostgreSQL's COPY
               - markdown:     A Markdown table
               - parquet:      A Parquet file, zstd
               - arrow:        An Arrow IPC file (Feather 2)
@@ -640,7 +640,7 @@ fn help_of_export() {
               - json:         One JSON array of objects
               - ndjson:       One JSON object per line
               - csv:          Comma-separated values with a header
-              - tsv:          Tab-separated values with a header
+              - tsv:          Tab-separated values with a header; \N is NULL, as in PostgreSQL's COPY
               - markdown:     A Markdown table
               - parquet:      A Parquet file, zstd
               - arrow:        An Arrow IPC file (Feather 2)

@@ -70,6 +70,9 @@ impl<W: Write> Delimited<W> {
                 if column > 0 {
                     self.line.push('\t');
                 }
+                if !known {
+                    self.line.push_str("\\N");
+                }
                 for c in self.text.chars() {
                     match c {
                         '\t' => self.line.push_str("\\t"),

@@ -46,7 +46,7 @@ fn text_formats_are_exact() {
     assert_eq!(
         text(OutputFormat::Tsv),
         "ts\ttext\tn\tf\tok\tusd\tday\n2026-01-01T00:00:00Z\ta|b, \"q\"\\n\u{1b}[31m<x>\t1234567\t0.5\ttrue\t\
-         1.500000000\t2026-01-01\n\t\t\t\t\t\t\n"
+         1.500000000\t2026-01-01\n\\N\t\t\\N\t\\N\t\\N\t\\N\t\\N\n"
     );
     assert_eq!(
         text(OutputFormat::Markdown),
