@@ -1,4 +1,4 @@
-//! Looking at everything, changing nothing.
+//! Looking at everything, changing nothing. Where the log breaks off, what it says up to there is looked at.
 
 use std::collections::HashSet;
 use std::fs;
@@ -94,34 +94,46 @@ fn version_of(root: &Path) -> Option<u64> {
 
 fn check(root: &Path) -> Result<FsckReport, LakeError> {
     let mut report = FsckReport::default();
-    let Some(state) = check_log(root, &mut report)? else { return Ok(report) };
+    let Checked { state, is_whole } = check_log(root, &mut report)?;
     for (table, live) in [(events(), &state.events), (rejects(), &state.rejects)] {
         for file in live.values() {
-            check_part(root, table, file, &mut report);
+            // An entry that cannot be read may have taken it out.
+            let is_gone = || matches!(root.join(&table.name).join(&file.part.path).try_exists(), Ok(false));
+            if is_whole || !is_gone() {
+                check_part(root, table, file, &mut report);
+            }
         }
     }
     check_ids(root, &state, events(), &mut report)?;
     check_ids(root, &state, rejects(), &mut report)?;
-    check_leftovers(root, &state, &mut report)?;
-    check_quarantine(root, &state.events, &mut report)?;
+    if is_whole {
+        check_leftovers(root, &state, &mut report)?;
+        check_quarantine(root, &state.events, &mut report)?;
+    }
     check_staged(root, &mut report)?;
     Ok(report)
 }
 
-/// The state after the whole log, or `None` when it breaks off.
-fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, LakeError> {
+/// What the log says, and whether that is all that it once said.
+struct Checked {
+    state: State,
+    is_whole: bool,
+}
+
+/// Reads the log to its end, or as far as it can be read.
+fn check_log(root: &Path, report: &mut FsckReport) -> Result<Checked, LakeError> {
     let log = Log::master(root);
     let mut state = State::default();
     let versions = log.versions()?;
     if versions.is_empty() && !is_new(root)? {
         report.find(true, &log.dir, "the whole log is missing", REBUILD);
-        return Ok(None);
+        return Ok(Checked { state, is_whole: false });
     }
     for version in &versions {
         let path = log.path(state.next());
         if *version != state.next() {
             report.find(true, &path, "the entry is missing", REBUILD);
-            return Ok(usable(&log, root));
+            return Ok(usable(&log, root, state));
         }
         report.entries += 1;
         let was_there = || log.was_there(&state_dir(root), &state);
@@ -133,15 +145,16 @@ fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, Lake
             Found::Torn(reason) if !was_there()? => {
                 let mend = "nothing: the next writer sets it aside, and what it held is read again from the logs";
                 report.find(true, &path, format!("the newest entry was never finished: {reason}"), mend);
-                return Ok(Some(state));
+                return Ok(Checked { state, is_whole: true });
             }
             Found::Torn(reason) | Found::Damaged(reason) => reason,
             Found::Missing => "it vanished",
         };
         report.find(true, &path, format!("the entry is damaged: {reason}"), REBUILD);
-        return Ok(usable(&log, root));
+        return Ok(usable(&log, root, state));
     }
     // The writer may have gone on meanwhile: only what is still not there is missing.
+    let mut is_whole = true;
     if log.was_there(&state_dir(root), &state)? && matches!(log.read(state.next())?, Found::Missing) {
         report.find(
             true,
@@ -149,8 +162,9 @@ fn check_log(root: &Path, report: &mut FsckReport) -> Result<Option<State>, Lake
             "the entry is missing: it was the newest, or one before it",
             REBUILD,
         );
+        is_whole = false;
     }
-    Ok(Some(state))
+    Ok(Checked { state, is_whole })
 }
 
 /// True for a lake that nothing was ever committed to.
@@ -159,9 +173,21 @@ fn is_new(root: &Path) -> Result<bool, LakeError> {
     Ok(checkpoint::list(&state_dir(root))?.is_empty() && !files(root)?.iter().any(|(_, _, name)| part(name)))
 }
 
-// With entries before the checkpoint lost, the lake still works; its files can still be checked.
-fn usable(log: &Log, root: &Path) -> Option<State> {
-    log.follow(&state_dir(root)).ok().map(|(state, _)| state)
+/// With entries before the checkpoint lost, the lake still works. Else the files that the other entries name are
+/// known: those that were live `before` the one that cannot be read, and what later ones say.
+fn usable(log: &Log, root: &Path, mut before: State) -> Checked {
+    if let Ok((state, _)) = log.follow(&state_dir(root)) {
+        return Checked { state, is_whole: true };
+    }
+    let from = before.next();
+    for version in log.versions().unwrap_or_default().into_iter().filter(|version| *version > from) {
+        let Ok(Found::Valid(read)) = log.read(version) else { continue };
+        for (files, change) in [(&mut before.events, read.entry.events), (&mut before.rejects, read.entry.rejects)] {
+            change.remove.iter().for_each(|path| drop(files.remove(path)));
+            files.extend(change.add.into_iter().map(|live| (live.part.path.clone(), live)));
+        }
+    }
+    Checked { state: before, is_whole: false }
 }
 
 fn check_part(root: &Path, table: &Table, live: &Live, report: &mut FsckReport) {

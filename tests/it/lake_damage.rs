@@ -66,10 +66,19 @@ fn all_refused(home: &Home, words: &[&str]) {
         &["prune", "--before", "2020-01-01"],
         &["prune", "--before", "2020-01-01", "--yes"],
         &["backfill"],
+        &["ingest"],
+        &["ingest", "--once"],
+        &["adapters"],
+        &["sources"],
         &["compact"],
         &["fsck"],
     ] {
         refused(home, args, words);
+    }
+    // What has nothing to do with the lake goes on.
+    let demo = home.path().join("demo");
+    for args in [&["schema"][..], &["schema", "events"], &["version"], &["demo", "--home", demo.to_str().unwrap()]] {
+        home.ok(args);
     }
 }
 
@@ -97,6 +106,28 @@ fn a_log_with_a_changed_or_lost_end_is_refused_by_every_command_and_rebuilt() {
         assert_eq!(home.durable_number(EVENTS), 12, "case {number}");
         home.ok(&["backfill"]);
         assert_eq!(home.durable_number(EVENTS), 12, "case {number}");
+    }
+}
+
+#[test]
+fn a_log_that_breaks_off_does_not_keep_fsck_from_the_files_it_still_knows_of() {
+    for broken in [1, 2] {
+        let home = home(3);
+        let damaged = parts(&home.lake().join("events")).into_iter().find(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            fs::read_to_string(entry(&home, 0)).unwrap().contains(&name)
+        });
+        let damaged = damaged.unwrap();
+        let middle = fs::metadata(&damaged).unwrap().len() / 2;
+        flip(&damaged, usize::try_from(middle).unwrap());
+        flip(&entry(&home, broken), 50);
+        for path in fs::read_dir(home.lake().join(".state")).unwrap().flatten() {
+            if path.file_name().to_string_lossy().starts_with("checkpoint-") {
+                fs::remove_file(path.path()).unwrap();
+            }
+        }
+        let name = damaged.file_name().unwrap().to_string_lossy().into_owned();
+        refused(&home, &["fsck"], &["the entry is damaged", &name, "checksum does not match"]);
     }
 }
 
