@@ -36,15 +36,15 @@ const SPAN_DAYS: i64 = 60;
 /// Longest time a session takes.
 const SESSION_US: i64 = 6 * 3_600_000_000;
 
-/// Sessions of the small home.
-const SMALL_SESSIONS: usize = 40;
+/// Families of sessions in the small home: with forks a few more sessions than that.
+const SMALL_FAMILIES: usize = 40;
 
 /// What to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Home directory to make: `.claude` and `.codex` come to stand in it.
     pub home: PathBuf,
-    /// Rough total size; `None` for the small home of 40 sessions.
+    /// Rough total size; `None` for the small home.
     pub bytes: Option<u64>,
     /// Another seed gives other logs.
     pub seed: u64,
@@ -242,7 +242,7 @@ fn plan(options: &Options) -> Vec<Family> {
     let small = options.bytes.is_none();
     loop {
         let index = families.len();
-        if options.bytes.map_or(index >= SMALL_SESSIONS, |wanted| bytes >= wanted) {
+        if options.bytes.map_or(index >= SMALL_FAMILIES, |wanted| bytes >= wanted) {
             break;
         }
         let size = if small { random.between(20_000, 160_000) } else { session_bytes(&mut random) };
@@ -251,7 +251,7 @@ fn plan(options: &Options) -> Vec<Family> {
         let span_us = SPAN_DAYS * 86_400_000_000 - SESSION_US - 3_600_000_000;
         // The small home is spread evenly, so that every report has something to show.
         let place =
-            if small { (index as u64 * 1000 + random.below(1000)) / SMALL_SESSIONS as u64 } else { random.below(1000) };
+            if small { (index as u64 * 1000 + random.below(1000)) / SMALL_FAMILIES as u64 } else { random.below(1000) };
         let age_us = span_us - span_us / 1000 * place.min(999).cast_signed();
         let old = age_us > 8 * 86_400_000_000;
         let forked = size < 2_000_000 && (index % 9 == 4 || (small && index == 11));
