@@ -22,9 +22,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::table::words_in_lines;
 use super::{CliError, Streams};
 use crate::config::{Edge, Settings, parse_when};
-use crate::text::{lines, nearest};
+use crate::text::{lines, nearest, one_line, width};
 use crate::zone::Zone;
 
 pub(super) use adapters::run as adapters;
@@ -52,6 +53,18 @@ pub(super) fn tell(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError
 /// Writes one line to stdout.
 fn answer(streams: &mut Streams<'_>, text: &str) -> Result<(), CliError> {
     writeln!(streams.out, "{}", lines(text)).map_err(|source| CliError::Output { source })
+}
+
+/// Writes `head` and `text` to stdout, on a terminal in lines that fit it: those after the first are indented by the
+/// width of the head.
+fn answer_below(settings: &Settings, head: &str, text: &str, streams: &mut Streams<'_>) -> Result<(), CliError> {
+    let indent = width(head);
+    let room = settings.terminal.columns.map_or(usize::MAX, |columns| usize::from(columns).saturating_sub(indent));
+    for (number, line) in words_in_lines(&one_line(text), room).into_iter().enumerate() {
+        let head = if number == 0 { head } else { &*" ".repeat(indent) };
+        answer(streams, &format!("{head}{line}"))?;
+    }
+    Ok(())
 }
 
 /// Writes `value` as indented JSON to stdout.

@@ -132,7 +132,7 @@ impl Table {
 }
 
 /// `text` as lines of at most `limit` terminal columns, but for words that are longer.
-fn words_in_lines(text: &str, limit: usize) -> Vec<String> {
+pub(super) fn words_in_lines(text: &str, limit: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         match lines.last_mut() {

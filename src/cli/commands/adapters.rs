@@ -8,11 +8,14 @@ use serde_json::{Map, Value, json};
 use super::super::args::{AdaptersArgs, AdaptersCommand, AdaptersTestArgs};
 use super::super::table::{Align, Table};
 use super::super::{CliError, Outcome, Streams};
-use super::{answer, answer_json, short_path};
+use super::{answer, answer_below, answer_json, short_path};
 use crate::config::Settings;
 use crate::ops::{self, AgentFound, Tried};
 use crate::text::units;
 use crate::text::{nearest, one_line};
+
+/// Columns of a terminal that have room for the days of an agent's first and last event too.
+const DATES_FIT: u16 = 72;
 
 /// Lists the agents, or tries a description.
 pub(in super::super) fn run(
@@ -39,16 +42,11 @@ pub(super) fn render(
         let all: Vec<Value> = agents.iter().map(as_json).collect();
         return answer_json(streams, &all).map(|()| outcome);
     }
-    let mut table = Table::new(&[
-        ("agent", Align::Key),
-        ("files", Align::Right),
-        ("sessions", Align::Right),
-        ("events", Align::Right),
-        ("first", Align::Left),
-        ("last", Align::Left),
-        ("usage", Align::Left),
-        ("places", Align::Left),
-    ]);
+    let has_room = settings.terminal.columns.is_none_or(|columns| columns >= DATES_FIT);
+    let dates = [("first", Align::Left), ("last", Align::Left)];
+    let counts = [("agent", Align::Key), ("files", Align::Right), ("sessions", Align::Right), ("events", Align::Right)];
+    let dates = if has_room { &dates[..] } else { &[] };
+    let mut table = Table::new(&[&counts[..], dates, &[("usage", Align::Left), ("places", Align::Left)]].concat());
     let day = |us: Option<i64>| {
         us.and_then(chrono::DateTime::from_timestamp_micros)
             .map_or_else(String::new, |t| t.format("%Y-%m-%d").to_string())
@@ -57,31 +55,33 @@ pub(super) fn render(
     for agent in &here {
         let places: Vec<String> = ops::shown_places(agent).iter().map(|path| short_path(settings, path)).collect();
         let absent = if agent.roots.is_empty() && agent.sources == 0 { "not there: " } else { "" };
-        table.row([
+        let counts = [
             agent.agent.clone(),
             units::count(agent.sources),
             agent.sessions.map_or_else(String::new, units::count),
             units::count(agent.rows),
-            day(agent.first_us),
-            day(agent.last_us),
-            agent.usage.to_owned(),
-            format!("{absent}{}", places.join(", ")),
-        ]);
+        ];
+        let dates = [day(agent.first_us), day(agent.last_us)].into_iter().filter(|_| has_room);
+        let rest = [agent.usage.to_owned(), format!("{absent}{}", places.join(", "))];
+        table.row(counts.into_iter().chain(dates).chain(rest));
     }
     if !here.is_empty() {
         table.write(streams.out, settings.terminal.columns).map_err(|source| CliError::Output { source })?;
+        if !has_room {
+            answer(streams, "Not shown in this width: first, last.")?;
+        }
     }
     let absent: Vec<&str> = agents.iter().filter(|a| !chosen && !a.is_here()).map(|a| a.agent.as_str()).collect();
     if !absent.is_empty() {
         if !here.is_empty() {
             answer(streams, "")?;
         }
-        answer(streams, &format!("not found on this machine: {}", absent.join(", ")))?;
+        answer_below(settings, "not found on this machine: ", &absent.join(", "), streams)?;
     }
     super::looked::render(settings, &agents, chosen, streams)?;
     for unreadable in agents.iter().flat_map(|agent| &agent.unreadable) {
         let path = short_path(settings, &unreadable.path);
-        answer(streams, &format!("not readable: {path}: {}", one_line(&unreadable.why)))?;
+        answer_below(settings, "not readable: ", &format!("{path}: {}", unreadable.why), streams)?;
     }
     Ok(outcome)
 }

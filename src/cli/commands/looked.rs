@@ -2,7 +2,7 @@
 
 use super::super::table::{Align, Table};
 use super::super::{CliError, Streams};
-use super::{answer, short_path};
+use super::{answer, answer_below, short_path};
 use crate::config::Settings;
 use crate::ops::{AgentFound, Looked, PlaceState};
 use crate::text::units;
@@ -16,7 +16,7 @@ pub(super) fn render(
     streams: &mut Streams<'_>,
 ) -> Result<(), CliError> {
     let mut table = Table::new(&[("agent", Align::Left), ("looked in", Align::Left), ("there", Align::Left)]);
-    let (mut any, mut folded) = (false, false);
+    let (mut any, mut folded, mut unread) = (false, false, Vec::new());
     for agent in agents {
         let is_here = agent.is_here();
         let tells = |looked: &&Looked| {
@@ -33,7 +33,13 @@ pub(super) fn render(
         for (looked, more) in told.into_iter().map(|looked| (looked, "")).chain(empty) {
             any = true;
             folded |= !more.is_empty();
-            table.row([agent.agent.clone(), format!("{}{more}", short_path(settings, &looked.path)), there(looked)]);
+            let place = format!("{}{more}", short_path(settings, &looked.path));
+            table.row([agent.agent.clone(), place, state(looked)]);
+            for note in notes(settings, looked) {
+                if !unread.contains(&note) {
+                    unread.push(note);
+                }
+            }
         }
     }
     if !any {
@@ -41,23 +47,30 @@ pub(super) fn render(
     }
     answer(streams, "")?;
     table.write(streams.out, settings.terminal.columns).map_err(|source| CliError::Output { source })?;
-    if folded { answer(streams, "devlog adapters --agent NAME lists all places of an agent") } else { Ok(()) }
+    if folded {
+        answer(streams, "devlog adapters --agent NAME lists all places of an agent")?;
+    }
+    unread.iter().try_for_each(|note| answer_below(settings, "not read: ", note, streams))
 }
 
-fn there(looked: &Looked) -> String {
-    let state = match looked.state {
+/// Things of one place that are named.
+const NAMED: usize = 10;
+
+/// What is at a place.
+fn state(looked: &Looked) -> String {
+    match looked.state {
         PlaceState::Logs => units::counted(looked.logs, "log"),
         PlaceState::NoLogs => "no logs".to_owned(),
         PlaceState::DanglingLink => "a link to nothing".to_owned(),
         PlaceState::NotReadable => "not readable".to_owned(),
         PlaceState::NotThere => "nothing".to_owned(),
-    };
-    match looked.notes.first() {
-        None => state,
-        Some(first) => {
-            let more = looked.notes.len() - 1;
-            let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-            format!("{state}; {first}{more}")
-        }
     }
+}
+
+/// What of it was not read, one line each.
+fn notes(settings: &Settings, looked: &Looked) -> Vec<String> {
+    let more = looked.notes.len().saturating_sub(NAMED);
+    let place = short_path(settings, &looked.path);
+    let more = (more > 0).then(|| format!("{} more in {place}; --json lists all", units::count(more as u64)));
+    looked.notes.iter().take(NAMED).cloned().chain(more).collect()
 }

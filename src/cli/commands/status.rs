@@ -9,7 +9,7 @@ use super::super::args::StatusArgs;
 use super::super::table::{Align, Table};
 use super::super::{CliError, Outcome, Streams};
 use super::sources::{self, Source, unsigned};
-use super::{answer, answer_json, short_path};
+use super::{answer, answer_below, answer_json, short_path};
 use crate::config::Settings;
 use crate::lake::{AgentRows, Doubt, Snapshot, VacuumReport};
 use crate::ops::{self, Daemon};
@@ -127,9 +127,10 @@ pub(super) fn render(
         return answer_json(streams, &value).map(|()| Outcome::Done);
     }
     answer(streams, &format!("home    {}", short_path(settings, &settings.home)))?;
-    answer(streams, &format!("daemon  {}", daemon_line(daemon, writer, streams.now_us)))?;
+    let line = daemon_line(daemon, writer, streams.now_us);
+    answer_below(settings, "daemon  ", &line, streams)?;
     for line in daemon.map(|daemon| daemon_troubles(daemon, streams.now_us)).unwrap_or_default() {
-        answer(streams, &format!("        {line}"))?;
+        answer_below(settings, "        ", &line, streams)?;
     }
     answer(streams, &format!("lake    {}", short_path(settings, &settings.lake)))?;
     let committed = match lake.version {
@@ -142,22 +143,22 @@ pub(super) fn render(
         units::bytes(bytes),
         units::counted(files as u64, "file")
     );
-    answer(streams, &format!("        {size}; {committed}"))?;
+    answer_below(settings, "        ", &format!("{size}; {committed}"), streams)?;
     if waiting.files > 0 {
         let (files, bytes) = (units::counted(waiting.files, "replaced file"), units::bytes(waiting.bytes));
-        answer(streams, &format!("        {files} with {bytes} are removed within about an hour"))?;
+        let text = format!("{files} with {bytes} are removed within about an hour");
+        answer_below(settings, "        ", &text, streams)?;
     }
     if let Some(doubt) = doubt {
         let wait = u64::try_from(doubt.until_us().saturating_sub(streams.now_us)).unwrap_or(0);
         let (rows, wait) = (units::counted(doubt.rows, "row"), units::duration(Duration::from_micros(wait)));
-        answer(
-            streams,
-            &format!("        the clock is far ahead: retention would delete {rows}, and waits for {wait}"),
-        )?;
+        let text = format!("the clock is far ahead: retention would delete {rows}, and waits for {wait}");
+        answer_below(settings, "        ", &text, streams)?;
     }
     if rejects > 0 {
         let text = units::counted(rejects, "line");
-        answer(streams, &format!("        {text} could not be decoded: devlog query \"SELECT * FROM rejects\""))?;
+        let text = format!("{text} could not be decoded: devlog query \"SELECT * FROM rejects\"");
+        answer_below(settings, "        ", &text, streams)?;
     }
     answer(streams, "")?;
     agents_table(&agents, settings, streams)?;
