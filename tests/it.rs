@@ -22,6 +22,9 @@ mod asking;
 #[cfg(unix)]
 #[path = "it/beside.rs"]
 mod beside;
+#[cfg(unix)]
+#[path = "it/bounds.rs"]
+mod bounds;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/copies.rs"]
@@ -96,6 +99,9 @@ mod space;
 mod states;
 #[path = "it/unique.rs"]
 mod unique;
+#[cfg(unix)]
+#[path = "it/unread.rs"]
+mod unread;
 #[cfg(unix)]
 #[path = "it/voice.rs"]
 mod voice;

@@ -31,10 +31,10 @@ fn works(program: &str, args: &[&str]) -> bool {
 }
 
 /// A small disk at a path, unmounted when dropped.
-struct SmallDisk<'a>(&'a Path);
+pub struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(path: &'a Path, size: &str) -> Option<Self> {
+    pub fn mount(path: &'a Path, size: &str) -> Option<Self> {
         fs::create_dir_all(path).unwrap();
         let options = format!("size={size},mode=0700");
         works("mount", &["-t", "tmpfs", "-o", &options, "devlog-test", path.to_str().unwrap()]).then_some(Self(path))
@@ -48,7 +48,7 @@ impl Drop for SmallDisk<'_> {
 }
 
 /// Text that hardly compresses.
-fn noise(seed: u32, length: usize) -> String {
+pub fn noise(seed: u32, length: usize) -> String {
     let mut state = u64::from(seed) | 1 << 40;
     let next = move || {
         state ^= state << 13;
