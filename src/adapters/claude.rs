@@ -12,10 +12,12 @@
 //!   `message.id` and the end of its signature, everything else by `uuid`; never by `sessionId`,
 //!   which forks rewrite. Records without `uuid` are never copied: theirs is made of session, type
 //!   and content
-//! - `completeness`: see `call::Call::completeness` for calls; tool results 2 (+ 1 when the call
-//!   is known) and other rows 2, both 0 (+ 1) in the copies that `progress/agent_progress` holds
+//! - `completeness`: see `call::Call::completeness` for calls; other rows have 3 on the main chain, 2 where
+//!   `forkedFrom` marks a copy, 1 on a side chain, 0 in the copies that `progress/agent_progress` holds, and
+//!   tool results 4 more when the call is known
+//! - what `forkedFrom` marks is of the session it names, which is the branch's `parent_session_id`
 //! - sub-agents' rows keep `sessionId` of the parent as `session_id` (their work belongs to it) with
-//!   `is_subagent`; `parent_session_id` stays null, `extra.agentId` tells agents apart
+//!   `is_subagent`, without `parent_session_id`; `extra.agentId` tells agents apart
 //! - records that are appended again and again (`last-prompt`, `mode`, titles, ...) make a row when
 //!   their value differs from the last one in the file, else the line is ignored
 //!

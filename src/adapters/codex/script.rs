@@ -5,26 +5,38 @@
 //! script is not run: texts, lists of words, and names that stand for these are followed; of what else a
 //! command is made of, the expression stays in `${…}`.
 
+use std::cell::Cell;
+
 use super::words::{Token, tokens};
 use crate::adapters::codex::tools::Deed;
 
 /// Names that are followed from one to the next.
 const MOST_STEPS: usize = 8;
+/// How often a name of one script is looked up.
+const MOST_LOOKS: usize = 2000;
 /// Commands of one script.
 const MOST_COMMANDS: usize = 256;
+/// What following names may add to what stands in the script.
+const MOST_BYTES: usize = 64 << 10;
 
 /// Appends the commands that `script` runs, one a line.
 pub(super) fn script_commands(script: &str, out: &mut String) {
     if !script.contains("tools") {
         return;
     }
-    let script = Script { tokens: tokens(script) };
-    let mut commands = Vec::new();
+    let most_bytes = script.len() + MOST_BYTES;
+    let script = Script::new(tokens(script));
+    let mut commands: Vec<String> = Vec::new();
+    let mut bytes = 0;
     let mut is_complete = true;
     for call in script.shell_calls() {
         let found = script.commands_of(call, MOST_STEPS);
         is_complete = is_complete && !found.is_empty();
+        bytes += found.iter().map(String::len).sum::<usize>();
         commands.extend(found);
+        if commands.len() >= MOST_COMMANDS || bytes > most_bytes {
+            break;
+        }
     }
     if !is_complete {
         // The arguments stand elsewhere, in a list of objects for example.
@@ -68,9 +80,31 @@ impl Value {
 
 struct Script<'s> {
     tokens: Vec<Token<'s>>,
+    /// Of every sign that opens something where it closes, and the other way round.
+    partners: Vec<usize>,
+    /// How often a name may still be looked up.
+    looks: Cell<usize>,
 }
 
 impl<'s> Script<'s> {
+    fn new(tokens: Vec<Token<'s>>) -> Self {
+        let mut partners = vec![tokens.len(); tokens.len()];
+        let mut open = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Mark('{' | '[' | '(') => open.push(at),
+                Token::Mark('}' | ']' | ')') => {
+                    if let Some(opened) = open.pop() {
+                        partners[opened] = at;
+                        partners[at] = opened;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Self { tokens, partners, looks: Cell::new(MOST_LOOKS) }
+    }
+
     fn word(&self, at: usize) -> Option<&'s str> {
         match self.tokens.get(at) {
             Some(Token::Word(word)) => Some(word),
@@ -199,18 +233,9 @@ impl<'s> Script<'s> {
         self.is(self.end_of(open) + 1, '.')
     }
 
-    /// Where what opens at `open` closes.
+    /// Where what opens at `open` closes; the end of the script where it does not.
     fn end_of(&self, open: usize) -> usize {
-        let mut depth = 0usize;
-        let close = (open..self.tokens.len()).find(|at| {
-            match self.tokens[*at] {
-                Token::Mark('{' | '[' | '(') => depth += 1,
-                Token::Mark('}' | ']' | ')') => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            depth == 0
-        });
-        close.unwrap_or(self.tokens.len())
+        self.partners.get(open).copied().unwrap_or(self.tokens.len())
     }
 
     /// Where the elements of the list, or the arguments, that open at `open` begin.
@@ -265,7 +290,7 @@ impl<'s> Script<'s> {
                 _ => return (out, at),
             }
             at += 1;
-            if !self.is(at, '+') {
+            if !self.is(at, '+') || out.len() > MOST_BYTES {
                 return (out, at);
             }
             at += 1;
@@ -275,7 +300,7 @@ impl<'s> Script<'s> {
     /// Appends a template with what is known of its names.
     fn fill(&self, template: &str, steps: usize, out: &mut String) {
         let mut rest = template;
-        while let Some((before, after)) = rest.split_once("${") {
+        while let Some((before, after)) = rest.split_once("${").filter(|_| out.len() <= MOST_BYTES) {
             out.push_str(before);
             let Some((name, behind)) = after.split_once('}') else {
                 out.push_str("${");
@@ -320,7 +345,10 @@ impl<'s> Script<'s> {
 
     /// All that `name`, used at `used`, may stand for: its definition, what a loop or a helper gives it.
     fn named(&self, name: &str, used: usize, steps: usize) -> Vec<Value> {
-        let Some(steps) = steps.checked_sub(1) else { return Vec::new() };
+        let (Some(steps), Some(looks)) = (steps.checked_sub(1), self.looks.get().checked_sub(1)) else {
+            return Vec::new();
+        };
+        self.looks.set(looks);
         let mut all: Vec<Value> = self.definitions(name).flat_map(|at| self.values(at, steps)).collect();
         for at in (0..self.tokens.len()).filter(|at| *at != used && self.word(*at) == Some(name)) {
             // `for (const name of LIST)`
@@ -386,7 +414,7 @@ impl<'s> Script<'s> {
         if self.word(last).is_some() {
             return self.listed(last, steps);
         }
-        let open = (0..dot).find(|at| self.is(*at, '[') && self.end_of(*at) == last);
+        let open = self.partners.get(last).copied().filter(|open| *open < last && self.is(*open, '['));
         open.map_or_else(Vec::new, |open| self.listed(open, steps))
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum Token<'s> {
 }
 
 /// Longest script that is read.
-const MOST_TOKENS: usize = 20_000;
+const MOST_TOKENS: usize = 8000;
 
 /// Cuts `script` into words.
 pub(super) fn tokens(script: &str) -> Vec<Token<'_>> {

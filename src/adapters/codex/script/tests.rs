@@ -88,3 +88,15 @@ fn what_only_looks_like_a_call_runs_nothing() {
         assert!(commands(script).is_empty(), "{script}");
     }
 }
+
+#[test]
+fn a_script_that_grows_without_bounds_is_read_in_bounds() {
+    let sum = |name: &str| vec![name; 500].join(" + ");
+    let grown: String = (0..20).map(|n| format!("const a{n} = {};\n", sum(&format!("a{}", n + 1)))).collect();
+    let script = grown + &format!("const a20 = '{}'; tools.exec_command({{cmd: a0}});", "x".repeat(1000));
+    assert!(commands(&script).iter().map(String::len).sum::<usize>() < 1 << 20);
+    let deep = "[".repeat(50_000) + "].map(c => tools.exec_command({cmd: c}))";
+    assert!(commands(&deep).is_empty());
+    let many = "const c = 'x';".to_owned() + &"tools.exec_command({cmd: c});".repeat(2000);
+    assert!(commands(&many).len() <= 256);
+}
