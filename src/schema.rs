@@ -26,6 +26,8 @@ mod rows;
 mod source;
 mod status;
 mod table;
+mod usage;
+mod usage_source;
 
 pub use column::TextColumn;
 pub use context::RowContext;
@@ -50,6 +52,8 @@ pub use status::Status;
 pub use table::{
     Column, ColumnType, Table, events, events_schema, rejects, rejects_schema, sources, sources_schema, tables,
 };
+pub use usage::TokenUsage;
+pub use usage_source::UsageSource;
 
 /// Version of the `events` table that this build writes.
 pub const EVENTS_VERSION: i32 = 1;

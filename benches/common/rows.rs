@@ -2,7 +2,7 @@
 //!
 //! A session has 400 events; a turn is a prompt and three rounds of thought, answer, call, result.
 
-use devlog::schema::{EventId, EventRow, EventType, RowBatch, RowContext, Rows, Status};
+use devlog::schema::{EventId, EventRow, EventType, RowBatch, RowContext, Rows, Status, UsageSource};
 
 /// 2026-01-01T00:00:00Z.
 const START_US: i64 = 1_767_225_600_000_000;
@@ -93,7 +93,7 @@ fn row(n: u64, total: u64, text: &mut String, rows: &mut Rows) {
                 cache_read_tokens: Some(20_000 + signed % 9000),
                 cache_write_5m_tokens: Some(signed % 900),
                 output_tokens: Some(signed % 700),
-                usage_source: Some("reported"),
+                usage_source: Some(UsageSource::Reported),
                 ..base
             });
         }

@@ -25,7 +25,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{
     Checkpoint, Compression, Constant, EventId, EventRow, EventType, Mapping, Pointer, RejectReason, Rows, SetText,
-    Setter, Target, TypeRule,
+    Setter, Target, TypeRule, UsageSource,
 };
 use repeats::Repeats;
 use rest::Consumed;
@@ -197,7 +197,7 @@ fn settle_usage(row: &mut EventRow<'_>, input_includes_cache: bool) {
         row.input_tokens = row.input_tokens.map(|input| input.saturating_sub(cached).max(0));
     }
     if row.usage_source.is_none() && row.total().is_some() {
-        row.usage_source = Some("reported");
+        row.usage_source = Some(UsageSource::Reported);
     }
 }
 

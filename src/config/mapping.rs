@@ -14,7 +14,7 @@ use super::line::line_of;
 use super::{ConfigError, MappingError, Os, absolute, read_own};
 use crate::schema::{
     Compression, Condition, Constant, EventType, Format, MappedFiles, Mapping, Pointer, Setter, TARGETS, Target, Test,
-    TimeFormat, TypeRule, intern,
+    TimeFormat, TypeRule, UsageSource, intern,
 };
 use crate::text::nearest;
 use crate::zone::Zone;
@@ -157,6 +157,12 @@ impl Text<'_> {
         let mut all = Vec::new();
         for (key, value) in self.table(value, key)? {
             let (target, constant) = (self.target(key)?, self.constant(value, key.get_ref())?);
+            if let (Constant::Text(word), "usage_source") = (&constant, target.name)
+                && UsageSource::named(word).is_none()
+            {
+                let known = UsageSource::ALL.iter().map(|source| source.as_str()).collect();
+                return Err(self.unknown(value.span(), "usage source", word, known));
+            }
             let expected = match (target.set, &constant) {
                 (Setter::Text(_) | Setter::Json(_), Constant::Text(_))
                 | (Setter::Bool(_), Constant::Bool(_))

@@ -8,7 +8,7 @@ use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
 use super::column::{Blank, Flags, Numbers, TextColumn, ids_column};
 use super::context::RowContext;
 use super::table::events_schema;
-use super::{EVENTS_VERSION, EventId, EventType, Status};
+use super::{EVENTS_VERSION, EventId, EventType, Status, UsageSource};
 
 /// One event as a decoder hands it over: everything but what is the same for the whole source.
 ///
@@ -61,7 +61,7 @@ pub struct EventRow<'a> {
     pub reasoning_tokens: Option<i64>,
     /// Filled in from the parts when it is `None` and any part is known.
     pub total_tokens: Option<i64>,
-    pub usage_source: Option<&'a str>,
+    pub usage_source: Option<UsageSource>,
     pub service_tier: Option<&'a str>,
     /// Billionths of a US dollar.
     pub cost_nano_usd: Option<i64>,
@@ -214,7 +214,7 @@ impl EventColumns {
         self.output_tokens.set(at, row.output_tokens);
         self.reasoning_tokens.set(at, row.reasoning_tokens);
         self.total_tokens.set(at, row.total_tokens.or_else(|| row.total()));
-        self.usage_source.set(at, row.usage_source);
+        self.usage_source.set(at, row.usage_source.map(UsageSource::as_str));
         self.service_tier.set(at, row.service_tier);
         self.cost_usd_reported.set(at, row.cost_nano_usd.map(i128::from));
         self.credits.set(at, row.nano_credits.map(i128::from));

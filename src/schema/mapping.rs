@@ -13,6 +13,7 @@ use super::event::EventRow;
 use super::event_type::EventType;
 use super::format::Format;
 use super::status::Status;
+use super::usage_source::UsageSource;
 
 /// Puts a text into its column.
 pub type SetText = for<'r> fn(&mut EventRow<'r>, &'r str);
@@ -105,7 +106,7 @@ pub static TARGETS: &[Target] = &[
     to("cache_write_1h_tokens", Setter::Number(|row, number| row.cache_write_1h_tokens = Some(number))),
     to("output_tokens", Setter::Number(|row, number| row.output_tokens = Some(number))),
     to("reasoning_tokens", Setter::Number(|row, number| row.reasoning_tokens = Some(number))),
-    to("usage_source", Setter::Text(|row, text| row.usage_source = Some(text))),
+    to("usage_source", Setter::Text(|row, text| row.usage_source = UsageSource::named(text))),
     to("service_tier", Setter::Text(|row, text| row.service_tier = Some(text))),
     to("cost_usd_reported", Setter::Nano(|row, nano| row.cost_nano_usd = Some(nano))),
     to("credits", Setter::Nano(|row, nano| row.nano_credits = Some(nano))),

@@ -18,7 +18,7 @@ use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
 use crate::adapters::blocks::{Extra, filled};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, TokenUsage, UsageSource};
 
 /// Commands whose argument goes to the model.
 const ASKING: [&str; 6] = ["/ask", "/code", "/architect", "/help", "/context", "/chat"];
@@ -503,15 +503,9 @@ fn provider_of(model: Option<&str>) -> Option<&str> {
 }
 
 fn with_figures<'a>(row: EventRow<'a>, figures: &Figures) -> EventRow<'a> {
-    EventRow {
-        input_tokens: figures.fresh(),
-        cache_read_tokens: figures.cache_hit,
-        cache_write_5m_tokens: figures.cache_write,
-        output_tokens: figures.received,
-        cost_nano_usd: figures.cost_nano_usd,
-        usage_source: Some(if figures.rounded { "estimated" } else { "reported" }),
-        ..row
-    }
+    let usage = TokenUsage::inclusive(figures.sent, figures.cache_hit, figures.cache_write, figures.received);
+    let source = if figures.rounded { UsageSource::Estimated } else { UsageSource::Reported };
+    EventRow { cost_nano_usd: figures.cost_nano_usd, usage_source: Some(source), ..usage.on(row) }
 }
 
 impl Decoder for ChatDecoder {

@@ -136,12 +136,6 @@ impl Figures {
         figures.cost_nano_usd = dollars.and_then(nano);
         (figures.sent.is_some() || figures.received.is_some()).then_some(figures)
     }
-
-    /// Input that was neither read from nor written to a cache; rounding may make it nothing.
-    pub(super) fn fresh(&self) -> Option<i64> {
-        let cache = self.cache_hit.unwrap_or(0).saturating_add(self.cache_write.unwrap_or(0));
-        self.sent.map(|sent| sent.saturating_sub(cache).max(0))
-    }
 }
 
 /// A number of tokens, and whether it is exact: `26,200`, `104`, `2.4k`, `12k`.

@@ -4,7 +4,7 @@ use super::thread::Thread;
 use crate::adapters::chat::{At, Call, Edit, Sink, attachments, clean_json, joined_text, output_text};
 use crate::adapters::json::Json;
 use crate::adapters::time;
-use crate::schema::{EventRow, EventType, Status};
+use crate::schema::{EventRow, EventType, Status, UsageSource};
 
 /// A message while it is read.
 pub(super) struct Message<'t, 's, 'r> {
@@ -203,7 +203,7 @@ impl Message<'_, '_, '_> {
             cache_read_tokens: counted.read,
             cache_write_5m_tokens: counted.write,
             total_tokens: counted.total,
-            usage_source: spoken.iter().any(Option::is_some).then_some("reported"),
+            usage_source: spoken.iter().any(Option::is_some).then_some(UsageSource::Reported),
             nano_credits: credits,
             duration_ms,
             extra: self.thread.fields.get(),

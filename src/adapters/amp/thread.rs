@@ -6,7 +6,7 @@ use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, clean_j
 use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, EventType};
+use crate::schema::{EventId, EventRow, EventType, UsageSource};
 
 /// A thread while its document is read.
 pub(super) struct Thread {
@@ -127,7 +127,7 @@ impl Thread {
                     input_tokens: billed.input,
                     output_tokens: billed.output,
                     total_tokens: billed.total,
-                    usage_source: (billed.input.is_some() || billed.total.is_some()).then_some("reported"),
+                    usage_source: (billed.input.is_some() || billed.total.is_some()).then_some(UsageSource::Reported),
                     nano_credits: billed.nano_credits,
                     role: number.as_ref().map(|_| "assistant"),
                     message_id: number.as_deref().or(Some(&billed.id)),

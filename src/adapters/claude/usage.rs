@@ -1,5 +1,6 @@
 //! Token counts of one API response, and how far they can be trusted.
 
+use crate::schema::UsageSource;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::json::Json;
@@ -160,13 +161,13 @@ const PLACEHOLDER_OUTPUT: i64 = 10;
 ///
 /// Versions 2.1.10 to 2.1.59 wrote the count of the stream's first event to most or half of the
 /// responses and no stop reason; since 2.1.60 a response without a stop reason lacks its final line.
-pub(super) fn usage_source(version: &str, stopped: bool, output: Option<i64>) -> &'static str {
+pub(super) fn usage_source(version: &str, stopped: bool, output: Option<i64>) -> UsageSource {
     let partial = match version_number(version) {
         Some(v) if v >= (2, 1, 60) => !stopped,
         Some(v) if v >= (2, 1, 10) => !stopped && output.unwrap_or(0) <= PLACEHOLDER_OUTPUT,
         _ => false,
     };
-    if partial { "partial" } else { "reported" }
+    if partial { UsageSource::Partial } else { UsageSource::Reported }
 }
 
 fn version_number(version: &str) -> Option<(u32, u32, u32)> {
@@ -257,12 +258,12 @@ mod tests {
 
     #[test]
     fn only_versions_known_to_under_report_are_partial() {
-        assert_eq!(usage_source("2.1.9", false, Some(3)), "reported");
-        assert_eq!(usage_source("2.1.10", false, Some(3)), "partial");
-        assert_eq!(usage_source("2.1.59", false, Some(11)), "reported");
-        assert_eq!(usage_source("2.1.59", true, Some(3)), "reported");
-        assert_eq!(usage_source("2.1.60", false, Some(300)), "partial");
-        assert_eq!(usage_source("2.1.236", true, Some(1)), "reported");
-        assert_eq!(usage_source("", false, Some(1)), "reported");
+        assert_eq!(usage_source("2.1.9", false, Some(3)), UsageSource::Reported);
+        assert_eq!(usage_source("2.1.10", false, Some(3)), UsageSource::Partial);
+        assert_eq!(usage_source("2.1.59", false, Some(11)), UsageSource::Reported);
+        assert_eq!(usage_source("2.1.59", true, Some(3)), UsageSource::Reported);
+        assert_eq!(usage_source("2.1.60", false, Some(300)), UsageSource::Partial);
+        assert_eq!(usage_source("2.1.236", true, Some(1)), UsageSource::Reported);
+        assert_eq!(usage_source("", false, Some(1)), UsageSource::Reported);
     }
 }

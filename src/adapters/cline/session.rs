@@ -16,7 +16,7 @@ use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
-use crate::schema::{EventId, EventRow, EventType, Status};
+use crate::schema::{EventId, EventRow, EventType, Status, TokenUsage};
 
 const AGENT: &str = "cline";
 
@@ -343,13 +343,13 @@ impl<'a> Run<'a, '_> {
             extra: extra.end(),
             ..self.base(EventType::LlmResponse, m.ts_us)
         };
-        let completeness = row.completeness + if usage.is_known() { 2 } else { 0 };
+        let completeness = row.completeness + if usage.tokens.is_known() { 2 } else { 0 };
         let state = match (is_last, metrics.is_some()) {
             (false, _) => State::Settled,
             (true, true) => State::Finished,
             (true, false) => State::Open,
         };
-        self.out.put(&EventRow { completeness, ..usage.on(row, "reported") }, state);
+        self.out.put(&EventRow { completeness, ..usage.on(row) }, state);
     }
 
     fn thought(&mut self, m: Message<'_, '_>, number: usize, block: Json<'_, '_>) {
@@ -398,16 +398,10 @@ impl<'a> Run<'a, '_> {
 }
 
 fn usage_of(metrics: Json<'_, '_>) -> Usage {
-    let mut usage = Usage {
-        input: metrics.i64_at("inputTokens"),
-        output: metrics.i64_at("outputTokens"),
-        cache_read: metrics.i64_at("cacheReadTokens"),
-        cache_write: metrics.i64_at("cacheWriteTokens"),
+    let parts = ["inputTokens", "cacheReadTokens", "cacheWriteTokens", "outputTokens"];
+    let [input, read, written, output] = parts.map(|key| metrics.i64_at(key));
+    Usage {
+        tokens: TokenUsage::as_provided(input, read, written, output),
         cost_nano_usd: metrics.get("cost").and_then(Json::as_f64).and_then(nano),
-        derived: false,
-    };
-    usage.without_cache();
-    // By the format's rule, not by a guess.
-    usage.derived = false;
-    usage
+    }
 }

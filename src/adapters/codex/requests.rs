@@ -14,7 +14,7 @@ use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::usage::{Call, Tokens};
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, EventType, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, UsageSource};
 
 /// What a count says beside the call that it stands for.
 #[derive(Clone, Copy)]
@@ -114,15 +114,13 @@ impl Core {
     }
 
     fn emit_call(&self, count: Count<'_>, row: EventRow<'_>, rows: &mut Rows) {
-        let mut row = EventRow {
+        let row = EventRow {
             model: count.model.or(self.state.facts.model.as_deref()),
             service_tier: self.state.facts.tier.as_deref(),
-            usage_source: Some(count.call.source),
             extra: self.extra.get(),
             ..row
         };
-        count.call.tokens.fill(&mut row);
-        self.emit(rows, row);
+        self.emit(rows, count.call.tokens.usage().from(count.call.source).on(row));
     }
 
     /// `token_usage_record`: what one response took.
@@ -151,7 +149,7 @@ impl Core {
             (row.parent_session_id, row.is_subagent, row.subagent_type) = known;
             (row.session_id, row.completeness) = (Some(thread), 0);
         }
-        let call = Call { tokens, source: "reported" };
+        let call = Call { tokens, source: UsageSource::Reported };
         self.emit_call(Count { call, total: None, last: None, model: record.str_at("model") }, row, rows);
         Outcome::Row
     }

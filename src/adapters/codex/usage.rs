@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::json::Json;
-use crate::schema::EventRow;
+use crate::schema::{TokenUsage, UsageSource};
 
 /// Input (all of it), cached part, cache-write part, output (all of it), reasoning part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,14 +67,11 @@ impl Tokens {
         key
     }
 
-    /// Fills the usage columns: disjoint input parts, reasoning as a part of the output.
-    pub(super) fn fill(self, row: &mut EventRow<'_>) {
+    /// The usage: the log's input has the caches in it, its output the reasoning.
+    pub(super) fn usage(self) -> TokenUsage {
         let [input, cached, written, output, reasoning] = self.0;
-        row.input_tokens = Some((input - cached - written).max(0));
-        row.cache_read_tokens = Some(cached);
-        row.cache_write_5m_tokens = (written > 0).then_some(written);
-        row.output_tokens = Some(output);
-        row.reasoning_tokens = Some(reasoning);
+        let written = Some(written).filter(|written| *written > 0);
+        TokenUsage::inclusive(Some(input), Some(cached), written, Some(output)).thoughts_within(Some(reasoning))
     }
 }
 
@@ -83,7 +80,7 @@ impl Tokens {
 pub(super) struct Call {
     pub(super) tokens: Tokens,
     /// `reported` when the log states these numbers, `derived` when they are a difference.
-    pub(super) source: &'static str,
+    pub(super) source: UsageSource,
 }
 
 /// The cumulative counter of one file.
@@ -95,11 +92,11 @@ pub(super) struct Counter {
 }
 
 const fn reported(tokens: Tokens) -> Option<Call> {
-    Some(Call { tokens, source: "reported" })
+    Some(Call { tokens, source: UsageSource::Reported })
 }
 
 const fn derived(tokens: Tokens) -> Option<Call> {
-    Some(Call { tokens, source: "derived" })
+    Some(Call { tokens, source: UsageSource::Derived })
 }
 
 impl Counter {

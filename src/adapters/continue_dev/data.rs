@@ -8,7 +8,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};
-use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, UsageSource};
 
 /// Texts that repeat a file, a prompt or a session: their sizes are kept.
 const REPEATED: [&str; 8] =
@@ -104,7 +104,7 @@ impl DataDecoder {
             status: decision(json).or_else(|| filled(kind).map(Status::Named)),
             input_tokens: json.i64_at("promptTokens").filter(|_| is_tokens),
             output_tokens: json.i64_at("generatedTokens").filter(|_| is_tokens),
-            usage_source: is_tokens.then_some("estimated"),
+            usage_source: is_tokens.then_some(UsageSource::Estimated),
             duration_ms: json.i64_at("time").filter(|_| is_completion),
             source_offset: offset,
             completeness: 1,

@@ -11,7 +11,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
-use crate::schema::{EventId, EventRow, EventType, Status};
+use crate::schema::{EventId, EventRow, EventType, Status, TokenUsage};
 
 /// Walks a session.
 #[derive(Debug)]
@@ -282,7 +282,7 @@ impl<'a> Run<'a, '_> {
             extra: extra.end(),
             ..self.base(EventType::LlmResponse, item.event_id(self.id, "message", ""))
         };
-        let row = usage.map_or(row, |usage| with_usage(row, usage));
+        let row = usage.map_or(row, |usage| tokens(usage).on(row));
         self.put(&row, item.state());
         let own = item.message.get("toolCalls").into_iter().flat_map(Json::items);
         let mut seen = Vec::new();
@@ -364,7 +364,9 @@ impl<'a> Run<'a, '_> {
     fn sum(&mut self, document: Json<'_, '_>) {
         let Some(usage) = document.get("usage").filter(|u| u.is_object() && !self.has_usage) else { return };
         let id = EventId::of(AGENT, "usage", &[self.id.as_bytes()]);
-        let row = with_usage(EventRow { status: Some(Status::Usage), ..self.base(EventType::System, id) }, usage);
+        // A sum that runs on over the calls of the session.
+        let row = EventRow { status: Some(Status::Usage), ..self.base(EventType::System, id) };
+        let row = tokens(usage).counter_step().on(row);
         let total = row.total().unwrap_or(0);
         let cost = usage.get("totalCost").and_then(Json::as_f64).and_then(nano);
         self.put(&EventRow { cost_nano_usd: cost, completeness: total, model: self.model, ..row }, State::Finished);
@@ -411,23 +413,14 @@ fn collect(node: Json<'_, '_>, out: &mut String) {
     }
 }
 
-fn with_usage<'a>(row: EventRow<'a>, usage: Json<'_, '_>) -> EventRow<'a> {
+/// What a call took.
+fn tokens(usage: Json<'_, '_>) -> TokenUsage {
     let number = |keys: &[&str]| usage.path(keys).and_then(Json::as_i64);
     let read = number(&["promptTokensDetails", "cachedTokens"]);
     let written = number(&["promptTokensDetails", "cacheWriteTokens"]);
-    let cache = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
-    let prompt = number(&["promptTokens"]);
     // Providers of OpenAI's kind count the cache in; Anthropic's do not, and then it is larger.
-    let includes = prompt.is_some_and(|p| cache > 0 && p >= cache);
-    EventRow {
-        input_tokens: if includes { prompt.map(|p| p - cache) } else { prompt },
-        cache_read_tokens: read,
-        cache_write_5m_tokens: written,
-        output_tokens: number(&["completionTokens"]),
-        reasoning_tokens: number(&["completionTokensDetails", "reasoningTokens"]),
-        usage_source: prompt.map(|_| if includes { "derived" } else { "reported" }),
-        ..row
-    }
+    let usage = TokenUsage::as_provided(number(&["promptTokens"]), read, written, number(&["completionTokens"]));
+    usage.thoughts_within(number(&["completionTokensDetails", "reasoningTokens"]))
 }
 
 /// What a tool's arguments tell.

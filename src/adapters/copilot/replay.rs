@@ -15,7 +15,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventRow, EventType, Rows, Status};
+use crate::schema::{Checkpoint, EventRow, EventType, Rows, Status, TokenUsage};
 
 /// Decodes one export.
 #[derive(Debug)]
@@ -150,7 +150,8 @@ impl ReplayDecoder {
         let count = |path: &[&str]| usage.and_then(|u| u.path(path)).and_then(Json::as_i64).filter(|n| *n >= 0);
         let cached = count(&["prompt_tokens_details", "cached_tokens"]);
         let output = count(&["completion_tokens"]);
-        let fresh = count(&["prompt_tokens"]).map(|n| n.saturating_sub(cached.unwrap_or(0)).max(0));
+        let reasoning = count(&["completion_tokens_details", "reasoning_tokens"]);
+        let tokens = TokenUsage::inclusive(count(&["prompt_tokens"]), cached, None, output).thoughts_within(reasoning);
         let id = if output.is_some() {
             let calls = walk.calls.entry(turn.to_owned()).or_default();
             *calls += 1;
@@ -174,14 +175,9 @@ impl ReplayDecoder {
             model: metadata.str_at("model"),
             text: Some(&*text).filter(|t| !t.is_empty()),
             is_error: failed.then_some(true),
-            input_tokens: fresh,
-            cache_read_tokens: cached,
-            output_tokens: output,
-            reasoning_tokens: count(&["completion_tokens_details", "reasoning_tokens"]),
-            usage_source: (output.is_some() || fresh.is_some()).then_some("reported"),
             duration_ms: metadata.i64_at("duration"),
             extra: facts.as_deref(),
-            ..self.row(walk, offset)
+            ..tokens.on(self.row(walk, offset))
         });
     }
 }

@@ -7,7 +7,7 @@ use super::{parts, text, uri};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::money::nano;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventRow, EventType, Rows, Status};
+use crate::schema::{EventRow, EventType, Rows, Status, TokenUsage, UsageSource};
 
 /// Members of a request that are columns or stand in rows of their own, or repeat what does.
 #[rustfmt::skip]
@@ -342,7 +342,7 @@ impl<'a> Turn<'a> {
 /// The row with usage. How much of the prompt came from a cache is not told, nor what earlier calls of
 /// the turn read.
 fn counts<'r>(usage: &Usage, row: EventRow<'r>) -> EventRow<'r> {
-    EventRow { input_tokens: usage.prompt, output_tokens: usage.completion, usage_source: Some("partial"), ..row }
+    TokenUsage::disjoint(usage.prompt, None, None, usage.completion).from(UsageSource::Partial).on(row)
 }
 
 fn reference_path(item: Json<'_, '_>) -> Option<String> {

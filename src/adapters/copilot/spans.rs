@@ -21,7 +21,7 @@ use super::{AGENT, session};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables, TokenUsage};
 
 /// Columns of `spans` after row id and mark, in this order.
 const COLUMNS: [&str; 18] = [
@@ -124,9 +124,7 @@ impl DatabaseDecoder for SpanDecoder {
         let count = |at: usize| record.integer(at).filter(|n| *n >= 0);
         let (output, cached) = (count(14), count(15));
         let written = record.integer(FIRST_ATTRIBUTE + 5).filter(|n| *n > 0);
-        let fresh =
-            count(13).map(|n| n.saturating_sub(cached.unwrap_or(0)).saturating_sub(written.unwrap_or(0)).max(0));
-        let has_usage = output.is_some() || fresh.is_some();
+        let tokens = TokenUsage::inclusive(count(13), cached, written, output).thoughts_within(count(16));
         let turn_id = word(10).filter(|_| output.is_some());
         let id = match (turn_id, record.integer(ORDINAL)) {
             (Some(turn), Some(nth)) => ids::usage(turn, u64::try_from(nth).unwrap_or(0)),
@@ -157,17 +155,11 @@ impl DatabaseDecoder for SpanDecoder {
             is_error: failed.then_some(true),
             status: failed.then_some(Status::Failed),
             stop_reason: stop,
-            input_tokens: fresh,
-            cache_read_tokens: cached,
-            cache_write_5m_tokens: written,
-            output_tokens: output,
-            reasoning_tokens: count(16),
-            usage_source: has_usage.then_some("reported"),
             duration_ms: started.zip(ended).map(|(start, end)| (end - start).max(0) / 1_000),
             source_offset: record.offset(),
             completeness: MEASURED,
             extra: facts.as_deref(),
-            ..EventRow::default()
+            ..tokens.on(EventRow::default())
         });
         Taken::Rows
     }

@@ -20,7 +20,7 @@ use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo};
-use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, hash64};
+use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, TokenUsage, hash64};
 
 /// Attributes that are columns, or prompts as they were rendered for the model.
 const USED: [&str; 20] = [
@@ -202,7 +202,8 @@ impl TraceDecoder {
         let written = own.number("gen_ai.usage.cache_creation.input_tokens").filter(|n| *n > 0);
         let all = own.number("gen_ai.usage.input_tokens");
         let output = own.number("gen_ai.usage.output_tokens");
-        let fresh = all.map(|n| n.saturating_sub(cached.unwrap_or(0)).saturating_sub(written.unwrap_or(0)).max(0));
+        let reasoning = own.number("gen_ai.usage.reasoning_tokens");
+        let usage = TokenUsage::inclusive(all, cached, written, output).thoughts_within(reasoning);
         let said = self.said(own.text("gen_ai.output.messages"));
         if !said.text.is_empty() {
             let heard = self.state.said.entry(shared.trace_id.to_owned()).or_default();
@@ -229,13 +230,7 @@ impl TraceDecoder {
             role: Some("assistant"),
             model: own.text("gen_ai.request.model").or(own.text("gen_ai.response.model")),
             text: Some(&*said.text).filter(|t| !t.is_empty()),
-            input_tokens: fresh,
-            cache_read_tokens: cached,
-            cache_write_5m_tokens: written,
-            output_tokens: output,
-            reasoning_tokens: own.number("gen_ai.usage.reasoning_tokens"),
-            usage_source: (fresh.is_some() || output.is_some()).then_some("reported"),
-            ..base
+            ..usage.on(base)
         });
     }
 

@@ -7,7 +7,7 @@ use super::events::Core;
 use super::record::Stamp;
 use super::request_id;
 use crate::adapters::json::Json;
-use crate::schema::{EventRow, EventType, Rows};
+use crate::schema::{EventRow, EventType, Rows, UsageSource};
 
 /// Calls of one leg that are kept until it ends.
 const KEPT: usize = 8192;
@@ -114,7 +114,7 @@ impl Core {
             request_id: call.request_id.as_deref(),
             output_tokens: call.output,
             reasoning_tokens: call.reasoning,
-            usage_source: Some(if told { "derived" } else { "reported" }),
+            usage_source: Some(if told { UsageSource::Derived } else { UsageSource::Reported }),
             completeness: 1 + call.messages + if told { OF_SHUTDOWN } else { 0 },
             ..row
         });

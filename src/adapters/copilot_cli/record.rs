@@ -5,7 +5,7 @@ use super::{AGENT, shutdown_id};
 use crate::adapters::fields::{Extra, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::schema::{EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage};
 
 /// Types whose rows are `system` and say no more than their fields.
 const PLAIN: [&str; 48] = [
@@ -351,18 +351,13 @@ impl Core {
                 turn: None,
                 model: Some(&*total.model).filter(|model| !model.is_empty()),
                 status: Some(Status::SessionShutdown),
-                input_tokens: total.fresh,
-                cache_read_tokens: total.cache_read,
-                cache_write_5m_tokens: total.cache_write,
-                output_tokens: total.output,
-                reasoning_tokens: here,
                 nano_credits: total.nano_credits,
                 completeness: self.state.meters.ends,
                 extra: extra.as_deref(),
                 ..row
             };
-            let has_usage = row.total().is_some();
-            rows.event(&EventRow { usage_source: has_usage.then_some("derived"), ..row });
+            let usage = TokenUsage::disjoint(total.fresh, total.cache_read, total.cache_write, total.output);
+            rows.event(&usage.thoughts_within(here).counter_step().on(row));
         }
     }
 

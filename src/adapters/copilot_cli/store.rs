@@ -9,7 +9,7 @@
 use super::{AGENT, OF_STORE, request_id, shutdown_id};
 use crate::adapters::fields::Extra;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
-use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables, TokenUsage};
 
 const USAGE: &str = "assistant_usage_events";
 
@@ -143,11 +143,6 @@ impl StoreDecoder {
             subagent_type: agent.as_deref(),
             turn: record.integer(16).and_then(|turn| i32::try_from(turn).ok()?.checked_add(1)),
             stop_reason: stop.as_deref(),
-            input_tokens: input.map(|input| (input - read.unwrap_or(0) - write.unwrap_or(0)).max(0)),
-            cache_read_tokens: read,
-            cache_write_5m_tokens: write,
-            output_tokens: output,
-            reasoning_tokens: number(12),
             nano_credits: number(13),
             duration_ms: record.value(14).real().and_then(whole),
             source_offset: record.offset(),
@@ -155,8 +150,8 @@ impl StoreDecoder {
             extra: extra.as_deref(),
             ..EventRow::default()
         };
-        let has_usage = row.total().is_some();
-        rows.event(&EventRow { usage_source: has_usage.then_some("reported"), ..row });
+        let usage = TokenUsage::inclusive(input, read, write, output).thoughts_within(number(12));
+        rows.event(&usage.on(row));
         if record.integer(1) == Some(1) {
             // What the shutdowns say of this model is in these requests.
             for name in [model.clone(), record.text(18)].into_iter().flatten() {

@@ -9,7 +9,7 @@ use super::words::{is_attached, text_of, words_of};
 use crate::adapters::Taken;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::line::Parser;
-use crate::schema::{EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage};
 
 /// What surrounds a bubble.
 #[derive(Debug, Clone, Copy)]
@@ -179,11 +179,8 @@ fn answer<'b>(
             event_type: EventType::LlmResponse,
             role: Some("assistant"),
             text,
-            input_tokens: input,
-            output_tokens: output,
-            usage_source: usage.map(|_| "reported"),
             duration_ms: duration,
-            ..parts.base
+            ..TokenUsage::disjoint(input, None, None, output).on(parts.base)
         };
         parts.event("answer", text.map_or(0, str::len), &row, rows);
     }

@@ -9,7 +9,7 @@ use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::line::Parser;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, EventType, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows, UsageSource};
 
 /// The session's totals, as the file beside it says.
 #[derive(Debug, Default, Clone)]
@@ -108,7 +108,7 @@ impl Records for Session {
             cache_read_tokens: totals.read,
             cache_write_5m_tokens: totals.write,
             reasoning_tokens: totals.thinking,
-            usage_source: Some("derived"),
+            usage_source: Some(UsageSource::Derived),
             extra: Some(&totals.extra),
             turn: None,
             ..self.facts.row(EventType::System, at)

@@ -5,7 +5,7 @@ use super::message::OWN_TAGS;
 use super::session::Session;
 use crate::adapters::chat::{At, Outcome, injected, output_text};
 use crate::adapters::json::Json;
-use crate::schema::{EventId, EventRow, EventType, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, TokenUsage};
 
 /// Fields that all records have.
 const COMMON: [&str; 5] = ["type", "id", "timestamp", "session_id", "sessionId"];
@@ -126,16 +126,18 @@ impl Session {
             id: Some(id),
             role: Some("assistant"),
             text: json.str_at("finalText"),
-            input_tokens: tokens("input_tokens"),
-            output_tokens: tokens("output_tokens"),
-            cache_read_tokens: tokens("cache_read_input_tokens"),
-            cache_write_5m_tokens: tokens("cache_creation_input_tokens"),
             model: self.facts.model.as_deref().filter(|_| usage.is_some()),
             duration_ms: json.i64_at("durationMs"),
             extra: self.fields.get(),
             ..self.facts.row(EventType::SessionEnd, at)
         };
-        rows.event(&EventRow { usage_source: row.total().map(|_| "derived"), ..row });
+        let usage = TokenUsage::disjoint(
+            tokens("input_tokens"),
+            tokens("cache_read_input_tokens"),
+            tokens("cache_creation_input_tokens"),
+            tokens("output_tokens"),
+        );
+        rows.event(&usage.counter_step().on(row));
         Outcome::Row
     }
 

@@ -7,7 +7,7 @@ use crate::adapters::kit::content::Content;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
-use crate::adapters::tokens::Usage;
+use crate::adapters::tokens::google;
 use crate::adapters::tool::{Tool, exit_code};
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
@@ -185,7 +185,7 @@ impl Chat {
         let tokens = message.get("tokens").filter(|t| t.is_object());
         let usage = tokens.and_then(|t| {
             let part = |key| t.i64_at(key);
-            Usage::of(part("input"), part("cached"), part("output"), part("thoughts"), part("tool"))
+            google(part("input"), part("cached"), part("output"), part("thoughts"), part("tool"))
         });
         let mut extra = Extra::default();
         let used = ["id", "timestamp", "type", "content", "parts", "thoughts", "tokens", "model", "toolCalls"];
@@ -199,7 +199,7 @@ impl Chat {
             extra: extra.as_deref(),
             ..self.stamped(EventType::LlmResponse, &[stamp.id], stamp)
         };
-        let row = usage.map_or(row, |usage| usage.on(row, "reported"));
+        let row = usage.map_or(row, |usage| usage.on(row));
         ledger.emit(&row, usage.is_some(), rows);
         for (i, call) in message.get("toolCalls").into_iter().flat_map(Json::items).enumerate() {
             self.call(call, i, model, stamp, ledger, rows);

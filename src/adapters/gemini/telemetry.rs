@@ -9,7 +9,7 @@ use super::message::Chat;
 use crate::adapters::fields::{Extra, small, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
-use crate::adapters::tokens::Usage;
+use crate::adapters::tokens::google;
 use crate::schema::{EventRow, EventType, Rows, Status};
 
 const TOKENS: [&str; 6] = [
@@ -42,7 +42,7 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
     chat.last_us = chat.last_us.max(ts);
     let utility = name == "api_response" && attributes.str_at("role").is_some_and(|r| r.starts_with("utility_"));
     let part = |i: usize| attributes.i64_at(TOKENS[i]);
-    let usage = Usage::of(part(0), part(2), part(1), part(3), part(4)).filter(|_| utility);
+    let usage = google(part(0), part(2), part(1), part(3), part(4)).filter(|_| utility);
     let mut extra = Extra::default();
     extra.text("event", full_name);
     let mut used =
@@ -79,7 +79,7 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
         extra: extra.as_deref(),
         ..row
     };
-    let row = usage.map_or(row, |usage| usage.on(row, "reported"));
+    let row = usage.map_or(row, |usage| usage.on(row));
     ledger.emit(&row, usage.is_some(), rows);
     chat.ledger = ledger;
     Outcome::Row

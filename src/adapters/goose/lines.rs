@@ -113,7 +113,7 @@ impl LineDecoder {
             let level = tokens.input.unwrap_or(0).saturating_add(tokens.output.unwrap_or(0));
             let row =
                 EventRow { id: total_id(&self.session), event_type: EventType::System, completeness: level, ..row };
-            rows.event(&tokens.fill("derived", row));
+            rows.event(&tokens.usage().counter_step().on(row));
         }
     }
 

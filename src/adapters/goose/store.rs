@@ -11,7 +11,7 @@ use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
-use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Tables, UsageSource};
 
 const SESSIONS: &str = "sessions";
 const LEDGER: &str = "ledger";
@@ -235,7 +235,8 @@ impl StoreDecoder {
                 // The ledger's rows say it all: what stood here before they came is taken back.
                 rows.event(&EventRow { completeness: STORE + (1 << 39), ..total });
             } else {
-                rows.event(&tokens.fill("derived", EventRow { completeness: STORE + level.min(1 << 38), ..total }));
+                let total = EventRow { completeness: STORE + level.min(1 << 38), ..total };
+                rows.event(&tokens.usage().counter_step().on(total));
             }
         }
         Taken::Rows
@@ -260,9 +261,9 @@ impl StoreDecoder {
         extra.number("is_compaction", record.integer(10).filter(|n| *n != 0));
         let carried = is("carried_forward");
         let usage_source = match source.as_deref() {
-            Some("estimated") => "estimated",
-            _ if carried => "derived",
-            _ => "reported",
+            Some("estimated") => UsageSource::Estimated,
+            _ if carried => UsageSource::Derived,
+            _ => UsageSource::Reported,
         };
         let number = record.rowid.to_le_bytes();
         let row = EventRow {
@@ -287,7 +288,7 @@ impl StoreDecoder {
             ..EventRow::default()
         };
         match tokens.known() {
-            Some(tokens) => rows.event(&tokens.fill(usage_source, row)),
+            Some(tokens) => rows.event(&tokens.usage().from(usage_source).on(row)),
             None => rows.event(&row),
         }
         Taken::Rows

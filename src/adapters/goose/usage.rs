@@ -1,7 +1,7 @@
 //! What requests took.
 
 use super::AGENT;
-use crate::schema::{EventId, EventRow};
+use crate::schema::{EventId, TokenUsage};
 
 /// Tokens as Goose counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,26 +20,15 @@ impl Tokens {
         parts.iter().flatten().any(|n| *n > 0).then_some(self)
     }
 
-    /// Fresh input: what was read from and written to a cache is part of `input`, unless the total
-    /// counts it beside.
-    fn fresh(self) -> Option<i64> {
-        let input = self.input?;
+    /// Cache counts are part of `input`, unless the total counts them beside.
+    pub(super) fn usage(self) -> TokenUsage {
         let cached = self.read.unwrap_or(0).saturating_add(self.write.unwrap_or(0));
-        let beside = self.total.is_some_and(|total| {
-            cached > 0 && total == input.saturating_add(self.output.unwrap_or(0)).saturating_add(cached)
-        });
-        Some(if beside || cached > input { input } else { input - cached })
-    }
-
-    /// Fills the usage columns of a row.
-    pub(super) fn fill<'a>(self, source: &'a str, row: EventRow<'a>) -> EventRow<'a> {
-        EventRow {
-            input_tokens: self.fresh(),
-            cache_read_tokens: self.read,
-            cache_write_5m_tokens: self.write,
-            output_tokens: self.output,
-            usage_source: Some(source),
-            ..row
+        let parts = [self.input, self.output, Some(cached)];
+        let all = parts.iter().flatten().fold(0i64, |sum, n| sum.saturating_add(*n));
+        if self.input.is_some() && cached > 0 && self.total == Some(all) {
+            TokenUsage::disjoint(self.input, self.read, self.write, self.output)
+        } else {
+            TokenUsage::as_provided(self.input, self.read, self.write, self.output)
         }
     }
 }

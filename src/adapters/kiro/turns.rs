@@ -6,7 +6,7 @@ use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, EventType, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, TokenUsage};
 
 /// One turn's bill.
 #[derive(Debug, Default, Clone)]
@@ -119,24 +119,17 @@ impl Turn {
     pub(super) fn tell(&self, index: usize, facts: &Facts, modified_us: i64, provisional: bool, rows: &mut Rows) {
         let ts_us = self.end_us.or(facts.last_us).unwrap_or(modified_us);
         let at = At { offset: 0, ts_us, inferred: self.end_us.is_none() };
+        let usage = TokenUsage::disjoint(self.input, self.read, self.write, self.output);
         let row = EventRow {
             id: Some(EventId::of(AGENT, "turn", &[facts.session().as_bytes(), self.key.as_bytes()])),
             provisional,
             turn: i32::try_from(index + 1).ok(),
             model: self.model.as_deref().or(facts.model.as_deref()),
             nano_credits: self.credits,
-            input_tokens: self.input,
-            output_tokens: self.output,
-            cache_read_tokens: self.read,
-            cache_write_5m_tokens: self.write,
             extra: Some(&self.extra),
-            ..facts.row(EventType::System, at)
+            ..usage.on(facts.row(EventType::System, at))
         };
         let counted = row.total().unwrap_or(0).saturating_add(self.credits.unwrap_or(0) / 1000);
-        rows.event(&EventRow {
-            usage_source: row.total().map(|_| "reported"),
-            completeness: counted.saturating_add(1),
-            ..row
-        });
+        rows.event(&EventRow { completeness: counted.saturating_add(1), ..row });
     }
 }

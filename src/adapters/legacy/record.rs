@@ -8,7 +8,7 @@ use crate::adapters::chat::{At, Facts, Fields, Outcome, Records, clean_json, out
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::time;
-use crate::schema::{EventId, EventRow, EventType, Format, Rows};
+use crate::schema::{EventId, EventRow, EventType, Format, Rows, UsageSource};
 
 /// Fields that have a column, or that name the record.
 const USED: [&str; 27] = [
@@ -165,7 +165,7 @@ impl Log {
             input_tokens: input,
             output_tokens: output,
             total_tokens: total,
-            usage_source: counted.then_some("reported"),
+            usage_source: counted.then_some(UsageSource::Reported),
             extra: self.fields.get(),
             turn: None,
             is_subagent: None,

@@ -12,7 +12,7 @@ use crate::adapters::json::Json;
 use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
-use crate::schema::{EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage};
 
 /// What rows need of a session.
 #[derive(Debug, Clone, Default)]
@@ -121,29 +121,13 @@ impl Tokens {
         }
     }
 
-    /// The row with this usage, if there is any.
-    pub(super) fn on<'a>(self, row: EventRow<'a>, source: &'a str) -> EventRow<'a> {
-        EventRow {
-            input_tokens: self.input,
-            cache_read_tokens: self.read,
-            cache_write_5m_tokens: self.write,
-            output_tokens: self.all_output(),
-            reasoning_tokens: self.reasoning,
-            usage_source: self.is_known().then_some(source),
-            ..row
-        }
+    /// The usage: reasoning stands beside the output.
+    pub(super) fn usage(self) -> TokenUsage {
+        TokenUsage::disjoint(self.input, self.read, self.write, self.output).thoughts_beside(self.reasoning)
     }
 
     fn is_known(self) -> bool {
         self != Self::default()
-    }
-
-    /// Output with reasoning.
-    fn all_output(self) -> Option<i64> {
-        match (self.output, self.reasoning) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
-        }
     }
 }
 
@@ -429,7 +413,7 @@ impl<'a> Scene<'a> {
             duration_ms: message.completed_ms.zip(message.created_ms).map(|(to, from)| to.saturating_sub(from)),
             completeness: level,
             extra: extra.end(),
-            ..tokens.on(row, source)
+            ..tokens.usage().from(source).on(row)
         });
         gathered.rows += 1;
         if let Some((name, text)) = error.filter(|_| !aborted) {

@@ -471,7 +471,7 @@ fn shell(scene: &Scene<'_>, json: Json<'_, '_>, to: &mut Gathered, rows: &mut Ro
 fn compaction(scene: &Scene<'_>, json: Json<'_, '_>, to: &mut Gathered, rows: &mut Rows) {
     let mut extra: Extra = scene.message.extra.clone();
     let row = row(scene, "message", 1 + i64::from(json.get("tokens").is_some()));
-    let row = scene.message.tokens.on(row, "reported");
+    let row = scene.message.tokens.usage().on(row);
     rows.event(&EventRow {
         event_type: EventType::Compaction,
         text: json.str_at("summary"),

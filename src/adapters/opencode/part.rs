@@ -6,7 +6,7 @@ use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
-use crate::schema::{EventRow, EventType, Rows, Status};
+use crate::schema::{EventRow, EventType, Rows, Status, UsageSource};
 
 /// What the parts of one message add to the message's own row; buffers are used again.
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ impl Gathered {
     }
 
     /// What the message took, and how that is known.
-    pub(super) fn tokens_with(&self, message: Tokens) -> (Tokens, &'static str) {
-        of_steps(&self.steps, message).map_or((message, "reported"), |sum| (sum, "derived"))
+    pub(super) fn tokens_with(&self, message: Tokens) -> (Tokens, UsageSource) {
+        of_steps(&self.steps, message).map_or((message, UsageSource::Reported), |sum| (sum, UsageSource::Derived))
     }
 
     fn say(&mut self, text: &str, changed_ms: i64) {

@@ -5,7 +5,7 @@ use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, clean_json, 
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::money::nano;
-use crate::schema::{EventId, EventRow, EventType, Rows, Status};
+use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage, UsageSource};
 
 /// What an answer took.
 #[derive(Debug, Default, Clone, Copy)]
@@ -22,15 +22,11 @@ pub(super) struct Usage {
 impl Usage {
     /// The row with these numbers.
     pub(super) fn on(self, row: EventRow<'_>) -> EventRow<'_> {
-        let parts = [self.input, self.output, self.read, self.write_5m, self.write_1h];
+        let usage = TokenUsage::disjoint(self.input, self.read, self.write_5m, self.output);
+        let row = usage.thoughts_within(self.reasoning).on(row);
         EventRow {
-            input_tokens: self.input,
-            output_tokens: self.output,
-            cache_read_tokens: self.read,
-            cache_write_5m_tokens: self.write_5m,
             cache_write_1h_tokens: self.write_1h,
-            reasoning_tokens: self.reasoning,
-            usage_source: parts.iter().any(Option::is_some).then_some("reported"),
+            usage_source: row.usage_source.or_else(|| self.write_1h.map(|_| UsageSource::Reported)),
             cost_nano_usd: self.nano_usd,
             ..row
         }

@@ -5,9 +5,9 @@ use crate::adapters::fields::{Extra, write_clean};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
-use crate::adapters::tokens::Usage;
+use crate::adapters::tokens::google;
 use crate::adapters::tool::exit_code;
-use crate::schema::{EventRow, EventType, Rows, Status, hash64_of};
+use crate::schema::{EventRow, EventType, Rows, Status, TokenUsage, hash64_of};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 13] = [
@@ -90,7 +90,7 @@ fn user(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Row
 }
 
 /// Usage of an answer; thoughts are part of the candidates where the total leaves no room for them.
-fn usage(json: Json<'_, '_>) -> Option<Usage> {
+fn usage(json: Json<'_, '_>) -> Option<TokenUsage> {
     let metadata = json.get("usageMetadata").filter(|m| m.is_object())?;
     let part = |key| metadata.i64_at(key);
     let (prompt, output, thoughts) =
@@ -100,7 +100,7 @@ fn usage(json: Json<'_, '_>) -> Option<Usage> {
             && part("totalTokenCount").is_some_and(|total| prompt.zip(output).is_some_and(|(p, o)| p + o == total))
     });
     let beside = if within { output.zip(thoughts).map(|(output, thoughts)| output - thoughts) } else { output };
-    Usage::of(prompt, part("cachedContentTokenCount"), beside, thoughts, part("toolUsePromptTokenCount"))
+    google(prompt, part("cachedContentTokenCount"), beside, thoughts, part("toolUsePromptTokenCount"))
 }
 
 fn hash(json: Json<'_, '_>) -> u64 {
@@ -127,7 +127,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
     let text = said(json, false);
     let new = usage(json);
     if let Some(u) = new {
-        state.answer.tokens = [u.fresh, u.cached, u.output, u.reasoning];
+        state.answer.tokens = [u.fresh, u.read, u.output, u.reasoning];
     }
     let calls = || parts(json).filter_map(|part| part.get("functionCall"));
     let others = parts(json).enumerate().filter(|(_, p)| p.get("text").is_none() && p.get("functionCall").is_none());
@@ -153,8 +153,8 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
             completeness: (i64::from(known) << 40) + 2 * i64::from(state.answer.records) + i64::from(!stamp.is_copy),
             ..stamp.row(EventType::LlmResponse, &[])
         };
-        let usage = Usage { fresh, cached, output, reasoning };
-        rows.event(&if known { usage.on(row, "reported") } else { row });
+        let usage = TokenUsage::disjoint(fresh, cached, None, output).thoughts_within(reasoning);
+        rows.event(&usage.on(row));
     }
     for (i, function) in calls().enumerate() {
         let name = function.str_at("name").unwrap_or_default();

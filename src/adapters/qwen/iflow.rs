@@ -5,9 +5,9 @@ use crate::adapters::fields::{Extra, text_or_json, time_at};
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
-use crate::adapters::tokens::Usage;
+
 use crate::adapters::tool::exit_code;
-use crate::schema::{EventRow, EventType, Rows, Status};
+use crate::schema::{EventRow, EventType, Rows, Status, TokenUsage};
 
 /// Fields that have columns.
 const ENVELOPE: [&str; 11] = [
@@ -124,7 +124,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
     }
     let tokens = |key| message.and_then(|m| m.path(&["usage", key])).and_then(Json::as_i64).filter(|n| *n > 0);
     let (input, output) = (tokens("input_tokens"), tokens("output_tokens"));
-    let usage = Usage { fresh: input, cached: tokens("cache_read_input_tokens"), output, reasoning: None };
+    let usage = TokenUsage::disjoint(input, tokens("cache_read_input_tokens"), None, output);
     let mut extra = Extra::default();
     extra.rest(json, &ENVELOPE);
     if let Some(message) = message {
@@ -141,7 +141,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
         extra: extra.as_deref(),
         ..stamp.row(EventType::LlmResponse, &[])
     };
-    rows.event(&if usage == Usage::default() { row } else { usage.on(row, "reported") });
+    rows.event(&usage.on(row));
     Outcome::Row
 }
 

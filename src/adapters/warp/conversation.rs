@@ -6,7 +6,7 @@ use crate::adapters::chat::Fields;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
-use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables};
+use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables, UsageSource};
 
 pub(super) const QUERY: &str = "agent_conversations";
 
@@ -111,7 +111,7 @@ fn totals(json: Json<'_, '_>, record: &Record<'_>, provisional: bool, rows: &mut
             id: Some(EventId::of(AGENT, "model", &[key.as_bytes(), model.unwrap_or_default().as_bytes()])),
             model,
             total_tokens: total,
-            usage_source: total.map(|_| "derived"),
+            usage_source: total.map(|_| UsageSource::Derived),
             extra: own.get(),
             completeness: total.unwrap_or(0).saturating_add(1),
             ..base

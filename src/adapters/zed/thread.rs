@@ -6,7 +6,7 @@ use crate::adapters::deed::Deed;
 use crate::adapters::diff;
 use crate::adapters::json::Json;
 use crate::adapters::rest::{Extra, write_clean};
-use crate::schema::{EventId, EventRow, EventType, Rows};
+use crate::schema::{EventId, EventRow, EventType, Rows, TokenUsage, UsageSource};
 
 /// A thread, and what its messages have in common.
 #[derive(Debug)]
@@ -75,15 +75,8 @@ impl Tokens {
         }
     }
 
-    fn fill<'r>(self, source: &'r str, row: EventRow<'r>) -> EventRow<'r> {
-        EventRow {
-            input_tokens: Some(self.input),
-            output_tokens: Some(self.output),
-            cache_write_5m_tokens: Some(self.write),
-            cache_read_tokens: Some(self.read),
-            usage_source: Some(source),
-            ..row
-        }
+    fn usage(self) -> TokenUsage {
+        TokenUsage::disjoint(Some(self.input), Some(self.read), Some(self.write), Some(self.output))
     }
 }
 
@@ -231,7 +224,7 @@ impl<'a> Thread<'a> {
         if left == Tokens::default() {
             rows.event(&row);
         } else {
-            rows.event(&left.fill("derived", row));
+            rows.event(&left.usage().counter_step().on(row));
         }
     }
 
@@ -354,7 +347,7 @@ impl<'a> Thread<'a> {
             ..self.row()
         };
         match tokens {
-            Some(tokens) => rows.event(&tokens.fill("partial", row)),
+            Some(tokens) => rows.event(&tokens.usage().from(UsageSource::Partial).on(row)),
             None => rows.event(&row),
         }
         self.counted = self.counted.plus(tokens.unwrap_or_default());

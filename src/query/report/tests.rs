@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::query::tests::{Bench, at, events};
-use crate::schema::{EventRow, EventType};
+use crate::schema::{EventRow, EventType, UsageSource};
 
 fn bench() -> Bench {
-    let row = |ts: &str, session: &'static str, source: &'static str, output: i64| EventRow {
+    let row = |ts: &str, session: &'static str, source: UsageSource, output: i64| EventRow {
         ts_us: at(ts),
         event_type: EventType::LlmResponse,
         session_id: Some(session),
@@ -24,15 +24,16 @@ fn bench() -> Bench {
         input_tokens: None,
         cache_read_tokens: None,
         output_tokens: None,
+        usage_source: None,
         text: Some("hi"),
-        ..row("2026-03-28T22:30:00Z", "night", "", 0)
+        ..row("2026-03-28T22:30:00Z", "night", UsageSource::Reported, 0)
     };
     let claude = events(
         "claude",
         &[
             prompt,
-            row("2026-03-28T22:50:00Z", "night", "reported", 4_000),
-            row("2026-03-28T23:10:00Z", "night", "partial", 17),
+            row("2026-03-28T22:50:00Z", "night", UsageSource::Reported, 4_000),
+            row("2026-03-28T23:10:00Z", "night", UsageSource::Partial, 17),
             EventRow {
                 event_type: EventType::Title,
                 text: Some("A \u{1b}[31mlong title | with <html>"),
@@ -40,7 +41,8 @@ fn bench() -> Bench {
                 input_tokens: None,
                 cache_read_tokens: None,
                 output_tokens: None,
-                ..row("2026-03-28T23:11:00Z", "night", "", 0)
+                usage_source: None,
+                ..row("2026-03-28T23:11:00Z", "night", UsageSource::Reported, 0)
             },
             EventRow {
                 event_type: EventType::CommandExecution,
@@ -57,9 +59,9 @@ fn bench() -> Bench {
             EventRow {
                 project: Some("me/other"),
                 model: Some("gpt-5"),
-                ..row("2026-03-30T08:00:00Z", "day", "reported", 50)
+                ..row("2026-03-30T08:00:00Z", "day", UsageSource::Reported, 50)
             },
-            EventRow { model: Some("gpt-5"), ..row("2026-03-30T09:00:00Z", "day", "estimated", 60) },
+            EventRow { model: Some("gpt-5"), ..row("2026-03-30T09:00:00Z", "day", UsageSource::Estimated, 60) },
         ],
     );
     Bench::new(vec![codex], &[claude])

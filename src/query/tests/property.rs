@@ -1,6 +1,6 @@
 //! Any split of rows between memory and parts gives the same answers.
 
-use crate::schema::EventType;
+use crate::schema::{EventType, UsageSource};
 use proptest::prelude::*;
 
 use super::*;
@@ -50,7 +50,7 @@ fn row(i: usize, made: &Made) -> EventRow<'static> {
         session_id: Some(SESSIONS[made.session]),
         model: Some(MODELS[made.model]),
         output_tokens: made.tokens,
-        usage_source: Some("reported"),
+        usage_source: Some(UsageSource::Reported),
         is_error: made.error,
         tool_call_id: Some(SESSIONS[made.session]),
         text: Some("text"),

@@ -1,7 +1,7 @@
 //! Each view against numbers counted by hand.
 
 use super::*;
-use crate::schema::EventType;
+use crate::schema::{EventType, UsageSource};
 
 /// Defaults of one session's rows.
 fn in_session(session: &'static str) -> EventRow<'static> {
@@ -10,7 +10,7 @@ fn in_session(session: &'static str) -> EventRow<'static> {
 
 struct Usage(i64, i64, i64, i64, i64);
 
-fn call<'a>(row: EventRow<'a>, ts: &str, model: &'a str, source: &'a str, usage: &Usage) -> EventRow<'a> {
+fn call<'a>(row: EventRow<'a>, ts: &str, model: &'a str, source: UsageSource, usage: &Usage) -> EventRow<'a> {
     EventRow {
         ts_us: at(ts),
         event_type: EventType::LlmResponse,
@@ -44,7 +44,7 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
             EventRow { text: Some("fix it"), ..plain(s1, "2026-03-28T22:30:00Z", EventType::UserInteraction) },
             EventRow {
                 text: Some("ok"),
-                ..call(s1, "2026-03-28T22:31:00Z", "opus", "reported", &Usage(10, 100, 5, 1, 20))
+                ..call(s1, "2026-03-28T22:31:00Z", "opus", UsageSource::Reported, &Usage(10, 100, 5, 1, 20))
             },
             plain(tool, "2026-03-28T22:32:00Z", EventType::FileModify),
             EventRow {
@@ -62,9 +62,9 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
                 is_error: Some(true),
                 ..plain(shell, "2026-03-28T23:00:01Z", EventType::ToolResult)
             },
-            call(s1, "2026-03-28T23:10:00Z", "opus", "partial", &Usage(1, 2, 0, 0, 4)),
+            call(s1, "2026-03-28T23:10:00Z", "opus", UsageSource::Partial, &Usage(1, 2, 0, 0, 4)),
             EventRow { text: Some("sub prompt"), ..plain(sub, "2026-03-28T23:11:00Z", EventType::UserInteraction) },
-            call(sub, "2026-03-28T23:12:00Z", "haiku", "reported", &Usage(7, 0, 0, 0, 3)),
+            call(sub, "2026-03-28T23:12:00Z", "haiku", UsageSource::Reported, &Usage(7, 0, 0, 0, 3)),
             EventRow { text: Some("old title"), ..plain(s1, "2026-03-28T22:33:00Z", EventType::Title) },
             EventRow { text: Some("Fix the build"), ..plain(s1, "2026-03-28T23:13:00Z", EventType::Title) },
             EventRow {
@@ -79,7 +79,7 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
             },
             EventRow {
                 turn: Some(2),
-                ..call(s1, "2026-03-29T01:02:00Z", "opus", "estimated", &Usage(900, 0, 0, 0, 900))
+                ..call(s1, "2026-03-29T01:02:00Z", "opus", UsageSource::Estimated, &Usage(900, 0, 0, 0, 900))
             },
         ],
     );
@@ -92,7 +92,7 @@ fn work() -> (Vec<RecordBatch>, Vec<RecordBatch>) {
             plain(read, "2026-03-30T08:01:00Z", EventType::FileRead),
             EventRow {
                 event_type: EventType::LlmRequest,
-                ..call(s2, "2026-03-30T08:02:00Z", "gpt", "derived", &Usage(50, 50, 0, 0, 5))
+                ..call(s2, "2026-03-30T08:02:00Z", "gpt", UsageSource::Derived, &Usage(50, 50, 0, 0, 5))
             },
         ],
     );

@@ -34,9 +34,9 @@ impl Call {
 
     /// Larger for the more complete of two versions.
     fn completeness(&self, text_bytes: usize) -> i64 {
-        let known = [self.usage.cost_nano_usd.is_some(), self.usage.is_known(), self.status.is_some()];
+        let known = [self.usage.cost_nano_usd.is_some(), self.usage.tokens.is_known(), self.status.is_some()];
         let level = known.iter().filter(|k| **k).count();
-        let grown = self.usage.output.unwrap_or(0).clamp(0, 1 << 30) + i64::try_from(text_bytes).unwrap_or(0);
+        let grown = self.usage.tokens.output.unwrap_or(0).clamp(0, 1 << 30) + i64::try_from(text_bytes).unwrap_or(0);
         (i64::try_from(level).unwrap_or(0) << 40) + grown
     }
 }
@@ -101,7 +101,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
     /// Claude Dev wrote the usage as a message of its own.
     pub(super) fn request_finished(&mut self, m: &Message<'t, 'i>) {
         let format = self.format;
-        let Some(call) = self.call.as_mut().filter(|call| !call.usage.is_known()) else { return };
+        let Some(call) = self.call.as_mut().filter(|call| !call.usage.tokens.is_known()) else { return };
         self.parser.each(m.text.as_bytes(), |info| call.usage = Usage::of(info, format)).unwrap_or_default();
     }
 
@@ -168,7 +168,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             extra: call.extra.as_deref(),
             ..self.context.row_at(call.ts_ms, EventType::LlmResponse, call.id)
         };
-        let row = call.usage.on(row, "reported");
+        let row = call.usage.on(row);
         let state = match (self.is_over, call.is_finished()) {
             (false, _) => State::Settled,
             (true, true) => State::Finished,
@@ -239,7 +239,8 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
             status: Some(Status::Named(m.kind)),
             ..self.context.row(m, EventType::LlmResponse, "sum")
         };
-        self.out.put(&usage.on(row, "derived"), State::Settled);
+        usage.tokens = usage.tokens.counter_step();
+        self.out.put(&usage.on(row), State::Settled);
     }
 }
 

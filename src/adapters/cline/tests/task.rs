@@ -169,7 +169,7 @@ fn roo_and_kilo_count_the_cache_into_the_input_and_cline_does_not() {
     };
     assert_eq!(input(Format::ClineTask, &text), (json!(1000), json!("reported")));
     for format in [Format::RooTask, Format::KiloTask] {
-        assert_eq!(input(format, &text), (json!(100), json!("derived")));
+        assert_eq!(input(format, &text), (json!(100), json!("reported")));
         // Older versions, or other providers: the input is smaller than the cache.
         let old = json!([say(1, "text", "go"), request(2, (10, 7, 200, 700), 0.1, "r")]).to_string();
         assert_eq!(input(format, &old), (json!(10), json!("reported")));

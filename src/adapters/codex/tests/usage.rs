@@ -2,6 +2,7 @@
 
 use super::{Decoded, decode};
 use crate::adapters::codex::usage::{Call, Counter, Tokens};
+use crate::schema::UsageSource;
 
 /// Fresh input, cache reads, raw input, output, reasoning, total.
 fn sums(decoded: &[Decoded]) -> [i64; 6] {
@@ -120,7 +121,7 @@ fn a_counter_that_started_anew_above_the_old_one_counts_its_first_call_whole() {
     let mut counter = Counter::default();
     counter.step(Some(Tokens([10, 0, 0, 1, 0])), Some(Tokens([10, 0, 0, 1, 0])));
     let call = counter.step(Some(Tokens([12, 0, 0, 1, 0])), Some(Tokens([12, 0, 0, 1, 0])));
-    assert_eq!(call, Some(Call { tokens: Tokens([12, 0, 0, 1, 0]), source: "reported" }));
+    assert_eq!(call, Some(Call { tokens: Tokens([12, 0, 0, 1, 0]), source: UsageSource::Reported }));
 }
 
 #[test]
