@@ -3,6 +3,7 @@
 //! Logs, paths and errors of others are text that may drive a terminal, reverse the direction of writing,
 //! or hide. Whatever is text for people goes through [`symbol`]; data formats are left as they are.
 
+pub(crate) mod grid;
 mod nearest;
 pub(crate) mod units;
 

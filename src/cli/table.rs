@@ -1,11 +1,9 @@
-//! Aligned columns of text, without the query engine.
-//!
-//! What does not fit on a terminal is cut with `…`, the widest column first; keys are never cut. Control
-//! characters become symbols: logs must not drive the terminal.
+//! Tables of what commands know, in the same grid as the answers of queries.
 
 use std::io::{self, Write};
 
-use crate::text::{clean, one_line, width};
+use crate::text::grid::{Cell, Column, Grid};
+use crate::text::{one_line, width};
 
 /// Text is broken into lines of at least this many columns.
 const NARROWEST: usize = 24;
@@ -48,39 +46,35 @@ impl Table {
 
     /// Writes it, at most `columns` wide when that is known.
     pub(super) fn write(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
-        let widths = self.widths(columns.map(usize::from));
-        let header: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        self.line(out, &header, &widths)?;
-        let rule = self.rule(&widths, columns.map(usize::from));
-        self.line(out, &rule, &widths)?;
-        for (i, row) in self.rows.iter().enumerate() {
-            if self.total && i + 1 == self.rows.len() {
-                self.line(out, &rule, &widths)?;
-            }
-            self.line(out, row, &widths)?;
-        }
-        Ok(())
-    }
-
-    /// The line below the header; it ends where the screen does.
-    fn rule(&self, widths: &[usize], limit: Option<usize>) -> Vec<String> {
-        let mut rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
-        if let (Some(limit), Some((last, before)), Some((name, _))) = (limit, widths.split_last(), self.columns.last())
-        {
-            let left = limit.saturating_sub(before.iter().map(|width| width + 2).sum());
-            if let Some(rule) = rule.last_mut() {
-                *rule = "─".repeat((*last).min(left.max(width(name))));
-            }
-        }
-        rule
+        let set = |(_, align): &(&str, Align)| Column {
+            is_number: *align == Align::Right,
+            is_rigid: *align != Align::Left,
+            is_text: *align == Align::Left,
+        };
+        let cells = |row: &Vec<String>| row.iter().cloned().map(Cell::from).collect();
+        let (total, rows) = match self.rows.split_last() {
+            Some((total, rows)) if self.total => (Some(total), rows),
+            _ => (None, self.rows.as_slice()),
+        };
+        let grid = Grid {
+            headers: self.columns.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            columns: self.columns.iter().map(set).collect(),
+            rows: rows.iter().map(cells).collect(),
+            total: total.map(cells),
+            whole_heads: true,
+            runs_over: self.columns.last().is_some_and(|(_, align)| *align == Align::Key),
+            ..Grid::default()
+        };
+        grid.write(&mut &mut *out, columns.map(usize::from))
     }
 
     /// Writes it like [`Table::write`], but nothing is cut: the last column is broken between words.
     pub(super) fn write_wrapped(&self, out: &mut dyn Write, columns: Option<u16>) -> io::Result<()> {
-        let all = self.widths(None);
-        let Some((last, before)) = all.split_last() else { return Ok(()) };
-        let indent = before.iter().map(|width| width + 2).sum::<usize>();
-        let room = columns.map_or(*last, |columns| usize::from(columns).saturating_sub(indent));
+        let Some((last, before)) = self.columns.len().checked_sub(1).map(|last| (self.widest(last), 0..last)) else {
+            return Ok(());
+        };
+        let indent = before.map(|column| self.widest(column) + 2).sum::<usize>();
+        let room = columns.map_or(last, |columns| usize::from(columns).saturating_sub(indent));
         let mut wrapped = Self { rows: Vec::new(), ..Self::new(&self.columns) };
         for row in &self.rows {
             let Some((text, cells)) = row.split_last() else { continue };
@@ -93,41 +87,10 @@ impl Table {
         wrapped.write(out, None)
     }
 
-    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.columns.iter().map(|(name, _)| width(name)).collect();
-        for row in &self.rows {
-            for (widest, cell) in widths.iter_mut().zip(row) {
-                *widest = (*widest).max(width(cell));
-            }
-        }
-        let Some(limit) = limit else { return widths };
-        // The widest left-aligned column gives way first, down to a width that still says something.
-        let gaps = 2 * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + gaps > limit {
-            let shrinkable =
-                self.columns.iter().zip(&mut widths).filter(|((_, align), width)| *align == Align::Left && **width > 8);
-            match shrinkable.map(|(_, width)| width).max() {
-                Some(widest) => *widest -= 1,
-                None => break,
-            }
-        }
-        widths
-    }
-
-    fn line(&self, out: &mut dyn Write, cells: &[String], widths: &[usize]) -> io::Result<()> {
-        let mut line = String::new();
-        for (i, ((cell, limit), (_, align))) in cells.iter().zip(widths).zip(&self.columns).enumerate() {
-            if i > 0 {
-                line.push_str("  ");
-            }
-            let text = clean(cell, *limit);
-            let padding = " ".repeat(limit.saturating_sub(width(&text)));
-            match align {
-                Align::Left | Align::Key => line.extend([text.as_str(), &padding]),
-                Align::Right => line.extend([padding.as_str(), &text]),
-            }
-        }
-        writeln!(out, "{}", line.trim_end())
+    /// Columns of a terminal that the widest cell of a column takes.
+    fn widest(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row.get(column).map_or(0, |cell| width(cell)));
+        cells.chain(self.columns.get(column).map(|(name, _)| width(name))).max().unwrap_or_default()
     }
 }
 
@@ -195,9 +158,9 @@ mod tests {
         let mut table = Table::new(&[("rows", Align::Right), ("remark", Align::Left), ("path", Align::Key)]);
         table.row(["5".into(), "a rather long remark".into(), "/home/ann/a-long-name.jsonl".into()]);
         insta::assert_snapshot!(printed(&table, Some(30)), @"
-    rows  remark    path
-    ────  ────────  ──────────────
-       5  a rathe…  /home/ann/a-long-name.jsonl
+    rows  remark       path
+    ────  ───────────  ───────────
+       5  a rather l…  /home/ann/a-long-name.jsonl
     ");
     }
 

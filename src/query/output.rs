@@ -9,7 +9,6 @@
 
 mod cell;
 mod delimited;
-mod grid;
 mod markdown;
 mod plain;
 mod plan;
@@ -30,11 +29,11 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+pub(super) use crate::text::grid::{Cell, Column, Grid};
 use crate::text::nearest;
 use crate::zone::Zone;
 pub(super) use cell::{Cells, is_number, is_rigid};
 use delimited::{Delimited, Kind};
-pub(super) use grid::{Cell, Column, Grid};
 use markdown::Markdown;
 use plan::Plans;
 use safe::TerminalSafe;

@@ -43,7 +43,7 @@ pub(super) enum Mode {
 
 /// Whose call a count tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ReadPosition {
+pub(super) enum UsageOwner {
     /// The thread's own.
     Own,
     /// Another thread's, or what was handed down at the start.
@@ -252,7 +252,7 @@ impl State {
     }
 
     /// Whose call the usage on this line is.
-    pub(super) fn standing_of_usage(&mut self, stamp: &Stamp, total_is_last: bool) -> ReadPosition {
+    pub(super) fn standing_of_usage(&mut self, stamp: &Stamp, total_is_last: bool) -> UsageOwner {
         if self.replay.mode == Mode::Fresh && self.has_origin() {
             let near = self.replay.written_us.is_some_and(|born| stamp.ts_us - born <= FASTEST_CALL_US);
             if near && !stamp.inferred && !self.replay.answered {
@@ -263,12 +263,12 @@ impl State {
         }
         let handed_down = !self.counter.has_baseline() && !self.replay.answered && !total_is_last;
         if self.has_origin() && handed_down {
-            return ReadPosition::Inherited;
+            return UsageOwner::Inherited;
         }
         if self.replay.shares {
             self.replay.shared = true;
-            return ReadPosition::Shared;
+            return UsageOwner::Shared;
         }
-        if self.replay.is_replaying() { ReadPosition::Inherited } else { ReadPosition::Own }
+        if self.replay.is_replaying() { UsageOwner::Inherited } else { UsageOwner::Own }
     }
 }

@@ -9,7 +9,7 @@
 use super::AGENT;
 use super::items::filled;
 use super::ledger::{Stream, content_hash};
-use super::replay::ReadPosition;
+use super::replay::UsageOwner;
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::usage::{Call, Tokens};
@@ -53,7 +53,7 @@ impl Core {
             _ => self.state.counter.step(total, last),
         };
         let Some(call) = call else { return Outcome::Ignored };
-        let is_copied = standing == ReadPosition::Inherited;
+        let is_copied = standing == UsageOwner::Inherited;
         if self.state.doubles.count(call.tokens, last, is_copied) {
             return Outcome::Row;
         }
@@ -68,7 +68,7 @@ impl Core {
         let model = info.str_at("model").or_else(|| event.str_at("model"));
         let count = Count { call, total, last, model };
         match standing {
-            ReadPosition::Shared => self.shared_call(count, stamp, rows),
+            UsageOwner::Shared => self.shared_call(count, stamp, rows),
             _ => self.own_call(count, stamp, rows),
         }
         Outcome::Row

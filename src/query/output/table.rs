@@ -5,8 +5,8 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::grid::{Cell, Column, KEY_COLUMNS, Layout};
 use super::{Cells, Grid, OutputError, OutputOptions, is_number, is_rigid};
+use crate::text::grid::{Cell, Column, KEY_COLUMNS, Layout};
 use crate::text::{clean, one_line};
 
 /// Rows, and bytes in them, that are held to find out how wide the columns are.

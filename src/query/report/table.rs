@@ -151,6 +151,7 @@ fn filled(
         total: Some(total),
         color: options.color,
         whole_heads: true,
+        ..Grid::default()
     })
 }
 

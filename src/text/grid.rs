@@ -37,6 +37,7 @@ impl From<String> for Cell {
 
 impl Cell {
     /// A sign for the absence of a value.
+    #[cfg(any(test, feature = "query"))]
     pub(crate) fn null(sign: &str) -> Self {
         Self { text: sign.to_owned(), is_null: true }
     }
@@ -69,6 +70,8 @@ pub(crate) struct Grid {
     pub(crate) color: bool,
     /// Heads are never cut.
     pub(crate) whole_heads: bool,
+    /// The last column is what a row is known by: it runs over the edge of a screen that is too narrow.
+    pub(crate) runs_over: bool,
 }
 
 /// Where the columns stand.
@@ -118,6 +121,7 @@ impl Grid {
     }
 
     /// Whether the columns stand beside each other within `limit`.
+    #[cfg(any(test, feature = "query"))]
     pub(crate) fn fits(&self, limit: usize) -> bool {
         self.widths(&self.cut(), Some(limit)).is_some()
     }
@@ -141,7 +145,10 @@ impl Grid {
             let head = if self.whole_heads { *head } else { (*head).min(NARROWEST_HEAD) };
             if *cut { head.max((*cell).min(NARROWEST)) } else { head.max(*cell) }
         };
-        let least: Vec<usize> = heads.iter().zip(&cells).zip(cut).map(least).collect();
+        let mut least: Vec<usize> = heads.iter().zip(&cells).zip(cut).map(least).collect();
+        if let (true, Some(last), Some(head)) = (self.runs_over, least.last_mut(), heads.last()) {
+            *last = *head;
+        }
         limit.map_or_else(|| Some(natural.clone()), |limit| fit(&natural, &least, limit))
     }
 }
@@ -212,10 +219,11 @@ impl Layout {
         let title = format!("── {} ", self.written);
         let dashes = limit.min(names + GAP + 40).saturating_sub(width(&title));
         writeln!(out, "{title}{}", "─".repeat(dashes))?;
-        for (name, cell) in self.headers.iter().zip(cells).filter(|(_, cell)| !cell.is_null) {
+        let columns = self.headers.iter().zip(&self.columns).zip(cells);
+        for ((name, column), cell) in columns.filter(|(_, cell)| !cell.is_null) {
             let name = clean(name, names);
             let space = names - width(&name) + GAP;
-            let text = clean(&cell.text, if cell.is_key() { usize::MAX } else { room });
+            let text = clean(&cell.text, if column.is_rigid || cell.is_key() { usize::MAX } else { room });
             writeln!(out, "{}", format!("{name}{}{text}", " ".repeat(space)).trim_end_matches(' '))?;
         }
         Ok(())
