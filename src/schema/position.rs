@@ -241,3 +241,78 @@ impl SourcePosition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::learnt::{Session, Tree};
+    use super::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z/.-]{0,24}", "\\PC{0,12}", Just(String::new())]
+    }
+
+    fn learnt() -> impl Strategy<Value = Learnt> {
+        let session = (texts(), texts(), any::<bool>());
+        let session = session.prop_map(|(id, start, has_branch)| Session { id, start: start.into(), has_branch });
+        let option = || prop::option::of(texts().prop_map(Name::from));
+        let tree = (texts(), option(), option(), any::<bool>());
+        let tree =
+            tree.prop_map(|(folder, main, repo_url, is_told)| Tree { folder: folder.into(), main, repo_url, is_told });
+        let lists = (prop::collection::vec(session, 0..4), prop::collection::vec(tree, 0..4));
+        (prop::option::of(texts()), lists).prop_map(|(machine, (sessions, trees))| Learnt { machine, sessions, trees })
+    }
+
+    fn positions() -> impl Strategy<Value = SourcePosition> {
+        let names = (texts(), texts(), texts(), texts(), prop::option::of(texts()));
+        let numbers = (any::<[u64; 8]>(), any::<[i64; 5]>(), any::<[u32; 3]>(), any::<[u64; 8]>(), any::<[bool; 2]>());
+        let lists = (prop::collection::vec(texts(), 0..5), learnt());
+        (names, numbers, lists).prop_map(|((agent, format, path, state, last_error), numbers, (folders, learnt))| {
+            let (big, times, small, counts, [open, missing]) = numbers;
+            let [id, resume_at, high_water, device, inode, size, head, tail] = big;
+            let [born_us, read_at_us, modified_ns, changed_ns, companions_ns] = times;
+            let [generation, head_len, tail_len] = small;
+            let [lines, line_rows, ignored, rejects, rows, duplicates, replaced_chars, unknown_types] = counts;
+            SourcePosition {
+                id: SourceId(id),
+                agent: agent.into(),
+                format: format.into(),
+                path,
+                generation,
+                born_us,
+                checkpoint: Checkpoint { resume_at, high_water, open, state },
+                fingerprint: Fingerprint {
+                    device,
+                    inode,
+                    size,
+                    modified_ns,
+                    changed_ns,
+                    head_len,
+                    head,
+                    tail_len,
+                    tail,
+                    companions_ns,
+                },
+                counts: Counts { lines, line_rows, ignored, rejects, rows, duplicates, replaced_chars, unknown_types },
+                read_at_us,
+                missing,
+                last_error,
+                folders: folders.into_iter().map(Name::from).collect(),
+                learnt,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_reads_back_from_the_log_as_it_was_written(position in positions()) {
+            let text = serde_json::to_string(&position).unwrap();
+            let read: SourcePosition = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&read.fitted(), &position);
+            // What a newer version adds does no harm.
+            let more = text.replacen('{', "{\"of_next_year\":[1,{}],", 1);
+            prop_assert_eq!(serde_json::from_str::<SourcePosition>(&more).unwrap(), position);
+        }
+    }
+}

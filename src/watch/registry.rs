@@ -122,7 +122,8 @@ pub struct Registry {
     /// Hashes of paths; of two sources of one path the one that was put in last counts.
     by_path: BTreeSet<(u64, SourceId)>,
     hasher: RandomState,
-    by_inode: HashMap<(u64, u64), SourceId>,
+    /// A file that was removed leaves its number to another one.
+    by_inode: BTreeSet<(u64, u64, SourceId)>,
     by_head: BTreeSet<(u32, u64, SourceId)>,
     /// Lengths below the full head of sources that are gone, and how many have each.
     short_heads: BTreeMap<u32, usize>,
@@ -183,8 +184,7 @@ impl Registry {
     }
 
     fn may_be_move(&self, found: &FoundFile) -> bool {
-        let key = (found.stat.device, found.stat.inode);
-        self.by_inode.get(&key).and_then(|id| self.sources.get(id)).is_some_and(|known| known.path() != found.path)
+        self.with_inode(&found.stat).any(|(_, known)| known.path() != found.path)
     }
 
     /// Decides whose bytes the file at `path` holds. Changes nothing: the caller says what it made of
@@ -201,18 +201,30 @@ impl Registry {
     }
 
     fn by_inode(&self, path: &Path, stat: &Stat, eyes: &impl FileProbe) -> Option<Decision> {
-        let id = *self.by_inode.get(&(stat.device, stat.inode))?;
-        let known = self.sources.get(&id)?;
         let same = |old: &Stat| stat.identifies() && (old.device, old.inode) == (stat.device, stat.inode);
-        match eyes.presence(known.path()) {
-            Presence::Unknown => None,
-            Presence::Here(old) if same(&old) => Some(Decision::Alias { of: id }),
-            // Without true inodes a file that is still there is a different one.
-            Presence::Here(_) if !stat.identifies() => None,
-            _ => eyes
-                .continues(path, known.fingerprint(), known.anchor())
-                .map(|_| Decision::Moved { id, from: known.path().to_owned() }),
+        let mut moved: Option<(u64, Decision)> = None;
+        for (id, known) in self.with_inode(stat) {
+            match eyes.presence(known.path()) {
+                Presence::Unknown => {}
+                Presence::Here(old) if same(&old) => return Some(Decision::Alias { of: id }),
+                // Without true inodes a file that is still there is a different one.
+                Presence::Here(_) if !stat.identifies() => {}
+                // Of several that fit, the one that was read furthest.
+                _ if moved.as_ref().is_some_and(|(read, _)| *read >= known.anchor()) => {}
+                _ if eyes.continues(path, known.fingerprint(), known.anchor()).is_some() => {
+                    moved = Some((known.anchor(), Decision::Moved { id, from: known.path().to_owned() }));
+                }
+                _ => {}
+            }
         }
+        moved.map(|(_, decision)| decision)
+    }
+
+    /// Sources whose file had the inode of `stat` when they were read.
+    fn with_inode(&self, stat: &Stat) -> impl Iterator<Item = (SourceId, &Known)> {
+        let inode = |id| (stat.device, stat.inode, SourceId(id));
+        let ids = self.by_inode.range(inode(0)..=inode(u64::MAX)).map(|(.., id)| *id);
+        ids.filter_map(|id| Some((id, self.sources.get(&id)?)))
     }
 
     fn by_twin(&self, path: &Path, eyes: &impl FileProbe) -> Option<Decision> {
@@ -265,7 +277,7 @@ impl Registry {
         self.by_path.insert((self.hasher.hash_one(known.path()), id));
         let print = known.fingerprint();
         if print.inode != 0 {
-            self.by_inode.insert((print.device, print.inode), id);
+            self.by_inode.insert((print.device, print.inode, id));
         }
         if print.head_len > 0 {
             self.by_head.insert((print.head_len, print.head, id));
@@ -280,10 +292,7 @@ impl Registry {
         let known = self.sources.remove(&id)?;
         self.by_path.remove(&(self.hasher.hash_one(known.path()), id));
         let print = known.fingerprint();
-        let inode = (print.device, print.inode);
-        if self.by_inode.get(&inode) == Some(&id) {
-            self.by_inode.remove(&inode);
-        }
+        self.by_inode.remove(&(print.device, print.inode, id));
         self.by_head.remove(&(print.head_len, print.head, id));
         if known.gone
             && print.head_len > 0

@@ -171,3 +171,102 @@ fn below_a_path_the_logs_of_each_agent_asked_for_are_found_once() {
     assert_eq!(found(&["codex", "claude"]), (both.clone(), 2), "only the note is skipped, by each path");
     assert_eq!(found(&[]).0, both);
 }
+
+mod one_walk_or_two {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is known of a file, and what became of it since.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Fate {
+        /// Never read.
+        New,
+        /// Read to its end, and as it was.
+        Same,
+        /// Read while its times proved nothing.
+        Unproved,
+        /// It has grown.
+        Grown,
+        /// Something in it is open.
+        Open,
+        /// It was removed.
+        Removed,
+        /// It was removed, and that is known.
+        KnownGone,
+        /// It is under another name.
+        Renamed,
+    }
+
+    fn fates() -> impl Strategy<Value = Vec<Fate>> {
+        use Fate::{Grown, KnownGone, New, Open, Removed, Renamed, Same, Unproved};
+        let fate = prop::sample::select(vec![New, Same, Same, Unproved, Grown, Open, Removed, KnownGone, Renamed]);
+        prop::collection::vec(fate, 1..12)
+    }
+
+    /// A home after all that, and the positions that were stored before.
+    fn home_after(fates: &[Fate]) -> (Home, HashMap<SourceId, Arc<SourcePosition>>) {
+        let home = Home(tempfile::tempdir().unwrap());
+        let folder = home.path(".claude/projects/p");
+        fs::create_dir_all(&folder).unwrap();
+        let mut positions = HashMap::new();
+        for (number, fate) in fates.iter().enumerate() {
+            let path = folder.join(format!("s{number}.jsonl"));
+            // Contents differ, so that no file is taken for another that moved.
+            let text = format!("{{\"line\":{number}}}\n");
+            fs::write(&path, &text).unwrap();
+            let stat = Stat::of(&fs::metadata(&path).unwrap());
+            let job = Job {
+                path: path.clone(),
+                agent: "claude".into(),
+                format: Format::ClaudeSession,
+                companions: Vec::new(),
+                stat: Some(stat),
+                previous: None,
+                mapping: None,
+            };
+            let opened = crate::watch::Opened::open(&path).unwrap();
+            let end = text.len() as u64;
+            let mut position = new_position(&job, &stat);
+            position.fingerprint = crate::watch::fingerprint(&opened, end).unwrap().unwrap();
+            position.fingerprint.changed_ns = if *fate == Fate::Unproved { UNTRUSTED } else { stat.changed_ns };
+            (position.checkpoint.resume_at, position.checkpoint.high_water) = (end, end);
+            position.checkpoint.open = *fate == Fate::Open;
+            position.missing = *fate == Fate::KnownGone;
+            if *fate != Fate::New {
+                positions.insert(position.id, Arc::new(position));
+            }
+            match fate {
+                Fate::Grown => fs::write(&path, text.repeat(2)).unwrap(),
+                Fate::Removed | Fate::KnownGone => fs::remove_file(&path).unwrap(),
+                Fate::Renamed => fs::rename(&path, folder.join(format!("moved{number}.jsonl"))).unwrap(),
+                Fate::New | Fate::Same | Fate::Unproved | Fate::Open => {}
+            }
+        }
+        (home, positions)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// What is left out while walking is what a comparison afterwards leaves out, and nothing else is looked into.
+        #[test]
+        fn a_survey_that_knows_the_positions_finds_what_a_walk_compared_with_them_does(fates in fates()) {
+            let (home, positions) = home_after(&fates);
+            let scope = Scope::default();
+            let told = |plan: &ScanPlan| {
+                let mut jobs: Vec<_> =
+                    plan.jobs.iter().map(|job| (job.path.clone(), job.previous.as_ref().map(|p| p.id))).collect();
+                jobs.sort();
+                (jobs, plan.found, plan.bytes)
+            };
+            let at_once = survey(&home.places(), &scope, &positions);
+            let afterwards = compare(walk(&home.places(), &scope), &scope, &positions);
+            prop_assert_eq!(told(&at_once), told(&afterwards));
+            let is_looked_into = |fate: &&Fate| !matches!(fate, Fate::Same | Fate::KnownGone);
+            prop_assert_eq!(at_once.jobs.len(), fates.iter().filter(is_looked_into).count());
+            let there = |fate: &&Fate| !matches!(fate, Fate::Removed | Fate::KnownGone);
+            prop_assert_eq!(at_once.found, fates.iter().filter(there).count() as u64);
+        }
+    }
+}

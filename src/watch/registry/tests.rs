@@ -107,6 +107,19 @@ fn the_same_path_is_the_same_source() {
 }
 
 #[test]
+fn a_renamed_file_keeps_its_source_though_its_inode_was_that_of_a_removed_one() {
+    for gone in [0, 2] {
+        let (mut disk, mut registry) = one(100);
+        // A file that was removed, and whose inode the renamed one has got; both were read before.
+        disk.put("/p/gone.jsonl", 10, &text(9, 100));
+        registry.put(&Arc::new(disk.read(gone, "/p/gone.jsonl")), Path::new("/p/gone.jsonl"));
+        disk.files.remove(Path::new("/p/gone.jsonl"));
+        disk.rename("/p/a.jsonl", "/q/a.jsonl");
+        assert_eq!(disk.decide(&registry, "/q/a.jsonl"), moved("/p/a.jsonl"), "the other one is {gone}");
+    }
+}
+
+#[test]
 fn a_renamed_file_keeps_its_source_and_a_copy_gets_its_own() {
     let (mut disk, mut registry) = one(100);
     disk.put("/q/copy.jsonl", 11, &text(1, 100));
