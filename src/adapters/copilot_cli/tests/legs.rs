@@ -209,3 +209,20 @@ fn a_persons_prompt_is_theirs_whatever_task_it_names_and_a_sub_agents_has_its_id
     let handed = decoded.rows.iter().find(|row| row.get("text") == Some(&json!("p3"))).unwrap();
     assert_eq!((&handed["is_subagent"], &handed["subagent_type"]), (&json!(true), &json!("explore")));
 }
+
+#[test]
+fn what_stands_in_an_event_and_beside_it_is_in_extra_once() {
+    let mut line: Value = serde_json::from_str(&event(
+        "session.shutdown",
+        1,
+        &json!({"shutdownType": "routine", "currentModel": "m", "modelMetrics": {}}),
+    ))
+    .unwrap();
+    for (beside, kept) in
+        [("m", json!({"currentModel": "m"})), ("n", json!({"currentModel": "m", "currentModel_2": "n"}))]
+    {
+        line["currentModel"] = json!(beside);
+        let decoded = events(&format!("{line}\n"));
+        assert_eq!(decoded.only("session_end")["extra"], kept);
+    }
+}
