@@ -67,7 +67,7 @@ const OF_SHUTDOWN: i64 = 1 << 32;
 const OF_STORE: i64 = 1 << 40;
 
 /// What its folder has to offer.
-pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+pub(super) const ADAPTER: Adapter = Adapter::new(2, decoder).and_databases(database);
 
 /// Decoder of this agent's lines and documents.
 #[must_use]

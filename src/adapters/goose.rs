@@ -29,7 +29,7 @@ use crate::schema::{Checkpoint, Format};
 const AGENT: &str = "goose";
 
 /// What its folder has to offer.
-pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder).and_databases(database);
+pub(super) const ADAPTER: Adapter = Adapter::new(2, decoder).and_databases(database);
 
 /// Decoder of this agent's lines and documents.
 #[must_use]

@@ -26,7 +26,7 @@ use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
 
 /// What its folder has to offer.
-pub(super) const ADAPTER: Adapter = Adapter::new(1, decoder);
+pub(super) const ADAPTER: Adapter = Adapter::new(2, decoder);
 
 /// Decoder of this agent's lines; its early documents are Gemini CLI's.
 #[must_use]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::Call;
 use super::usage::Meters;
 use super::workspace::Workspace;
+use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::{folder, stem};
@@ -30,7 +31,7 @@ pub(super) struct State {
     /// Reasoning that stands with the calls, by model.
     pub(super) spread: BTreeMap<String, i64>,
     /// Tool calls without a result.
-    pub(super) open: BTreeMap<String, OpenTool>,
+    pub(super) open: OpenCalls<OpenTool>,
     /// Names of sub-agents by the call that started them.
     pub(super) agents: BTreeMap<String, String>,
     pub(super) meters: Meters,

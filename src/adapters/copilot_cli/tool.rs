@@ -22,7 +22,7 @@ impl Core {
         rows: &mut Rows,
     ) -> bool {
         let id = id.map_or_else(|| format!("{}#{}", stamp.id, stamp.part), str::to_owned);
-        if self.state.open.contains_key(&id) {
+        if self.state.open.get(&id).is_some() {
             return false;
         }
         let tool = Tool::of(name, arguments);
@@ -55,7 +55,7 @@ impl Core {
         let runs = tool.event_type == EventType::CommandExecution;
         let open =
             OpenTool { name: name.to_owned(), path: tool.path, command: tool.command, runs, ..OpenTool::default() };
-        self.state.open.insert(id, open);
+        self.state.open.open(&id, open);
         true
     }
 
@@ -74,7 +74,7 @@ impl Core {
         envelope_rest(json, &mut rest);
         let role = if stamp.kind == "tool.user_requested" { "user" } else { "assistant" };
         let name = data.str_at("toolName").unwrap_or_default();
-        let known = id.is_some_and(|id| self.state.open.contains_key(id));
+        let known = id.is_some_and(|id| self.state.open.get(id).is_some());
         let mut kept = None;
         if known {
             kept = rest.end();
@@ -97,7 +97,7 @@ impl Core {
         rows: &mut Rows,
     ) -> Outcome {
         let id = data.str_at("toolCallId");
-        let open = id.and_then(|id| self.state.open.remove(id)).unwrap_or_default();
+        let open = id.and_then(|id| self.state.open.close(id)).unwrap_or_default();
         if open.name == INTENT {
             return Outcome::Row;
         }

@@ -1,9 +1,8 @@
 //! One message: its parts.
 
-use std::collections::HashMap;
-
 use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
+use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::line::Parser;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
@@ -39,7 +38,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Takes the calls among `parts`.
-    pub(super) fn collect(parts: Json<'_, '_>, calls: &mut HashMap<String, Self>) {
+    pub(super) fn collect(parts: Json<'_, '_>, calls: &mut OpenCalls<Self>) {
         let mut seen = Seen::default();
         for part in parts.items().filter(|part| part.str_at("type") == Some("tool_call")) {
             let Some(data) = part.get("data") else { continue };
@@ -53,7 +52,7 @@ impl Call {
                 call.command = deed.command.map(str::to_owned);
             });
             if found.is_ok() || !name.is_empty() {
-                calls.insert(id, call);
+                calls.open(&id, call);
             }
         }
     }
@@ -139,13 +138,7 @@ impl<'a> Message<'a> {
     }
 
     /// Makes the rows of the message and its parts.
-    pub(super) fn write(
-        &self,
-        parts: Json<'_, '_>,
-        to: &mut Gathered,
-        calls: &mut HashMap<String, Call>,
-        rows: &mut Rows,
-    ) {
+    pub(super) fn write(&self, parts: Json<'_, '_>, to: &mut Gathered, calls: &mut OpenCalls<Call>, rows: &mut Rows) {
         let (mut called, mut answered) = (Seen::default(), Seen::default());
         for (index, part) in parts.items().enumerate() {
             let index = index.to_string();
@@ -271,14 +264,7 @@ impl<'a> Message<'a> {
         to.rows += 1;
     }
 
-    fn call(
-        &self,
-        data: Json<'_, '_>,
-        id: &str,
-        to: &mut Gathered,
-        calls: &mut HashMap<String, Call>,
-        rows: &mut Rows,
-    ) {
+    fn call(&self, data: Json<'_, '_>, id: &str, to: &mut Gathered, calls: &mut OpenCalls<Call>, rows: &mut Rows) {
         let name = data.str_at("name").unwrap_or_default();
         let input = data.get("input").and_then(Json::as_str).unwrap_or_default();
         let unfinished = data.get("finished").and_then(Json::as_bool) == Some(false);
@@ -312,7 +298,7 @@ impl<'a> Message<'a> {
             extra: to.part_extra.end(),
             ..self.row()
         });
-        calls.insert(id.to_owned(), call);
+        calls.open(id, call);
         to.rows += 1;
     }
 
@@ -321,15 +307,15 @@ impl<'a> Message<'a> {
         data: Json<'_, '_>,
         (named, index): (&str, &str),
         to: &mut Gathered,
-        calls: &mut HashMap<String, Call>,
+        calls: &mut OpenCalls<Call>,
         rows: &mut Rows,
     ) {
         // Results of calls with one id may come in a message each.
         let id = data.str_at("tool_call_id").unwrap_or_default();
-        let open = (0..64).map(|number| numbered(id, number)).find(|name| calls.contains_key(name));
-        let open = open.filter(|_| !calls.contains_key(named));
+        let open = (0..64).map(|number| numbered(id, number)).find(|name| calls.get(name).is_some());
+        let open = open.filter(|_| calls.get(named).is_none());
         let call_id = open.as_deref().unwrap_or(named);
-        let call = if self.provisional { calls.get(call_id).cloned() } else { calls.remove(call_id) };
+        let call = if self.provisional { calls.get(call_id).cloned() } else { calls.close(call_id) };
         let call = call.unwrap_or_default();
         let failed = data.get("is_error").and_then(Json::as_bool);
         let content = data.str_at("content");

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::message::{Call, Gathered, Message};
+use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::rest::Extra;
@@ -27,7 +28,7 @@ pub(super) struct StoreDecoder {
     gathered: Gathered,
     extra: Extra,
     /// Calls whose results have not come.
-    calls: HashMap<String, Call>,
+    calls: OpenCalls<Call>,
     /// Prompts so far, of each session whose messages come from the first one on.
     turns: HashMap<String, i32>,
 }
@@ -41,7 +42,7 @@ impl StoreDecoder {
             parser: Parser::default(),
             gathered: Gathered::default(),
             extra: Extra::default(),
-            calls: HashMap::new(),
+            calls: OpenCalls::default(),
             turns: HashMap::new(),
         }
     }

@@ -1,12 +1,11 @@
 //! The content of one message, the same in lines and database.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
+use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::kit::content::Content;
 use crate::adapters::rest::{Extra, write_clean};
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
@@ -43,10 +42,7 @@ pub(super) struct Call {
 }
 
 /// Calls whose results have not come, by their ids.
-pub(super) type Calls = BTreeMap<String, Call>;
-
-/// Largest number of calls that wait for a result.
-const MOST_CALLS: usize = 256;
+pub(super) type Calls = OpenCalls<Call>;
 
 /// Takes the calls among `content`.
 pub(super) fn collect(content: Json<'_, '_>, calls: &mut Calls) {
@@ -60,9 +56,7 @@ pub(super) fn collect(content: Json<'_, '_>, calls: &mut Calls) {
                 file: deed.file_path.map(str::to_owned),
                 command: deed.command.map(str::to_owned),
             };
-            if calls.len() < MOST_CALLS {
-                calls.insert(id.to_owned(), call);
-            }
+            calls.open(id, call);
         }
     }
 }
@@ -212,7 +206,7 @@ impl<'a> Message<'a> {
 
     fn result(&self, item: Json<'_, '_>, calls: &mut Calls, to: &mut Buffers, rows: &mut Rows) {
         let id = item.str_at("id").unwrap_or_default();
-        let call = calls.remove(id).unwrap_or_default();
+        let call = calls.close(id).unwrap_or_default();
         let result = item.get("toolResult");
         let value = result.and_then(|r| r.get("value"));
         let error = result.and_then(|r| r.str_at("error"));

@@ -37,7 +37,7 @@ impl StoreDecoder {
             parser: Parser::default(),
             buffers: Buffers::default(),
             extra: Extra::default(),
-            calls: Calls::new(),
+            calls: Calls::default(),
             turns: HashMap::new(),
         }
     }

@@ -187,7 +187,7 @@ fn result(
     stamp: &Stamp<'_>,
     rows: &mut Rows,
 ) {
-    let call = own_id.and_then(|id| state.calls.remove(id)).unwrap_or_default();
+    let call = own_id.and_then(|id| state.calls.close(id)).unwrap_or_default();
     let about = json.get("toolCallResult");
     let status = about.and_then(|a| a.str_at("status"));
     let said = if part.is_null() { String::new() } else { output(part) };

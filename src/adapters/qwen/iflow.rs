@@ -147,7 +147,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
 
 fn result(state: &mut State, block: Json<'_, '_>, i: usize, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) {
     let own_id = block.str_at("tool_use_id");
-    let call = own_id.and_then(|id| state.calls.remove(id)).unwrap_or_default();
+    let call = own_id.and_then(|id| state.calls.close(id)).unwrap_or_default();
     let about = json.get("toolUseResult");
     let status = about.and_then(|a| a.str_at("status"));
     let content = block.get("content").filter(|c| !c.is_null());

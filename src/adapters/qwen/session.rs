@@ -1,11 +1,12 @@
 //! A session file of records, one a line: what both agents share.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::fields::time_at;
 use crate::adapters::json::Json;
+use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::stem;
@@ -22,7 +23,7 @@ const REMEMBERED: usize = 1024;
 pub(super) struct State {
     pub(super) turn: i32,
     /// Calls without a result.
-    pub(super) calls: BTreeMap<String, Call>,
+    pub(super) calls: OpenCalls<Call>,
     /// The newest answer: a record with its uuid adds to it.
     pub(super) answer: Answer,
     /// Ids of calls that made their row.
@@ -222,7 +223,7 @@ pub(super) fn call(
         ..stamp.row(EventType::ToolUse, &[&id])
     });
     let runs = tool.event_type == EventType::CommandExecution;
-    state.calls.insert(id, Call { name: name.to_owned(), path: tool.path, command: tool.command, runs });
+    state.calls.open(&id, Call { name: name.to_owned(), path: tool.path, command: tool.command, runs });
 }
 
 impl Decoder for SessionDecoder {
