@@ -46,7 +46,6 @@ mod path;
 mod pi;
 mod qwen;
 mod response;
-mod rest;
 pub mod time;
 mod tokens;
 mod tool;

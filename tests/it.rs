@@ -87,6 +87,8 @@ mod retention;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[path = "it/screen.rs"]
 mod screen;
+#[path = "it/secrets.rs"]
+mod secrets;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[path = "it/shots.rs"]
 mod shots;

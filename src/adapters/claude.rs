@@ -48,8 +48,6 @@ mod tests;
 mod usage;
 mod user;
 
-use crate::adapters::clean::Cleaner;
-use crate::adapters::json::Json;
 use crate::adapters::kit::adapter::Adapter;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, Format};
@@ -69,9 +67,4 @@ fn decoder(format: Format, info: SourceInfo<'_>, checkpoint: Option<&Checkpoint>
         Format::ClaudeHistory => Some(Box::new(HistoryDecoder::new(info, checkpoint))),
         _ => None,
     }
-}
-
-/// Appends `value` as JSON text without binary contents.
-fn write_clean(value: Json<'_, '_>, out: &mut String) {
-    Cleaner::without(&[]).write(value, out);
 }

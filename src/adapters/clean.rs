@@ -2,14 +2,14 @@
 //!
 //! - base64 data becomes `{sha256, bytes, media_type}`: under the names that agents give it, and in `data:`
 //!   URLs
-//! - what only a provider can read (encrypted reasoning, its signatures) is left out, by the names that each
-//!   agent gives it
+//! - what is never stored is left out
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 use crate::adapters::json::{Json, ObjectWriter, write_str};
+use crate::adapters::kit::secret::{is_sealed, is_secret};
 
 /// Shorter data stays as it is.
 const SMALLEST_BLOB: usize = 128;
@@ -17,19 +17,45 @@ const SMALLEST_BLOB: usize = 128;
 /// Members that say of what kind the data beside them is.
 const KINDS: [&str; 7] = ["media_type", "mimeType", "mime_type", "mediaType", "MIMEType", "mime", "type"];
 
-/// What of an agent's JSON is no content.
+/// What of an agent's JSON is stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cleaner {
-    /// Members that are left out wherever they stand.
-    pub(super) sealed: &'static [&'static str],
+    /// True for a field that is left out wherever it stands.
+    leaves_out: fn(&str, Json<'_, '_>) -> bool,
+    /// What the agent adds to the list of what is never stored.
+    also: &'static [&'static str],
     /// True when lists of bytes, and maps from index to byte, hold binary data.
-    pub(super) byte_lists: bool,
+    byte_lists: bool,
+    /// True when fields that say nothing are left out at any depth.
+    sparse: bool,
 }
 
+/// What records say.
+pub(super) const RECORD: Cleaner = Cleaner { leaves_out: is_secret, also: &[], byte_lists: false, sparse: false };
+
+/// What is said to tools and by them.
+pub(super) const CONTENT: Cleaner = Cleaner { leaves_out: is_sealed, ..RECORD };
+
 impl Cleaner {
-    /// Leaves out the members called so.
-    pub(super) const fn without(sealed: &'static [&'static str]) -> Self {
-        Self { sealed, byte_lists: false }
+    /// The same without the fields called so.
+    pub(super) const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The same for logs in which lists of bytes, and maps from index to byte, hold binary data.
+    pub(super) const fn with_byte_lists(self) -> Self {
+        Self { byte_lists: true, ..self }
+    }
+
+    /// The same for logs that are full of fields that say nothing: they are left out at any depth.
+    pub(super) const fn sparse(self) -> Self {
+        Self { sparse: true, ..self }
+    }
+
+    /// True for a field that is written.
+    pub(super) fn keeps(&self, key: &str, value: Json<'_, '_>) -> bool {
+        let is_left_out = (self.leaves_out)(key, value) || self.also.contains(&key);
+        !is_left_out && (!self.sparse || !is_empty(value))
     }
 
     /// Appends `value` as JSON text.
@@ -38,7 +64,7 @@ impl Cleaner {
             write_blob(&bytes, None, out);
         } else if value.is_array() {
             out.push('[');
-            for (i, item) in value.items().enumerate() {
+            for (i, item) in value.items().filter(|item| !(self.sparse && is_empty(*item))).enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -46,11 +72,11 @@ impl Cleaner {
             }
             out.push(']');
         } else if value.is_object() {
-            let mut object = ObjectWriter::new(out);
-            for (key, inner) in value.entries().filter(|(key, _)| !self.sealed.contains(key)) {
-                object.with(key, |out| self.write_member(value, key, inner, out));
-            }
-            object.end();
+            value.write_fields(
+                out,
+                |key, inner| self.keeps(key, inner),
+                |key, inner, out| self.write_member(value, key, inner, out),
+            );
         } else {
             match value.as_str() {
                 Some(text) => write_text(text, out),
@@ -59,9 +85,30 @@ impl Cleaner {
         }
     }
 
+    /// Adds every field of `object` that says something and that `counts` accepts.
+    pub(super) fn rest<'i>(
+        &self,
+        object: Json<'_, 'i>,
+        counts: impl Fn(&str, Json<'_, 'i>) -> bool,
+        out: &mut ObjectWriter<'_>,
+    ) {
+        for (key, value) in object.fields() {
+            if !value.is_blank() && self.keeps(key, value) && counts(key, value) {
+                out.with(key, |out| self.write_member(object, key, value, out));
+            }
+        }
+    }
+
+    /// Adds one field, unless it says nothing or is never stored.
+    pub(super) fn field(&self, key: &str, value: Json<'_, '_>, out: &mut ObjectWriter<'_>) {
+        if !value.is_blank() && self.keeps(key, value) {
+            out.with(key, |out| self.write(value, out));
+        }
+    }
+
     /// Appends the value at `key` of `object`.
-    pub(super) fn write_member(&self, object: Json<'_, '_>, key: &str, value: Json<'_, '_>, out: &mut String) {
-        let named = matches!(key, "data" | "Data" | "base64" | "base64Data" | "bytes" | "value");
+    fn write_member(&self, object: Json<'_, '_>, key: &str, value: Json<'_, '_>, out: &mut String) {
+        let named = matches!(key, "data" | "Data" | "base64" | "base64Data" | "bytes" | "image" | "value");
         let blob = value.as_str().filter(|_| named).and_then(decoded);
         match (blob, blob_kind(object, named)) {
             (Some(bytes), kind) if key != "value" || kind.is_some() => write_blob(&bytes, kind, out),
@@ -77,9 +124,30 @@ impl Cleaner {
     }
 }
 
-/// True for what says nothing: null, an empty text, list or object.
-pub(super) fn is_blank(value: Json<'_, '_>) -> bool {
-    value.is_null() || ((value.is_array() || value.is_object()) && value.is_empty()) || value.as_str() == Some("")
+/// Appends a value of a record as JSON text.
+pub(super) fn write_record(value: Json<'_, '_>, out: &mut String) {
+    RECORD.write(value, out);
+}
+
+/// Appends what was said to a tool or by it as JSON text.
+pub(super) fn write_content(value: Json<'_, '_>, out: &mut String) {
+    CONTENT.write(value, out);
+}
+
+/// What was said to a tool or by it as JSON text.
+pub(super) fn content_json(value: Json<'_, '_>) -> String {
+    CONTENT.json(value)
+}
+
+/// True when there is nothing in it: null, an empty text, or a list or object of such.
+pub(super) fn is_empty(value: Json<'_, '_>) -> bool {
+    if value.is_array() {
+        value.items().all(is_empty)
+    } else if value.is_object() {
+        value.entries().all(|(_, inner)| is_empty(inner))
+    } else {
+        value.is_blank()
+    }
 }
 
 /// Appends a text as JSON; a `data:` URL as what it holds.
@@ -163,7 +231,7 @@ mod tests {
         let data = STANDARD.encode([7u8; 300]);
         let value = json!({"a": {"data": data, "mimeType": "image/png"}, "b": {"type": "base64", "base64": data},
             "c": [{"type": "image/gif", "data": data}], "u": format!("data:a/b;base64,{data}"), "value": data, "s": "data"});
-        let out = clean(Cleaner::without(&[]), &value);
+        let out = clean(CONTENT, &value);
         let blob = |kind: Option<&str>| {
             let mut blob = json!({"sha256": out["u"]["sha256"], "bytes": 300});
             if let Some(kind) = kind {
@@ -183,9 +251,9 @@ mod tests {
     fn sealed_members_are_left_out_at_any_depth_and_numbers_stay_where_they_are_no_bytes() {
         let list: Vec<u8> = (0..200).collect();
         let value = json!({"x": [{"sealed": "s", "kept": 1}], "sealed": 2, "list": list});
-        let out = clean(Cleaner::without(&["sealed"]), &value);
+        let out = clean(RECORD.also(&["sealed"]), &value);
         assert_eq!(out, json!({"x": [{"kept": 1}], "list": list}));
-        let out = clean(Cleaner { sealed: &[], byte_lists: true }, &value);
+        let out = clean(CONTENT.with_byte_lists(), &value);
         assert_eq!(out["list"]["bytes"], 200);
     }
 }

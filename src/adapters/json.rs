@@ -1,5 +1,6 @@
 //! Values on a simd-json tape, and how they become JSON text again.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use simd_json::{Node, StaticNode};
@@ -132,6 +133,12 @@ impl<'t, 'i> Json<'t, 'i> {
         Entries(if self.is_object() { &self.0[1..] } else { &[] })
     }
 
+    /// The same without those whose key comes again: what an object has.
+    pub(super) fn fields(self) -> impl Iterator<Item = (&'i str, Json<'t, 'i>)> {
+        let entries = self.entries();
+        Fields { repeated: repeated(entries.clone()), entries, at: 0 }
+    }
+
     /// Elements of an array; nothing for anything else.
     #[must_use]
     pub fn items(self) -> Items<'t, 'i> {
@@ -171,13 +178,7 @@ impl<'t, 'i> Json<'t, 'i> {
             Some(Node::Static(StaticNode::I64(n))) => write_display(n, out),
             Some(Node::Static(StaticNode::U64(n))) => write_display(n, out),
             Some(Node::Static(StaticNode::F64(n))) => write_f64(*n, out),
-            Some(Node::Object { .. }) => {
-                let mut object = ObjectWriter::new(out);
-                for (key, value) in self.entries() {
-                    object.value(key, value);
-                }
-                object.end();
-            }
+            Some(Node::Object { .. }) => self.write_fields(out, |_, _| true, |_, value, out| value.write(out)),
             Some(Node::Array { .. }) => {
                 out.push('[');
                 for (i, value) in self.items().enumerate() {
@@ -189,6 +190,26 @@ impl<'t, 'i> Json<'t, 'i> {
                 out.push(']');
             }
         }
+    }
+
+    /// Appends an object as JSON text: the fields that `counts` accepts, as `write` writes their values.
+    pub(super) fn write_fields(
+        self,
+        out: &mut String,
+        counts: impl Fn(&str, Json<'t, 'i>) -> bool,
+        write: impl Fn(&str, Json<'t, 'i>, &mut String),
+    ) {
+        out.push('{');
+        let start = out.len();
+        for (key, value) in self.fields().filter(|(key, value)| counts(key, *value)) {
+            if out.len() > start {
+                out.push(',');
+            }
+            write_str(key, out);
+            out.push(':');
+            write(key, value, out);
+        }
+        out.push('}');
     }
 
     /// The value as JSON text.
@@ -229,11 +250,74 @@ impl<'t, 'i> Iterator for Items<'t, 'i> {
     }
 }
 
+/// Iterator of [`Json::fields`].
+#[derive(Debug)]
+struct Fields<'t, 'i> {
+    entries: Entries<'t, 'i>,
+    at: usize,
+    /// Numbers of the entries whose key comes again.
+    repeated: Vec<usize>,
+}
+
+impl<'t, 'i> Iterator for Fields<'t, 'i> {
+    type Item = (&'i str, Json<'t, 'i>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = self.entries.next()?;
+            self.at += 1;
+            if self.repeated.binary_search(&(self.at - 1)).is_err() {
+                return Some(entry);
+            }
+        }
+    }
+}
+
+/// Numbers of the entries whose key comes again later, in order.
+fn repeated(entries: Entries<'_, '_>) -> Vec<usize> {
+    // Nearly always a look at lengths and ends of keys tells that all are different.
+    let mut seen = [0u64; 16];
+    let is_new = |(key, _): (&str, Json<'_, '_>)| {
+        let (first, last) = (key.as_bytes().first(), key.as_bytes().last());
+        let mark = key.len() * 31 + usize::from(*first.unwrap_or(&0)) * 7 + usize::from(*last.unwrap_or(&0)) * 61;
+        let (word, bit) = (mark / 64 % 16, 1 << (mark % 64));
+        let known = seen[word] & bit != 0;
+        seen[word] |= bit;
+        !known
+    };
+    if entries.clone().all(is_new) {
+        return Vec::new();
+    }
+    let mut places = HashMap::new();
+    let mut repeated: Vec<_> = entries.enumerate().filter_map(|(i, (key, _))| places.insert(key, i)).collect();
+    repeated.sort_unstable();
+    repeated
+}
+
+/// Where the members of an object stand in its text.
+#[derive(Debug, Default, Clone)]
+pub struct Members(Vec<(usize, usize)>);
+
+impl Members {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// Writes one JSON object key by key: how `extra` is made.
+///
+/// No key comes twice: one that comes again with the same value is left out, another value of it is kept under
+/// `key_2`, `key_3` and so on.
 #[derive(Debug)]
 pub struct ObjectWriter<'o> {
     out: &'o mut String,
     start: usize,
+    /// Where each key and its value start.
+    members: Members,
 }
 
 impl<'o> ObjectWriter<'o> {
@@ -241,65 +325,109 @@ impl<'o> ObjectWriter<'o> {
     pub fn new(out: &'o mut String) -> Self {
         let start = out.len();
         out.push('{');
-        Self { out, start }
+        Self { out, start, members: Members::default() }
     }
 
-    fn key(&mut self, key: &str) {
-        if self.out.len() > self.start + 1 {
+    /// Goes on with an object that is all of `out`.
+    pub(super) fn again(out: &'o mut String, members: Members) -> Self {
+        if out.is_empty() {
+            out.push('{');
+        }
+        Self { out, start: 0, members }
+    }
+
+    /// Leaves the object open.
+    pub(super) fn pause(self) -> Members {
+        self.members
+    }
+
+    fn member(&mut self, write_key: impl FnOnce(&mut String), write: impl FnOnce(&mut String)) {
+        let before = self.out.len();
+        if before > self.start + 1 {
             self.out.push(',');
         }
-        write_str(key, self.out);
+        let key = self.out.len();
+        write_key(self.out);
         self.out.push(':');
+        let value = self.out.len();
+        write(self.out);
+        let text = self.out.as_bytes();
+        match self.members.0.iter().position(|(k, v)| text.get(*k..*v) == text.get(key..value)) {
+            None => self.members.0.push((key, value)),
+            Some(at) => {
+                let (_, old) = self.members.0[at];
+                let end = self.members.0.get(at + 1).map_or(before, |(next, _)| next - 1);
+                if text.get(old..end) == text.get(value..) {
+                    self.out.truncate(before);
+                } else {
+                    self.rename(key, value);
+                }
+            }
+        }
     }
 
-    /// Appends a value from a tape.
-    pub fn value(&mut self, key: &str, value: Json<'_, '_>) {
-        self.key(key);
-        value.write(self.out);
+    /// Gives the member that was written last a name that is free.
+    fn rename(&mut self, key: usize, value: usize) {
+        let text = self.out.split_off(value);
+        // Without the quote and the colon.
+        let stem = self.out.len() - 2;
+        let mut number = 2;
+        loop {
+            self.out.truncate(stem);
+            write!(self.out, "_{number}\":").unwrap_or_default();
+            let all = self.out.as_bytes();
+            if !self.members.0.iter().any(|(k, v)| all.get(*k..*v) == all.get(key..)) {
+                break;
+            }
+            number += 1;
+        }
+        self.members.0.push((key, self.out.len()));
+        self.out.push_str(&text);
     }
 
     /// Appends a value that `write` writes as JSON text.
     pub fn with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
-        self.key(key);
-        write(self.out);
+        self.member(|out| write_str(key, out), write);
     }
 
     /// Appends keys and values that are JSON text already, without the braces around them.
     pub fn inner(&mut self, members: &str) {
-        if !members.is_empty() {
-            if self.out.len() > self.start + 1 {
-                self.out.push(',');
-            }
-            self.out.push_str(members);
+        let mut rest = members;
+        while !rest.is_empty() {
+            let (key, after) = split_value(rest, b':');
+            let (value, after) = split_value(after, b',');
+            self.member(|out| out.push_str(key), |out| out.push_str(value));
+            rest = after;
         }
     }
 
     /// Appends a string.
     pub fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        write_str(value, self.out);
+        self.with(key, |out| write_str(value, out));
     }
 
     /// Appends a number.
     pub fn number(&mut self, key: &str, value: i64) {
-        self.key(key);
-        write_display(&value, self.out);
+        self.with(key, |out| write_display(&value, out));
     }
 
     /// Appends a truth value.
     pub fn bool(&mut self, key: &str, value: bool) {
-        self.key(key);
-        self.out.push_str(if value { "true" } else { "false" });
+        self.with(key, |out| out.push_str(if value { "true" } else { "false" }));
     }
 
     /// Appends an object, filled by `fill`; an object that stays empty is left out.
     pub fn object(&mut self, key: &str, fill: impl FnOnce(&mut ObjectWriter<'_>)) {
         let before = self.out.len();
-        self.key(key);
-        let mut inner = ObjectWriter::new(self.out);
-        fill(&mut inner);
-        if !inner.end() {
+        let mut is_filled = false;
+        self.with(key, |out| {
+            let mut inner = ObjectWriter::new(out);
+            fill(&mut inner);
+            is_filled = inner.end();
+        });
+        if !is_filled {
             self.out.truncate(before);
+            self.members.0.retain(|(key, _)| *key < before);
         }
     }
 
@@ -308,6 +436,27 @@ impl<'o> ObjectWriter<'o> {
         self.out.push('}');
         self.out.len() > self.start + 2
     }
+}
+
+/// Splits JSON text that this program wrote behind its first value, which `separator` ends.
+fn split_value(text: &str, separator: u8) -> (&str, &str) {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for (i, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ if byte == separator && depth == 0 => {
+                let (value, rest) = text.split_at_checked(i).unwrap_or((text, ""));
+                return (value, rest.get(1..).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (text, "")
 }
 
 fn write_display(value: &impl std::fmt::Display, out: &mut String) {

@@ -3,3 +3,5 @@
 pub(super) mod adapter;
 pub(super) mod calls;
 pub(super) mod content;
+pub(super) mod extra;
+pub(super) mod secret;

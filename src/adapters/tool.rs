@@ -1,7 +1,8 @@
 //! What a tool call does and what came of it, read from names, arguments and answers.
 
+use crate::adapters::clean::write_content;
 use crate::adapters::diff;
-use crate::adapters::fields::{text_or_json, write_clean};
+use crate::adapters::fields::text_or_json;
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
 use crate::schema::EventType;
@@ -39,7 +40,7 @@ impl Tool {
     fn of_object(name: &str, arguments: Json<'_, '_>) -> Self {
         let event_type = deed(name, arguments.str_at("command"));
         let mut input = String::new();
-        write_clean(arguments, &mut input);
+        write_content(arguments, &mut input);
         let keys = ["file_path", "absolute_path", "path", "filePath", "file", "fileName", "notebook_path", "dir_path"];
         let path = || keys.iter().find_map(|key| arguments.str_at(key)).map(str::to_owned);
         let patch = || ["input", "patch"].iter().find_map(|key| arguments.str_at(key)).and_then(patch_path);

@@ -11,11 +11,11 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::chat::{
-    At, Call, Deed, Facts, Fields, Lines, Outcome, Records, clean_json, file_stem, joined_text, output_text,
-};
+use crate::adapters::chat::{At, Call, Deed, Facts, Lines, Outcome, Records, file_stem, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
 use crate::adapters::kit::adapter::Adapter;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::{Decoder, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Format, Rows, Status};
 
@@ -46,7 +46,7 @@ struct Steps {
     #[serde(skip)]
     modified_us: i64,
     #[serde(skip)]
-    fields: Fields,
+    fields: Extra,
 }
 
 impl Records for Steps {
@@ -150,7 +150,7 @@ impl Steps {
         let role = Some("assistant");
         rows.event(&EventRow { id: Some(self.id("step")), role, tool_input: input.as_deref(), ..row });
         let answer = ANSWERS.iter().find_map(|key| step.get(key).filter(|v| !v.is_null()));
-        let output = answer.and_then(|a| if a.is_object() { Some(clean_json(a)) } else { output_text(a) });
+        let output = answer.and_then(|a| if a.is_object() { Some(content_json(a)) } else { output_text(a) });
         let exit_code = step.i64_at("exit_code").and_then(|c| i32::try_from(c).ok());
         let rejected = step.get("user_rejected").and_then(Json::as_bool) == Some(true);
         let failed = rejected || status == Some("error") || exit_code.is_some_and(|code| code != 0);

@@ -47,7 +47,7 @@ const COLUMNS: [&str; 19] = [
 ];
 
 /// The fixtures by their format.
-const FIXTURES: [(&str, &[&str]); 14] = [
+pub(super) const FIXTURES: [(&str, &[&str]); 14] = [
     ("amp-thread", &["amp/thread.json"]),
     ("antigravity-transcript", &["antigravity/transcript_full.jsonl"]),
     (

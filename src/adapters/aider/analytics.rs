@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
-use crate::adapters::blocks::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};

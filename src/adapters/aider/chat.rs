@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::edits::{Edit, Figures, Said, edits_of, said};
 use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
-use crate::adapters::blocks::{Extra, filled};
+use crate::adapters::blocks::filled;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status, TokenUsage, UsageSource};
 

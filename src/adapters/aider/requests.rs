@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::{Progress, local_us, text_of};
 use super::{AGENT, project_folder};
-use crate::adapters::blocks::Extra;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows, Status};
 

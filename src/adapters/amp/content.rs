@@ -1,7 +1,8 @@
 //! One message of a thread and its blocks.
 
 use super::thread::Thread;
-use crate::adapters::chat::{At, Call, Edit, Sink, attachments, clean_json, joined_text, output_text};
+use crate::adapters::chat::{At, Call, Edit, Sink, attachments, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::schema::{EventRow, EventType, Status, UsageSource};
@@ -234,7 +235,7 @@ impl Message<'_, '_, '_> {
         let input = block.get("input");
         let (call, deed) = Call::new(call_id, name, input);
         let open = open || block.get("complete").and_then(Json::as_bool) == Some(false);
-        let json = input.map(clean_json);
+        let json = input.map(content_json);
         self.thread.fields.begin().rest(block, &["type", "id", "name", "input", "complete"]).end();
         let id = self.thread.id("tool", &[call_id.as_bytes()]);
         let row = EventRow {

@@ -2,8 +2,10 @@
 
 use super::AGENT;
 use super::content::Message;
-use crate::adapters::chat::{Calls, Facts, Fields, Outcome, Sink, Source, clean_json, file_stem, local_path};
+use crate::adapters::chat::{Calls, Facts, Outcome, Sink, Source, file_stem, local_path};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::money::nano;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, UsageSource};
@@ -12,7 +14,7 @@ use crate::schema::{EventId, EventRow, EventType, UsageSource};
 pub(super) struct Thread {
     pub(super) facts: Facts,
     pub(super) calls: Calls,
-    pub(super) fields: Fields,
+    pub(super) fields: Extra,
     pub(super) modified_us: i64,
     /// Id of the message before a result's.
     pub(super) asked_by: i64,
@@ -68,7 +70,7 @@ impl Thread {
         Self {
             facts,
             calls: Calls::default(),
-            fields: Fields::default(),
+            fields: Extra::default(),
             modified_us: source.modified_us,
             asked_by: -1,
             traces: traces(json),
@@ -156,7 +158,7 @@ fn without_urls(trees: Json<'_, '_>) -> Option<String> {
             _ => {}
         }
     }
-    let mut value = serde_json::from_str(&clean_json(trees)).ok()?;
+    let mut value = serde_json::from_str(&content_json(trees)).ok()?;
     remove(&mut value);
     let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     (!is_empty).then(|| value.to_string())

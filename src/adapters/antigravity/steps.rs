@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use crate::adapters::SourceInfo;
-use crate::adapters::chat::{At, Call, Facts, Fields, Outcome, Records, file_stem, output_text};
+use crate::adapters::chat::{At, Call, Facts, Outcome, Records, file_stem, output_text};
+use crate::adapters::clean::{content_json, write_content};
 use crate::adapters::json::{Json, ObjectWriter};
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Format, Rows, Status};
@@ -45,7 +47,7 @@ pub(super) struct Steps {
     #[serde(skip)]
     modified_us: i64,
     #[serde(skip)]
-    fields: Fields,
+    fields: Extra,
 }
 
 /// A call.
@@ -302,7 +304,7 @@ impl Steps {
     }
 
     fn note(&self, step: &Step<'_, '_, '_>, event_type: EventType, rows: &mut Rows) -> Outcome {
-        let mut fields = Fields::default();
+        let mut fields = Extra::default();
         fields.begin().text("step", step.kind);
         fields
             .rest(step.json, &["step_index", "type", "status", "created_at", "content", "source", "tool_calls"])
@@ -342,15 +344,15 @@ fn chosen_model(beside: &str) -> Option<&str> {
 /// Arguments as JSON: texts lose the quotes that they have of their own.
 fn plain(arguments: Json<'_, '_>) -> String {
     if !arguments.is_object() {
-        return arguments.to_json();
+        return content_json(arguments);
     }
     let mut out = String::new();
     let mut object = ObjectWriter::new(&mut out);
-    for (key, value) in arguments.entries() {
+    for (key, value) in arguments.fields() {
         let quoted = value.as_str().filter(|text| text.len() > 1 && text.starts_with('"') && text.ends_with('"'));
         match quoted.and_then(|text| serde_json::from_str::<String>(text).ok()) {
             Some(text) => object.text(key, &text),
-            None => object.value(key, value),
+            None => object.with(key, |out| write_content(value, out)),
         }
     }
     object.end();

@@ -1,7 +1,8 @@
 //! Texts out of contents, and texts that no person wrote.
 
-use super::fields::{Fields, write_clean};
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 
 /// Types of content blocks that have rows or columns of their own.
 const TOLD: [&str; 8] =
@@ -45,19 +46,19 @@ pub(in crate::adapters) fn output_text(value: Json<'_, '_>) -> Option<String> {
     if only_texts {
         return joined_text(value).or(Some(out));
     }
-    write_clean(value, &mut out);
+    write_content(value, &mut out);
     Some(out)
 }
 
 /// Adds what a list of blocks holds beside texts and tools (images, files) as `attachments`.
-pub(in crate::adapters) fn attachments(content: Json<'_, '_>, fields: &mut Fields) {
+pub(in crate::adapters) fn attachments(content: Json<'_, '_>, fields: &mut Extra) {
     let told = |item: Json<'_, '_>| {
         item.is_null() || text_of(item).is_some() || item.str_at("type").is_some_and(|kind| TOLD.contains(&kind))
     };
     let mut list = String::new();
     for item in content.items().filter(|item| !told(*item)) {
         list.push(if list.is_empty() { '[' } else { ',' });
-        write_clean(item, &mut list);
+        write_content(item, &mut list);
     }
     if !list.is_empty() {
         list.push(']');

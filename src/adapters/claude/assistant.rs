@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::AGENT;
 use super::call::{Call, Calls, provider};
-use super::record::{Record, filled, nested, object, says_nothing};
+use super::record::{Record, filled, nested, object};
 use super::session::Context;
 use super::small;
 use super::state::Source;
 use super::usage::{Usage, runs_beside};
-use super::write_clean;
+use crate::adapters::clean::{RECORD, write_content};
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::money::nano;
 use crate::adapters::outcome::Outcome;
@@ -116,17 +116,15 @@ fn first_extra(call: &mut Call, rec: &Record<'_, '_>, json: Json<'_, '_>, usage:
     let mut out = std::mem::take(&mut call.extra);
     object(&mut out, |object| {
         line_extra(rec, object);
-        for (key, value) in json.entries() {
-            if !message_taken(key) && !says_nothing(value) {
-                object.with(key, |out| write_clean(value, out));
-            }
-        }
+        RECORD.rest(json, |key, _| !message_taken(key), object);
         for (key, value) in usage.into_iter().flat_map(Json::entries) {
             match key {
-                "inference_geo" if value.as_str() != Some("not_available") && !says_nothing(value) => {
-                    object.value(key, value);
+                "inference_geo" if value.as_str() != Some("not_available") && !value.is_blank() => {
+                    RECORD.field(key, value, object);
                 }
-                "server_tool_use" if value.entries().any(|(_, n)| n.as_i64() != Some(0)) => object.value(key, value),
+                "server_tool_use" if value.entries().any(|(_, n)| n.as_i64() != Some(0)) => {
+                    RECORD.field(key, value, object)
+                }
                 _ => {}
             }
         }
@@ -170,10 +168,10 @@ fn grow_block(call: &mut Call, block: Json<'_, '_>) {
     let keep_whole = match block.str_at("type").unwrap_or_default() {
         "text" => {
             call.add_text(block.get("text").and_then(Json::as_str).unwrap_or_default());
-            block.get("citations").is_some_and(|c| !says_nothing(c))
+            block.get("citations").is_some_and(|c| !c.is_blank())
         }
         "thinking" | "redacted_thinking" => false,
-        kind => !is_call(kind) && !is_result(kind) && !says_nothing(block),
+        kind => !is_call(kind) && !is_result(kind) && !block.is_blank(),
     };
     if !keep_whole {
         return;
@@ -186,11 +184,7 @@ fn grow_block(call: &mut Call, block: Json<'_, '_>) {
         call.blocks.push(',');
     }
     let mut object = ObjectWriter::new(&mut call.blocks);
-    for (key, value) in block.entries() {
-        if key != "text" {
-            object.with(key, |out| write_clean(value, out));
-        }
-    }
+    RECORD.rest(block, |key, _| key != "text", &mut object);
     object.end();
 }
 
@@ -291,14 +285,14 @@ fn tool_call(cx: &mut Context<'_>, rec: &Record<'_, '_>, message: &Message<'_, '
     }
     object(&mut cx.scratch.extra, |object| {
         line_extra(rec, object);
-        for (key, value) in block.entries() {
+        for (key, value) in block.fields() {
             let taken = match key {
                 "type" => value.as_str() == Some("tool_use"),
                 "caller" => value.str_at("type") == Some("direct") && value.len() == 1,
                 _ => matches!(key, "name" | "id" | "input"),
             };
-            if !taken && !says_nothing(value) {
-                object.with(if key == "type" { "block" } else { key }, |out| write_clean(value, out));
+            if !taken {
+                RECORD.field(if key == "type" { "block" } else { key }, value, object);
             }
         }
     });
@@ -335,7 +329,7 @@ fn server_result(
     cx.scratch.text.clear();
     match content {
         Some(content) if content.as_str().is_some() => cx.scratch.text.push_str(content.as_str().unwrap_or_default()),
-        Some(content) => write_clean(content, &mut cx.scratch.text),
+        Some(content) => write_content(content, &mut cx.scratch.text),
         None => {}
     }
     object(&mut cx.scratch.extra, |object| {

@@ -1,8 +1,8 @@
 //! `history.jsonl`: every prompt the user typed, kept longer than the transcripts.
 
 use super::AGENT;
-use super::record::{filled, object, says_nothing};
-use super::write_clean;
+use super::record::{filled, object};
+use crate::adapters::clean::RECORD;
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
@@ -39,14 +39,14 @@ fn prompt(json: Json<'_, '_>, ts_us: i64, inferred: bool, offset: u64, extra: &m
     let text = json.str_at("display");
     let session = json.str_at("sessionId");
     object(extra, |object| {
-        for (key, value) in json.entries() {
+        for (key, value) in json.fields() {
             let has_column = match key {
                 "display" | "sessionId" | "project" => value.as_str().is_some(),
                 "timestamp" => !inferred,
                 _ => false,
             };
-            if !has_column && !says_nothing(value) {
-                object.with(key, |out| write_clean(value, out));
+            if !has_column {
+                RECORD.field(key, value, object);
             }
         }
     });

@@ -6,6 +6,7 @@ use super::session::Context;
 use super::state::Source;
 use super::system::is_tool_id;
 use super::{assistant, user};
+use crate::adapters::clean::write_record;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::schema::{EventRow, EventType, Status};
@@ -60,7 +61,7 @@ pub(super) fn decode(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
                 _ => false,
             });
         } else if let Some(data) = rec.data {
-            object.with("data", |out| super::write_clean(data, out));
+            object.with("data", |out| write_record(data, out));
         }
     });
     let base = rec.row(cx.source, cx.state.turn, cx.offset);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::state::Source;
-use super::write_clean;
+use crate::adapters::clean::RECORD;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::kit::content::Content;
 use crate::adapters::time;
@@ -51,13 +51,6 @@ pub(super) struct Record<'t, 'i> {
     pub(super) result: Option<Json<'t, 'i>>,
     pub(super) data: Option<Json<'t, 'i>>,
     pub(super) attachment: Option<Json<'t, 'i>>,
-}
-
-/// True for a value that tells as little as a missing one.
-pub(super) fn says_nothing(value: Json<'_, '_>) -> bool {
-    value.is_null()
-        || value.as_str().is_some_and(str::is_empty)
-        || ((value.is_object() || value.is_array()) && value.is_empty())
 }
 
 impl<'t, 'i> Record<'t, 'i> {
@@ -244,7 +237,7 @@ impl<'t, 'i> Record<'t, 'i> {
 
     /// Writes the fields that have no column into `object`, but those that `taken` names.
     pub(super) fn rest(&self, object: &mut ObjectWriter<'_>, taken: impl Fn(&str) -> bool) {
-        for (key, value) in self.json.entries() {
+        for (key, value) in self.json.fields() {
             let has_column = match key {
                 "type" | "uuid" | "parentUuid" | "sessionId" | "version" | "cwd" | "gitBranch" | "requestId"
                 | "isSidechain" => true,
@@ -259,8 +252,8 @@ impl<'t, 'i> Record<'t, 'i> {
                 "sourceToolAssistantUUID" => value.as_filled_str() == self.parent,
                 _ => taken(key),
             };
-            if !has_column && !says_nothing(value) {
-                object.with(key, |out| write_clean(value, out));
+            if !has_column {
+                RECORD.field(key, value, object);
             }
         }
         if let (Level::Progress, Some(agent_id)) = (self.level, self.agent_id)
@@ -277,11 +270,7 @@ impl<'t, 'i> Record<'t, 'i> {
 /// Writes the fields of `value` but those that `taken` names, as an object called `name`.
 pub(super) fn nested(object: &mut ObjectWriter<'_>, name: &str, value: Json<'_, '_>, taken: impl Fn(&str) -> bool) {
     object.object(name, |object| {
-        for (key, value) in value.entries() {
-            if !taken(key) && !says_nothing(value) {
-                object.with(key, |out| write_clean(value, out));
-            }
-        }
+        RECORD.rest(value, |key, _| !taken(key), object);
     });
 }
 

@@ -3,9 +3,9 @@
 use memchr::memmem;
 
 use super::AGENT;
-use super::record::{Record, filled, object, says_nothing};
+use super::record::{Record, filled, object};
 use super::session::Context;
-use super::write_clean;
+use crate::adapters::clean::write_content;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow, EventType, Status};
@@ -148,7 +148,7 @@ pub(super) fn decode(
 fn status<'a>(rec: &Record<'_, 'a>, details: &Details<'a>, failed: bool, output: &str) -> Status<'a> {
     if details.interrupted || output.starts_with("[Request interrupted by user") {
         Status::Interrupted
-    } else if rec.json.get("toolDenialKind").is_some_and(|k| !says_nothing(k))
+    } else if rec.json.get("toolDenialKind").is_some_and(|k| !k.is_blank())
         || (failed && output.starts_with("The user doesn't want to"))
     {
         Status::Denied
@@ -176,11 +176,11 @@ fn gather(content: Option<Json<'_, '_>>, text: &mut String, blocks: &mut String)
             if !blocks.is_empty() {
                 blocks.push(',');
             }
-            write_clean(block, blocks);
+            write_content(block, blocks);
         }
     }
     if let Some(content) = content.filter(|c| c.is_object()) {
-        write_clean(content, blocks);
+        write_content(content, blocks);
     }
 }
 
@@ -195,7 +195,7 @@ impl Rest<'_> {
     fn write(&self, result: Json<'_, '_>, object: &mut ObjectWriter<'_>) {
         if let Some(text) = result.as_str() {
             let plain = text.strip_prefix("Error: ").unwrap_or(text);
-            if !self.answered(plain) && !says_nothing(result) {
+            if !self.answered(plain) && !result.is_blank() {
                 object.text("result", text);
             }
         } else if result.is_array() {
@@ -205,7 +205,7 @@ impl Rest<'_> {
                 kind => kind == Some("image"),
             });
             if !repeats {
-                object.with("result", |out| write_clean(result, out));
+                object.with("result", |out| write_content(result, out));
             }
         } else if result.is_object() {
             object.object("result", |object| {
@@ -217,7 +217,7 @@ impl Rest<'_> {
     }
 
     fn field(&self, key: &str, value: Json<'_, '_>, object: &mut ObjectWriter<'_>) {
-        if says_nothing(value) || value.as_bool() == Some(false) {
+        if value.is_blank() || value.as_bool() == Some(false) {
             return;
         }
         let left_out = match key {
@@ -243,7 +243,7 @@ impl Rest<'_> {
             _ => self.repeats(value),
         };
         if !left_out {
-            object.with(key, |out| write_clean(value, out));
+            object.with(key, |out| write_content(value, out));
         }
     }
 
@@ -254,10 +254,10 @@ impl Rest<'_> {
                 let left_out = match key {
                     "filePath" => value.as_str() == self.path,
                     "content" => value.as_str().is_some_and(|t| is_numbered_form(self.output, t)),
-                    _ => says_nothing(value),
+                    _ => value.is_blank(),
                 };
                 if !left_out {
-                    object.with(key, |out| write_clean(value, out));
+                    object.with(key, |out| write_content(value, out));
                 }
             }
         });

@@ -2,9 +2,9 @@
 //! of unknown types, kept whole.
 
 use super::AGENT;
-use super::record::{Record, filled, object, says_nothing};
+use super::record::{Record, filled, object};
 use super::session::Context;
-use super::write_clean;
+use crate::adapters::clean::RECORD;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
 use crate::adapters::outcome::Outcome;
@@ -140,14 +140,14 @@ fn kept(cx: &mut Context<'_>, rec: &Record<'_, '_>, id: EventId, event_type: Eve
 pub(super) fn unknown(cx: &mut Context<'_>, rec: &Record<'_, '_>) -> Outcome {
     let own_us = rec.own_us.or_else(|| time::rfc3339_us(rec.json.str_at("ts")?));
     object(&mut cx.scratch.extra, |object| {
-        for (key, value) in rec.json.entries() {
+        for (key, value) in rec.json.fields() {
             let has_column = match key {
                 "uuid" | "parentUuid" | "sessionId" | "version" | "cwd" | "gitBranch" => value.as_str().is_some(),
                 "timestamp" => rec.own_us.is_some(),
                 _ => false,
             };
-            if !has_column && !says_nothing(value) {
-                object.with(key, |out| write_clean(value, out));
+            if !has_column {
+                RECORD.field(key, value, object);
             }
         }
     });

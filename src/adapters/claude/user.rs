@@ -4,7 +4,7 @@ use super::record::{Level, Record, filled, nested, object};
 use super::result;
 use super::session::Context;
 use super::small;
-use super::write_clean;
+use crate::adapters::clean::write_record;
 use crate::adapters::json::Json;
 use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow, EventType, Status};
@@ -123,7 +123,7 @@ fn said(
             nested(object, "message", message, |key| matches!(key, "role" | "content" | "type"));
         }
         if let Some(details) = rec.result.filter(|_| !beside_result) {
-            object.with("result", |out| write_clean(details, out));
+            object.with("result", |out| write_record(details, out));
         }
     });
     let kind = if beside_result { "user-text" } else { "user" };
@@ -161,7 +161,7 @@ fn gather(content: Option<Json<'_, '_>>, text: &mut String, blocks: &mut String)
             if !blocks.is_empty() {
                 blocks.push(',');
             }
-            write_clean(block, blocks);
+            write_record(block, blocks);
         }
     }
 }

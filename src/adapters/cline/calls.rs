@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use super::kinds::{Family, event_type, family, verdict};
 use super::messages::{Task, folder_in, model_in, model_of};
 use super::outline::{Calls, Outline, text_answers};
-use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
+use crate::adapters::blocks::{filled, text_of};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::walk::{Out, State, Walk};
 use crate::adapters::{SourceInfo, time};
 use crate::schema::{EventId, EventRow, EventType, Format};
@@ -132,7 +134,7 @@ impl Use {
         let path = find(&["path", "file_path", "target_file"]);
         let command = find(&["command"]).filter(|_| family(&name) == Family::Command);
         let target = path.clone().or_else(|| command.clone()).or_else(|| find(&["server_name"])).unwrap_or_default();
-        Self { name, input: input.map(scrubbed), path, command, target, ..Self::default() }
+        Self { name, input: input.map(content_json), path, command, target, ..Self::default() }
     }
 }
 
@@ -345,7 +347,7 @@ impl Run<'_, '_> {
         let said = Said {
             text: content.map(text_of).unwrap_or_default(),
             is_error: block.get("is_error").and_then(Json::as_bool),
-            attachments: content.filter(|_| has_more).map(scrubbed),
+            attachments: content.filter(|_| has_more).map(content_json),
         };
         self.put_result(place, key, called, &said);
     }

@@ -9,9 +9,11 @@ use std::collections::HashMap;
 
 use super::kinds::{event_type, verdict};
 use super::usage::Usage;
-use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
+use crate::adapters::blocks::{filled, text_of};
 use crate::adapters::changes::between;
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
@@ -243,7 +245,7 @@ impl<'a> Run<'a, '_> {
         if !text.is_empty() {
             self.turn += 1;
             let others = blocks().filter(|b| !matches!(b.str_at("type"), Some("text" | "tool_result" | "file")));
-            let others: Vec<String> = others.map(scrubbed).collect();
+            let others: Vec<String> = others.map(content_json).collect();
             let mut extra = Extra::default();
             others.iter().for_each(|other| {
                 extra.text("attachment", other);
@@ -293,11 +295,14 @@ impl<'a> Run<'a, '_> {
                 text.push('\n');
             }
             text.push_str(
-                &item.get("result").map(|r| r.as_str().map_or_else(|| scrubbed(r), str::to_owned)).unwrap_or_default(),
+                &item
+                    .get("result")
+                    .map(|r| r.as_str().map_or_else(|| content_json(r), str::to_owned))
+                    .unwrap_or_default(),
             );
         }
         if text.is_empty() {
-            text = content.map(scrubbed).unwrap_or_default();
+            text = content.map(content_json).unwrap_or_default();
         }
         let (said, status, exit_code) = verdict(&text);
         let is_error = block.get("is_error").and_then(Json::as_bool).or(if failed { Some(true) } else { said });
@@ -378,7 +383,7 @@ impl<'a> Run<'a, '_> {
             input.and_then(|i| i.get("commands")).into_iter().flat_map(Json::items).filter_map(Json::as_str).collect();
         let command = find("command").map(str::to_owned).or_else(|| filled(&commands.join("\n")).map(str::to_owned));
         let edit = find("new_text").map(|new| between(find("old_text").unwrap_or_default(), new));
-        let arguments = input.map(scrubbed);
+        let arguments = input.map(content_json);
         let row = EventRow {
             id: Some(m.event_id(self.id, "tool", key)),
             message_id: m.id,

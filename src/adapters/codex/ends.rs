@@ -4,12 +4,12 @@
 //! Beside a call that waits for its result, such a row says nothing of failure: the result's does. Of a
 //! command whose result only said that it runs on it is the last word.
 
-use super::extra::write_scrubbed;
 use super::items::filled;
 use super::ledger::{Stream, content_hash};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::tools::{Edit, duration_ms, words};
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
 use crate::schema::{EventRow, EventType, Rows, Status};
 
@@ -89,7 +89,7 @@ impl Core {
         if let Some(changes) = event.get("changes") {
             edit = Edit::of_changes(changes, &mut self.path);
             if !known {
-                write_scrubbed(changes, &mut self.input);
+                write_content(changes, &mut self.input);
             }
         }
         let failed = event.get("success").and_then(Json::as_bool).map(|s| !s);
@@ -152,14 +152,14 @@ impl Core {
         self.input.clear();
         if !known {
             if let Some(arguments) = invocation.get("arguments") {
-                write_scrubbed(arguments, &mut self.input);
+                write_content(arguments, &mut self.input);
             }
             if let Some(answer) = answer.or(failure) {
                 let content = answer.get("content").unwrap_or(answer);
                 let texts = content.items().filter_map(|i| i.str_at("text"));
                 texts.for_each(|text| output.push_str(text));
                 if output.is_empty() {
-                    write_scrubbed(answer, &mut output);
+                    write_content(answer, &mut output);
                 }
             }
         }
@@ -191,7 +191,7 @@ impl Core {
         }
         self.input.clear();
         if let Some(arguments) = event.get("arguments") {
-            write_scrubbed(arguments, &mut self.input);
+            write_content(arguments, &mut self.input);
         }
         self.item_extra(event, &["callId", "call_id", "tool", "arguments", "turnId", "turn_id"]);
         self.extra.end();

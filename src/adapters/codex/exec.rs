@@ -1,12 +1,12 @@
 //! Saved output of `codex exec --json`: thread, turns and items without times.
 
-use super::extra::write_scrubbed;
 use super::items::filled;
 use super::ledger::{Stream, content_hash};
 use super::replay::{Mode, Thread};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
 use super::tools::{Edit, words};
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::schema::{EventRow, EventType, Rows, Status};
@@ -118,7 +118,7 @@ impl Core {
             words(command, &mut self.command);
         }
         if let Some(arguments) = item.get("arguments").filter(|a| !a.is_null()) {
-            write_scrubbed(arguments, &mut self.input);
+            write_content(arguments, &mut self.input);
         }
         self.extra.begin().rest(item, &USED);
         if let Some(changes) = item.get("changes") {

@@ -1,11 +1,12 @@
 //! Response items: what passes between Codex and the model.
 
-use super::extra::{attachments, is_text, text_of, write_scrubbed};
+use super::extra::{attachments, is_text, text_of};
 use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Held, Outcome};
 use super::script::script_commands;
 use super::state::Stamp;
 use super::tools::{Deed, Edit, Verdict, command_of, duration_ms, path_of};
+use crate::adapters::clean::{write_content, write_record};
 use crate::adapters::json::{Json, write_str};
 use crate::adapters::line::Parser;
 use crate::schema::{EventRow, EventType, Rows, Status};
@@ -44,10 +45,9 @@ impl Core {
     pub(super) fn item_extra(&mut self, item: Json<'_, '_>, used: &[&str]) {
         let turn_id = self.state.turn_id.as_deref();
         self.extra.begin();
-        for (key, value) in item.entries() {
-            let blank = value.is_null() || ((value.is_array() || value.is_object()) && value.is_empty());
+        for (key, value) in item.fields() {
             let repeated = TURN_NOTES.contains(&key) && value.len() == 1 && value.str_at("turn_id") == turn_id;
-            if !blank && !repeated && key != "encrypted_content" && key != "type" && !used.contains(&key) {
+            if !repeated && key != "type" && !used.contains(&key) {
                 self.extra.value(key, value);
             }
         }
@@ -323,7 +323,7 @@ impl Core {
             }
             None => {
                 read_arguments(arguments, deed, command, path, &mut patch);
-                write_scrubbed(arguments, input);
+                write_content(arguments, input);
             }
         }
         if deed == Deed::Use && !command.is_empty() && matches!(name, "exec" | "functions.exec") {
@@ -350,11 +350,12 @@ impl Core {
         let call_id = item.str_at("call_id");
         let again = call_id.is_some_and(|id| self.state.calls.is_answered(id));
         let open = call_id.and_then(|id| self.state.calls.answer(id));
-        let output = ["output", "result", "tools"].iter().find_map(|key| item.get(key)).unwrap_or(item);
+        let own = ["output", "result", "tools"].iter().find_map(|key| item.get(key));
+        let output = own.unwrap_or(item);
         self.item_extra(item, &USED);
         let mut buffer = std::mem::take(&mut self.text);
         let name = open.as_ref().map(|o| o.tool.as_str()).or_else(|| item.str_at("name"));
-        let (text, mut verdict) = self.read_output(output, name, &mut buffer);
+        let (text, mut verdict) = self.read_output(output, own.is_none(), name, &mut buffer);
         let success = item.get("success").or_else(|| output.get("success")).and_then(Json::as_bool);
         if let Some(open) = &open {
             open.complete(&mut verdict);
@@ -404,6 +405,7 @@ impl Core {
     fn read_output<'a>(
         &mut self,
         output: Json<'_, 'a>,
+        is_record: bool,
         tool: Option<&str>,
         buffer: &'a mut String,
     ) -> (&'a str, Verdict) {
@@ -433,7 +435,12 @@ impl Core {
         let object = output.is_object() && output.get("text").is_none();
         if object || !output.items().any(|i| i.get("text").is_some() || i.as_str().is_some()) && output.is_array() {
             buffer.clear();
-            write_scrubbed(output, buffer);
+            // An answer without a field for it is the rest of its record.
+            if is_record {
+                write_record(output, buffer)
+            } else {
+                write_content(output, buffer)
+            }
             let exit_code = exit_code.and_then(|c| i32::try_from(c).ok());
             return (buffer, Verdict { exit_code, failed: exit_code.map(|c| c != 0), ..Verdict::default() });
         }

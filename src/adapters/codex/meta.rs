@@ -1,10 +1,10 @@
 //! Records about the thread itself: `session_meta`, `turn_context`, `compacted`.
 
-use super::extra::write_scrubbed;
 use super::ledger::{content_hash, record_hash};
 use super::replay::{Mode, Thread};
 use super::rollout::{Core, Outcome};
 use super::state::{Facts, Stamp};
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
 use crate::adapters::time;
 use crate::hierarchy::git;
@@ -227,7 +227,7 @@ fn first_key(object: Json<'_, '_>) -> String {
     let mut out = String::new();
     match object.entries().next() {
         Some((key, _)) => out.push_str(key),
-        None => write_scrubbed(object, &mut out),
+        None => write_content(object, &mut out),
     }
     out
 }

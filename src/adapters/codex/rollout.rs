@@ -6,11 +6,11 @@
 //!   line. `resume_at` and `high_water` are therefore always equal
 //! - blank lines behind a held line neither close it nor are counted before it
 
-use super::extra::Extra;
 use super::ledger::{Stream, content_hash, record_hash};
 use super::state::{Origin, Stamp, State};
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 pub(super) use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};

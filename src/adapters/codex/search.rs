@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::extra::write_scrubbed;
 use super::items::filled;
 use super::ledger::{Stream, content_hash, record_hash};
 use super::rollout::{Core, Outcome};
 use super::state::Stamp;
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status, hash64};
 
@@ -68,12 +68,12 @@ impl Core {
         self.state.replay.answered = true;
         self.input.clear();
         if let Some(action) = item.get("action") {
-            write_scrubbed(action, &mut self.input);
+            write_content(action, &mut self.input);
         }
         let mut output = std::mem::take(&mut self.text);
         output.clear();
         if let Some(results) = item.get("results").filter(|r| !r.is_null()) {
-            write_scrubbed(results, &mut output);
+            write_content(results, &mut output);
         }
         self.item_extra(item, &["action", "call_id", "id", "status", "results", "query"]);
         self.extra.end();

@@ -4,9 +4,9 @@
 //! place gives the same rows again.
 
 use super::AGENT;
-use super::extra::Extra;
 use super::rollout::{Outcome, count};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};

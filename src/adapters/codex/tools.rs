@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::extra::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 
 /// Longest head of an answer that is searched for exit code and time.
 const HEAD_LINES: usize = 8;

@@ -3,8 +3,9 @@
 //! Before version 0.2.0 a record has neither id nor time: its place in the file is all there is, the same in every copy.
 
 use super::AGENT;
-use crate::adapters::blocks::{Extra, filled};
+use crate::adapters::blocks::filled;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::{Decoder, Line, SourceInfo, time};

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use super::AGENT;
 use super::index::{created_of, created_us};
 use crate::adapters::SourceInfo;
-use crate::adapters::blocks::{Extra, filled, scrubbed, text_of};
+use crate::adapters::blocks::{filled, text_of};
 use crate::adapters::changes::{Lines, between};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::walk::{Out, State, Walk};
@@ -301,8 +303,8 @@ impl<'a> Run<'a, '_> {
         let name = function.str_at("name").unwrap_or("tool");
         let written = function.get("arguments");
         let text = written.and_then(Json::as_str).filter(|a| serde_json::from_str::<serde::de::IgnoredAny>(a).is_ok());
-        let parsed = state.and_then(|s| s.get("parsedArgs")).filter(|a| a.is_object()).map(scrubbed);
-        let input = text.map(str::to_owned).or(parsed).or_else(|| written.map(scrubbed));
+        let parsed = state.and_then(|s| s.get("parsedArgs")).filter(|a| a.is_object()).map(content_json);
+        let input = text.map(str::to_owned).or(parsed).or_else(|| written.map(content_json));
         let facts = Facts::of(name, input.as_deref());
         let row = EventRow {
             message_id: item.message_id,

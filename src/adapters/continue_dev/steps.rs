@@ -6,8 +6,9 @@
 //! - a step that was taken back is `deleted`
 
 use super::session::{Item, Run};
-use crate::adapters::blocks::{Extra, filled, text_of};
+use crate::adapters::blocks::{filled, text_of};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::schema::{EventRow, EventType, Status};
 
 /// Fields of a step that are read, or that hold what it was made with.

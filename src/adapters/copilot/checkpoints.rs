@@ -5,7 +5,7 @@
 //! and hashes, never a second write. The contents beside the file are copies of the user's sources and
 //! are not read.
 
-use super::clean::{self, extra, is_blank};
+use super::clean::{self, extra};
 use super::{AGENT, uri};
 use crate::adapters::json::Json;
 use crate::adapters::line::Parser;
@@ -62,7 +62,7 @@ impl CheckpointDecoder {
         let parts = [&*self.key, &path, of("requestId").unwrap_or_default(), hash("originalHash"), hash("currentHash")];
         let facts = extra(|writer| {
             clean::rest(entry, &["resource", "telemetryInfo", "snapshotUri", "original", "current"], writer);
-            if let Some(told) = told.filter(|t| !is_blank(*t)) {
+            if let Some(told) = told.filter(|t| !t.is_blank()) {
                 writer.object("telemetry", |writer| clean::rest(told, &["requestId", "modelId", "sessionId"], writer));
             }
         });

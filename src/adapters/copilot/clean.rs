@@ -1,26 +1,25 @@
-//! JSON text of what the editor and its extensions write, without what is no content: binary data (also
-//! byte maps `{"0":137,"1":80,...}` and byte lists of pasted images), encrypted reasoning, the provider's
-//! state markers and account data.
+//! JSON text of what the editor and its extensions write: binary data is also in byte maps
+//! `{"0":137,"1":80,...}` and in byte lists of pasted images.
 
-use crate::adapters::clean::Cleaner;
-pub(super) use crate::adapters::clean::is_blank;
+use crate::adapters::clean::{CONTENT, Cleaner, RECORD};
 use crate::adapters::json::{Json, ObjectWriter};
 
-/// Members that are no content.
-const DROPPED: &[&str] = &["encrypted", "encrypted_content", "statefulMarker", "auth", "inputState", "accessToken"];
+/// What of a record is stored.
+pub(super) const CLEAN: Cleaner = RECORD.with_byte_lists().also(&["pendingRequests"]);
 
-/// Appends `value` as JSON text.
+/// Appends a value of a record as JSON text.
 pub(super) fn write_clean(value: Json<'_, '_>, out: &mut String) {
-    Cleaner { sealed: DROPPED, byte_lists: true }.write(value, out);
+    CLEAN.write(value, out);
 }
 
-/// Writes every member of `object` that is not named in `used` and says something.
+/// Appends what was said to a tool or by it as JSON text.
+pub(super) fn write_content(value: Json<'_, '_>, out: &mut String) {
+    CONTENT.with_byte_lists().write(value, out);
+}
+
+/// Writes every field of `object` that is not named in `used` and says something.
 pub(super) fn rest(object: Json<'_, '_>, used: &[&str], writer: &mut ObjectWriter<'_>) {
-    for (key, value) in object.entries() {
-        if !used.contains(&key) && !DROPPED.contains(&key) && !is_blank(value) {
-            writer.with(key, |out| write_clean(value, out));
-        }
-    }
+    CLEAN.rest(object, |key, _| !used.contains(&key), writer);
 }
 
 /// The JSON object that `fill` writes, or `None` when it stays empty.

@@ -1,6 +1,6 @@
 //! One request: what the user asked, and everything that came of it.
 
-use super::clean::{extra, is_blank, rest, write_clean};
+use super::clean::{CLEAN, extra, rest, write_clean};
 use super::ids::{self, FINISHED, UNFINISHED};
 use super::session::{Session, is_final, request_id, when};
 use super::{parts, text, uri};
@@ -131,7 +131,7 @@ impl<'a> Turn<'a> {
     }
 
     fn member(&self, key: &str) -> Option<Json<'a, 'a>> {
-        self.request.get(key).filter(|v| !is_blank(*v))
+        self.request.get(key).filter(|v| !v.is_blank())
     }
 
     fn prompt(&self, index: usize, rows: &mut Rows) {
@@ -287,7 +287,7 @@ impl<'a> Turn<'a> {
             if let Some(first) = result.get("timings").and_then(|t| t.i64_at("firstProgress")) {
                 writer.number("first_progress_ms", first);
             }
-            if let Some(details) = result.path(&["usage", "promptTokenDetails"]).filter(|d| !is_blank(*d)) {
+            if let Some(details) = result.path(&["usage", "promptTokenDetails"]).filter(|d| !d.is_blank()) {
                 writer.with("promptTokenDetails", |out| write_clean(details, out));
             }
         }
@@ -359,10 +359,12 @@ fn write_variables(variables: Json<'_, '_>, out: &mut String) {
             out.push(',');
         }
         let mut writer = ObjectWriter::new(out);
-        let value = variable.get("value").filter(|v| !is_blank(*v));
+        let value = variable.get("value").filter(|v| !v.is_blank());
         let path = value.filter(|v| v.is_object()).and_then(uri::path_of);
         let is_uri = |id: &str| id.contains("://") || id.starts_with('{');
-        for (key, member) in variable.entries().filter(|(key, v)| *key != "value" && !is_blank(*v)) {
+        for (key, member) in
+            variable.fields().filter(|(key, v)| *key != "value" && !v.is_blank() && CLEAN.keeps(key, *v))
+        {
             let repeats = key == "id" && path.is_some() && member.as_str().is_some_and(is_uri);
             if !repeats && member.as_bool() != Some(false) {
                 writer.with(key, |out| write_clean(member, out));
@@ -372,7 +374,7 @@ fn write_variables(variables: Json<'_, '_>, out: &mut String) {
             (Some(path), value) => {
                 writer.text("path", &path);
                 if let Some(range) = value.and_then(|v| v.get("range")) {
-                    writer.value("range", range);
+                    CLEAN.field("range", range, &mut writer);
                 }
             }
             (None, Some(value)) => {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::clean::{extra, is_blank, rest};
+use super::clean::{extra, rest};
 use super::ids::{self, FINISHED, Store};
 use super::place::Place;
 use super::{AGENT, text, uri};
@@ -288,5 +288,5 @@ pub(super) fn when(value: Json<'_, '_>) -> Option<i64> {
 /// on. A request that is still answered is *stored* as cancelled, but without a result.
 pub(super) fn is_final(request: Json<'_, '_>) -> bool {
     let state = request.get("modelState").and_then(|s| s.i64_at("value").or_else(|| s.as_i64()));
-    request.get("result").is_some_and(|r| !is_blank(r)) && !matches!(state, Some(0 | 4))
+    request.get("result").is_some_and(|r| !r.is_blank()) && !matches!(state, Some(0 | 4))
 }

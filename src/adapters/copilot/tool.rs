@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::clean::{extra, is_blank, rest, write_clean};
+use super::clean::{extra, rest, write_clean, write_content};
 use super::edits::{self, Lines};
 use super::groups::Written;
 use super::pairs::{RoundCall, Shown, canonical};
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
 impl Arguments {
     /// Reads arguments: an object, or JSON in a string.
     pub(super) fn read(value: Option<Json<'_, '_>>, inner: &RefCell<Parser>) -> Self {
-        let Some(value) = value.filter(|v| !is_blank(*v)) else { return Self::default() };
+        let Some(value) = value.filter(|v| !v.is_blank()) else { return Self::default() };
         match value.as_str() {
             Some(text) => Self::of_text(text, inner),
             None => Self::of(value),
@@ -79,7 +79,7 @@ impl Arguments {
 
     pub(super) fn of(value: Json<'_, '_>) -> Self {
         let mut json = String::new();
-        write_clean(value, &mut json);
+        write_content(value, &mut json);
         let named = |object: Json<'_, '_>| {
             let path = ["filePath", "path", "file_path", "notebookPath", "fileUri", "uri"];
             path.iter().find_map(|key| object.get(key)).and_then(uri::path_of)
@@ -294,7 +294,7 @@ fn call_facts(
     if let Some(half) = shown.half {
         writer.object("inner_call", |writer| rest(half, &["kind", "isComplete"], writer));
     }
-    if let Some(confirmed) = part.get("isConfirmed").filter(|c| !is_blank(*c)) {
+    if let Some(confirmed) = part.get("isConfirmed").filter(|c| !c.is_blank()) {
         writer.with("confirmed", |out| write_clean(confirmed, out));
     }
 }
@@ -307,9 +307,9 @@ fn shown_arguments(part: Json<'_, '_>, data: Option<Json<'_, '_>>) -> Arguments 
         uris.entries().next().and_then(|(uri, _)| uri::locate(uri)).map(|l| l.path)
     };
     let mut json = String::new();
-    let details = part.path(&["resultDetails", "input"]).filter(|v| !is_blank(*v));
-    if let Some(raw) = data.and_then(|d| d.get("rawInput")).filter(|v| !is_blank(*v)) {
-        write_clean(raw, &mut json);
+    let details = part.path(&["resultDetails", "input"]).filter(|v| !v.is_blank());
+    if let Some(raw) = data.and_then(|d| d.get("rawInput")).filter(|v| !v.is_blank()) {
+        write_content(raw, &mut json);
     } else if let Some(command) = command.as_deref() {
         let mut writer = ObjectWriter::new(&mut json);
         writer.text("command", command);
@@ -318,7 +318,7 @@ fn shown_arguments(part: Json<'_, '_>, data: Option<Json<'_, '_>>) -> Arguments 
         let is_json = input.as_str().is_some_and(|t| serde_json::from_str::<serde::de::IgnoredAny>(t).is_ok());
         match input.as_str().filter(|_| is_json) {
             Some(text) => json.push_str(text),
-            None => write_clean(input, &mut json),
+            None => write_content(input, &mut json),
         }
     } else if let Some(data) = data {
         let mut writer = ObjectWriter::new(&mut json);
@@ -355,7 +355,7 @@ fn answer_of(
     lines: Option<Lines>,
 ) -> Option<Answer> {
     let part = shown.part;
-    let details = part.get("resultDetails").filter(|d| !is_blank(*d));
+    let details = part.get("resultDetails").filter(|d| !d.is_blank());
     let past = part.get("pastTenseMessage").and_then(text::markdown).filter(|t| !t.is_empty());
     let terminal = data.and_then(|d| d.get("terminalCommandOutput")).and_then(|o| o.str_at("text"));
     let terminal = terminal.map(text::without_escapes);

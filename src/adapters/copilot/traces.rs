@@ -303,7 +303,7 @@ impl Attributes {
     fn of(object: Option<Json<'_, '_>>) -> Self {
         let list = object.and_then(|o| o.get("attributes")).into_iter().flat_map(Json::items);
         let one = |item: Json<'_, '_>| {
-            let (_, value) = item.get("value")?.entries().next()?;
+            let (_, value) = item.get("value")?.entries().find(|(kind, _)| kind.ends_with("Value"))?;
             let text = value.as_str().map_or_else(|| value.to_json(), str::to_owned);
             Some((item.str_at("key")?.to_owned(), text))
         };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::clean::{extra, is_blank, rest, write_clean};
+use super::clean::{extra, rest, write_clean};
 use super::ids::{self, TRANSCRIPT};
 use super::place::Place;
 use super::tool::{Answer, Arguments, Call};
@@ -196,7 +196,7 @@ impl Core {
         self.current = Current { name, ts_us, offset, ..Current::default() };
         self.calls.clear();
         let facts = extra(|writer| {
-            if let Some(attachments) = data.get("attachments").filter(|a| !is_blank(*a)) {
+            if let Some(attachments) = data.get("attachments").filter(|a| !a.is_blank()) {
                 writer.with("attachments", |out| write_clean(attachments, out));
             }
             rest(data, &["content", "attachments"], writer);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::AGENT;
 use super::events::Core;
-use crate::adapters::fields::{Extra, text_or_json, time_at};
+use crate::adapters::fields::{text_or_json, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
 use crate::adapters::path::stem;
@@ -209,7 +210,7 @@ impl<'i> Session<'i> {
 fn rest(json: Json<'_, '_>) -> Option<String> {
     let mut extra = Extra::default();
     extra.rest(json, &["id", "timestamp", "time", "text", "content", "result", "role", "tool_calls", "model"]);
-    extra.end()
+    extra.finish()
 }
 
 fn document(json: Json<'_, '_>, path: &str, modified_us: i64, offset: u64, rows: &mut Rows) -> (Outcome, Option<i64>) {
@@ -231,7 +232,7 @@ fn document(json: Json<'_, '_>, path: &str, modified_us: i64, offset: u64, rows:
     }
     let mut extra = Extra::default();
     extra.rest(json, &["sessionId", "startTime", "timeline", "chatMessages", "history", "workspacePath", "cwd"]);
-    let extra = extra.end();
+    let extra = extra.finish();
     let entry = Entry { id: "start".to_owned(), ts: start, text: None };
     let row = session.row(EventType::SessionStart, &entry, "");
     rows.event(&EventRow { message_id: None, turn: None, extra: extra.as_deref(), ..row });

@@ -2,8 +2,8 @@
 
 use super::events::Core;
 use super::record::{Stamp, envelope_rest};
-use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::schema::{EventRow, EventType, Rows, Status, hash64};
 
@@ -35,7 +35,7 @@ impl Core {
             extra.text("transformedContent", sent);
         }
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = self.row(if is_prompt { EventType::UserInteraction } else { EventType::System }, &stamp);
         let status = if injected { Some(Status::Injected) } else { handed_down.then_some(Status::Subagent) };
         rows.event(&EventRow { role: Some("user"), model: None, text, status, extra: extra.as_deref(), ..row });
@@ -54,7 +54,7 @@ impl Core {
         let mut extra = Extra::default();
         extra.rest(data, &["content", "parentToolCallId"]);
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = self.row(EventType::Thinking, stamp);
         rows.event(&EventRow { role: Some("assistant"), text, extra: extra.as_deref(), ..row });
         Outcome::Row
@@ -80,7 +80,7 @@ impl Core {
         let flat = ["session_id", "cwd", "type", "timestamp"];
         extra.rest(data, &[&texts[..], &used[..], &flat[..]].concat());
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let message_id = data.str_at("messageId");
         let request_id = data.str_at("requestId").or_else(|| data.str_at("apiCallId"));
         let row = self.row(EventType::LlmResponse, &stamp);

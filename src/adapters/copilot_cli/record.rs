@@ -2,8 +2,9 @@
 
 use super::events::{Core, Place};
 use super::{AGENT, shutdown_id};
-use crate::adapters::fields::{Extra, time_at};
+use crate::adapters::fields::time_at;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage};
 
@@ -293,7 +294,7 @@ impl Core {
             extra.rest(context, &["cwd", "branch", "headCommit", "repository", "repositoryHost"]);
         }
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = self.row(EventType::SessionStart, &stamp);
         rows.event(&EventRow {
             parent_session_id: data.str_at("detachedFromSpawningParentSessionId"),
@@ -308,7 +309,7 @@ impl Core {
         let mut extra = Extra::default();
         extra.rest(data, &["shutdownType"]);
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = self.row(EventType::SessionEnd, stamp);
         rows.event(&EventRow {
             status: data.str_at("shutdownType").map(Status::Named),
@@ -341,7 +342,7 @@ impl Core {
             if left > 0 {
                 extra.number("reasoningTokens", left);
             }
-            let extra = extra.end();
+            let extra = extra.finish();
             let row = self.row(EventType::System, stamp);
             let row = EventRow {
                 id: Some(shutdown_id(self.session(), &total.model)),
@@ -376,7 +377,7 @@ impl Core {
         extra.text("event", stamp.kind);
         extra.rest(data, &[used.unwrap_or_default(), "parentToolCallId", "toolCallId", "type", "id", "timestamp"]);
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let success = data.get("success").and_then(Json::as_bool);
         let is_error =
             event_type == EventType::ErrorEncountered || stamp.kind == "subagent.failed" || success == Some(false);

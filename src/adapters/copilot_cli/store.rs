@@ -7,7 +7,7 @@
 //! - times are UTC without saying so
 
 use super::{AGENT, OF_STORE, request_id, shutdown_id};
-use crate::adapters::fields::Extra;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
 use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables, TokenUsage};
 
@@ -118,13 +118,13 @@ impl StoreDecoder {
         let mut extra = Extra::default();
         for (i, name) in REST.iter().enumerate() {
             let column = 18 + i;
-            match (record.text(column), record.value(column).real()) {
-                (Some(text), _) => extra.text(name, &text),
-                (None, Some(number)) => extra.real(name, number),
-                (None, None) => {}
+            if let Some(text) = record.text(column) {
+                extra.text(name, &text);
+            } else if let Some(number) = record.value(column).real() {
+                extra.real(name, number);
             }
         }
-        let extra = extra.end();
+        let extra = extra.finish();
         let agent = record.text(17);
         let stop = record.text(15);
         let row = EventRow {
@@ -186,7 +186,7 @@ impl StoreDecoder {
         if let Some(answer) = &answer {
             extra.text("assistant_response", answer);
         }
-        let extra = extra.end();
+        let extra = extra.finish();
         let number = turn.unwrap_or(record.rowid);
         rows.event(&EventRow {
             id: Some(EventId::of(AGENT, "turn", &[session.as_bytes(), &number.to_le_bytes()])),

@@ -2,8 +2,9 @@
 
 use super::events::{Core, OpenTool};
 use super::record::{Stamp, envelope_rest};
-use crate::adapters::fields::{Extra, small, text_or_json};
+use crate::adapters::fields::{small, text_or_json};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::tool::{Tool, diff_lines, exit_code};
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
@@ -26,7 +27,7 @@ impl Core {
             return false;
         }
         let tool = Tool::of(name, arguments);
-        let extra = rest.end();
+        let extra = rest.finish();
         let session = self.session().to_owned();
         let event_id = Some(EventId::of(super::AGENT, "call", &[session.as_bytes(), id.as_bytes()]));
         if name == INTENT {
@@ -77,7 +78,7 @@ impl Core {
         let known = id.is_some_and(|id| self.state.open.get(id).is_some());
         let mut kept = None;
         if known {
-            kept = rest.end();
+            kept = rest.finish();
         } else {
             self.call((id, name, data.get("arguments")), stamp, rest, role, rows);
         }
@@ -121,10 +122,10 @@ impl Core {
             extra.rest(error, &["message"]);
         }
         if let Some(start) = &open.start {
-            extra.json("start", start);
+            extra.raw("start", start);
         }
         envelope_rest(json, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let metric = |key| data.path(&["toolTelemetry", "metrics", key]).and_then(Json::as_i64);
         let lines = metric("linesAdded").zip(metric("linesRemoved"));
         let lines = lines.and_then(|(a, r)| small(a).zip(small(r))).or_else(|| detailed.and_then(diff_lines));

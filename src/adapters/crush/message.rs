@@ -1,10 +1,11 @@
 //! One message: its parts.
 
+use crate::adapters::clean::write_content;
 use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
 use crate::adapters::kit::calls::OpenCalls;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
-use crate::adapters::rest::{Extra, write_clean};
 use crate::adapters::time::unix_us;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
@@ -279,7 +280,7 @@ impl<'a> Message<'a> {
             call.file_path = deed.file_path.map(str::to_owned);
             call.command = deed.command.map(str::to_owned);
             clean.clear();
-            write_clean(json, clean);
+            write_content(json, clean);
         });
         if read.is_err() {
             // A call that was cut off: its arguments are no JSON yet.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::message::{Call, Gathered, Message};
 use crate::adapters::kit::calls::OpenCalls;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
-use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
 use crate::schema::{EventId, EventRow, EventType, Format, Query, Record, RejectReason, Rows, Tables};

@@ -2,7 +2,7 @@
 
 use super::AGENT;
 use super::composer::{Composer, Place, kind_of};
-use super::extra::{as_json, field, rest, scalars, write_kept};
+use super::extra::{as_json, field, rest, scalars, write_content};
 use super::place::{first_time_us, path_of, time_us};
 use super::tool::{Answer, Call, is_going_on};
 use super::words::{is_attached, text_of, words_of};
@@ -380,7 +380,7 @@ fn text_or_json(data: Json<'_, '_>, key: &str) -> Option<String> {
         return None;
     }
     let mut out = String::new();
-    write_kept(key, value, &mut out);
+    write_content(value, &mut out);
     Some(out)
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
-use super::extra::{field, is_blank, rest, write_kept};
+use super::extra::{field, is_blank, rest, write_content};
 use super::tool::Call;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
@@ -265,7 +265,7 @@ impl Writer<'_, '_, '_> {
         if let Some(arguments) = arguments.filter(|arguments| !arguments.is_null()) {
             call.learn(arguments);
             let mut text = String::new();
-            write_kept("", arguments, &mut text);
+            write_content(arguments, &mut text);
             input = Some(text);
         }
         let id = call_id(part);
@@ -386,7 +386,7 @@ fn plain(value: Json<'_, '_>) -> String {
     }
     let mut out = String::new();
     if !is_blank(value) {
-        write_kept("", value, &mut out);
+        write_content(value, &mut out);
     }
     out
 }

@@ -2,7 +2,8 @@
 
 use super::AGENT;
 use super::session::Session;
-use crate::adapters::chat::{At, Call, Edit, Outcome, attachments, clean_json, injected, joined_text, output_text};
+use crate::adapters::chat::{At, Call, Edit, Outcome, attachments, injected, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
 use crate::schema::{EventId, EventRow, EventType, Rows};
 
@@ -114,7 +115,7 @@ impl Session {
         rows: &mut Rows,
     ) {
         let (call, deed) = Call::new(call_id.unwrap_or_default(), name, input);
-        let arguments = input.map(clean_json);
+        let arguments = input.map(content_json);
         rows.event(&EventRow {
             id: Some(id),
             message_id: json.str_at("id"),

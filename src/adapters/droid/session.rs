@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::AGENT;
 use crate::adapters::SourceInfo;
-use crate::adapters::chat::{At, Calls, Facts, Fields, Outcome, Records, file_stem};
+use crate::adapters::chat::{At, Calls, Facts, Outcome, Records, file_stem};
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Format, Rows, UsageSource};
@@ -42,7 +43,7 @@ pub(super) struct Session {
     #[serde(skip)]
     pub(super) modified_us: i64,
     #[serde(skip)]
-    pub(super) fields: Fields,
+    pub(super) fields: Extra,
 }
 
 impl Records for Session {
@@ -133,7 +134,7 @@ impl Session {
             facts.provider = json.str_at("providerLock").map(str::to_owned);
             let Some(usage) = json.get("tokenUsage").filter(|u| u.is_object() && !u.is_empty()) else { return };
             let tokens = |key: &str| usage.i64_at(key).filter(|n| *n >= 0);
-            let mut fields = Fields::default();
+            let mut fields = Extra::default();
             fields.begin().text("record", "session_totals").rest(json, &["model", "tokenUsage", "providerLock"]).end();
             totals = Some(Totals {
                 input: tokens("inputTokens"),

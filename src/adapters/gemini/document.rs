@@ -3,8 +3,8 @@
 use super::message::Chat;
 use super::session::chat;
 use super::telemetry;
-use crate::adapters::fields::Extra;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
@@ -53,7 +53,7 @@ fn prompts(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) ->
         let number = prompt.i64_at("messageId").unwrap_or(-1).to_string();
         let mut extra = Extra::default();
         extra.rest(prompt, &["sessionId", "message", "timestamp", "type"]);
-        let extra = extra.end();
+        let extra = extra.finish();
         let mut ledger = std::mem::take(&mut chat.ledger);
         let row =
             chat.row(EventType::PromptHistory, &[&number, prompt.str_at("timestamp").unwrap_or_default()], offset);

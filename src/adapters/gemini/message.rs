@@ -1,9 +1,10 @@
 //! One message of a chat becomes rows: the prompt, or the answer with its thoughts and tool calls.
 
 use super::project::Folders;
-use crate::adapters::fields::{Extra, time_at};
+use crate::adapters::fields::time_at;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
@@ -99,7 +100,7 @@ impl Chat {
             json,
             &["sessionId", "startTime", "lastUpdated", "messages", "history", "summary", "memoryScratchpad"],
         );
-        let extra = extra.end();
+        let extra = extra.finish();
         let mut ledger = std::mem::take(&mut self.ledger);
         let row = self.row(EventType::SessionStart, &[json.str_at("startTime").unwrap_or_default()], offset);
         let ts_us = start.unwrap_or(row.ts_us);
@@ -162,7 +163,7 @@ impl Chat {
             extra.value("displayContent", shown);
         }
         other_parts(content, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let kind = if injected { EventType::System } else { EventType::UserInteraction };
         let row = EventRow {
             role: Some("user"),
@@ -191,7 +192,7 @@ impl Chat {
         let used = ["id", "timestamp", "type", "content", "parts", "thoughts", "tokens", "model", "toolCalls"];
         extra.rest(message, &used);
         other_parts(content, &mut extra);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = EventRow {
             role: Some("assistant"),
             model,
@@ -251,7 +252,7 @@ impl Chat {
         let mut extra = Extra::default();
         let used = ["id", "name", "args", "result", "status", "timestamp", "resultDisplay", "renderOutputAsMarkdown"];
         extra.rest(call, &used);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = EventRow {
             role: Some("assistant"),
             model,
@@ -274,14 +275,13 @@ impl Chat {
         let (shown, lines) = display.map(shown).unwrap_or_default();
         let mut extra = Extra::default();
         let fallback = if output.is_empty() { shown.as_deref() } else { None };
-        match shown.as_deref().filter(|shown| fallback.is_none() && !output.contains(*shown)) {
-            Some(shown) if !shown.is_empty() => extra.text("resultDisplay", shown),
-            _ => {}
+        if let Some(shown) = shown.as_deref().filter(|shown| fallback.is_none() && !output.contains(*shown)) {
+            extra.text("resultDisplay", shown);
         }
         if let Some(display) = display.filter(|d| d.is_object()) {
             extra.rest(display, &["fileDiff", "originalContent", "newContent"]);
         }
-        let extra = extra.end();
+        let extra = extra.finish();
         let ts = time_at(call, "timestamp");
         let text = fallback.or((!output.is_empty()).then_some(&*output));
         let result = EventRow {
@@ -314,7 +314,7 @@ impl Chat {
         let text = content(message).map(texts).unwrap_or_default();
         let mut extra = Extra::default();
         extra.rest(message, &["id", "timestamp", "type", "content"]);
-        let extra = extra.end();
+        let extra = extra.finish();
         let is_error = kind == "error";
         let row = EventRow {
             id: self.id("notice", &[stamp.id]),
@@ -340,7 +340,7 @@ impl Chat {
     ) -> Outcome {
         let mut extra = Extra::default();
         extra.rest(message, &["id", "timestamp"]);
-        let extra = extra.end();
+        let extra = extra.finish();
         let row = EventRow { extra: extra.as_deref(), ..self.stamped(EventType::Unknown, &[stamp.id, kind], stamp) };
         ledger.emit(&row, false, rows);
         Outcome::Unknown

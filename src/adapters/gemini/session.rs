@@ -8,9 +8,10 @@ use std::collections::HashMap;
 
 use super::message::Chat;
 use super::project::Folders;
-use crate::adapters::fields::{Extra, time_at};
+use crate::adapters::fields::time_at;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::ledger::Ledger;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
@@ -149,7 +150,7 @@ impl Replay {
         }
         let mut extra = Extra::default();
         extra.rest(patch, &SEEN);
-        let Some(extra) = extra.end() else { return outcome };
+        let Some(extra) = extra.finish() else { return outcome };
         let mut ledger = std::mem::take(&mut chat.ledger);
         let mut said = Content::default();
         said.text("set").fields(patch, |key| !SEEN.contains(&key));
@@ -167,7 +168,7 @@ impl Replay {
         *times += 1;
         let mut extra = Extra::default();
         extra.texts("rewound", dropped.iter().map(String::as_str));
-        let extra = extra.end();
+        let extra = extra.finish();
         let mut ledger = std::mem::take(&mut chat.ledger);
         let row = EventRow {
             parent_event_id: (!target.is_empty()).then_some(target),
@@ -188,7 +189,7 @@ fn has_usage(message: Json<'_, '_>) -> bool {
 fn unknown(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mut Rows) -> Outcome {
     let mut extra = Extra::default();
     extra.rest(json, &[]);
-    let extra = extra.end();
+    let extra = extra.finish();
     let mut ledger = std::mem::take(&mut chat.ledger);
     let row = chat.content_row(EventType::Unknown, &Content::of(json), offset);
     ledger.emit(&EventRow { extra: extra.as_deref(), ..row }, false, rows);

@@ -6,8 +6,9 @@
 //! of the same calls: they make no rows.
 
 use super::message::Chat;
-use crate::adapters::fields::{Extra, small, time_at};
+use crate::adapters::fields::{small, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::tokens::google;
 use crate::schema::{EventRow, EventType, Rows, Status};
@@ -51,7 +52,7 @@ pub(super) fn record(json: Json<'_, '_>, chat: &mut Chat, offset: u64, rows: &mu
         used.extend(TOKENS);
     }
     extra.rest(attributes, &used);
-    let extra = extra.end();
+    let extra = extra.finish();
     let is_error = name.ends_with("_error");
     let event_type = match name {
         "user_prompt" => EventType::PromptHistory,

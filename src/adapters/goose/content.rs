@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::AGENT;
+use crate::adapters::clean::write_content;
 use crate::adapters::deed::Deed;
 use crate::adapters::json::Json;
 use crate::adapters::kit::calls::OpenCalls;
 use crate::adapters::kit::content::Content;
-use crate::adapters::rest::{Extra, write_clean};
+use crate::adapters::kit::extra::Extra;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status};
 
 /// A message without its content, and its session.
@@ -184,7 +185,7 @@ impl<'a> Message<'a> {
         let deed = Deed::of(name, arguments);
         to.value.clear();
         if let Some(arguments) = arguments {
-            write_clean(arguments, &mut to.value);
+            write_content(arguments, &mut to.value);
         }
         to.extra.begin().rest(item, &["type", "id", "toolCall"]);
         // A call that the model wrote wrongly has an error in place of its name.
@@ -226,7 +227,7 @@ impl<'a> Message<'a> {
                 }
                 None => {
                     blobs.push(if blobs.is_empty() { '[' } else { ',' });
-                    write_clean(block, &mut blobs);
+                    write_content(block, &mut blobs);
                 }
             }
         }

@@ -6,9 +6,9 @@ use super::AGENT;
 use super::content::{Buffers, Calls, Message, is_prompt};
 use super::usage::{Tokens, total_id};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::outcome::{Outcome, count};
-use crate::adapters::rest::Extra;
 use crate::adapters::{Decoder, Line, SourceInfo, time};
 use crate::schema::{Checkpoint, EventId, EventRow, EventType, Rows};
 

@@ -2,8 +2,9 @@
 
 use super::execution;
 use super::ids::{Seen, is_own, unwrapped};
-use crate::adapters::chat::{Facts, Fields, Outcome, Sink, Source, file_stem, joined_text};
+use crate::adapters::chat::{Facts, Outcome, Sink, Source, file_stem, joined_text};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType};
 
@@ -36,7 +37,7 @@ fn chat(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome {
     let mut facts = Facts { session: Some(session), provider: text("modelProvider"), ..Facts::default() };
     let model = text("modelId");
     let (start, end) = (number("startTime"), number("endTime"));
-    let (mut seen, mut fields) = (Seen::default(), Fields::default());
+    let (mut seen, mut fields) = (Seen::default(), Extra::default());
     let entries: Vec<Json<'_, '_>> = json.get("chat").into_iter().flat_map(Json::items).collect();
     let last = entries.iter().rposition(|entry| entry.str_at("role") == Some("bot"));
     for (index, entry) in entries.iter().enumerate() {
@@ -127,7 +128,7 @@ fn session(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -> Outcome 
     };
     let created = json.get("dateCreated").and_then(|d| d.as_i64().or_else(|| d.as_str()?.parse().ok()));
     let start = created.map(time::unix_us);
-    let (mut seen, mut fields) = (Seen::default(), Fields::default());
+    let (mut seen, mut fields) = (Seen::default(), Extra::default());
     let at = facts.at(0, start, source.modified_us);
     fields.begin().rest(json, &["sessionId", "title", "workspaceDirectory", "workspacePath", "history", "dateCreated"]);
     fields.end();

@@ -2,8 +2,10 @@
 
 use super::AGENT;
 use super::ids::{Seen, is_own, unwrapped};
-use crate::adapters::chat::{At, Call, Facts, Fields, Outcome, Sink, Source, clean_json, joined_text, output_text};
+use crate::adapters::chat::{At, Call, Facts, Outcome, Sink, Source, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::money::nano;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Status};
@@ -12,7 +14,7 @@ use crate::schema::{EventId, EventRow, EventType, Status};
 struct Execution<'i> {
     id: &'i str,
     facts: Facts,
-    fields: Fields,
+    fields: Extra,
     start: i64,
     inferred: bool,
 }
@@ -33,7 +35,7 @@ pub(super) fn decode(source: &Source, json: Json<'_, '_>, sink: &mut Sink<'_>) -
     let mut execution = Execution {
         id,
         facts,
-        fields: Fields::default(),
+        fields: Extra::default(),
         start: start.unwrap_or(source.modified_us),
         inferred: start.is_none(),
     };
@@ -112,7 +114,7 @@ impl Execution<'_> {
         let call_id = format!("{}:{own}:{index}", self.id);
         let input = action.get("input");
         let (call, deed) = Call::new(&call_id, kind, input);
-        let arguments = input.map(clean_json);
+        let arguments = input.map(content_json);
         let state = action.str_at("actionState");
         self.fields.begin().rest(
             action,

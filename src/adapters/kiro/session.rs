@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::AGENT;
 use super::turns::Meta;
 use crate::adapters::SourceInfo;
-use crate::adapters::chat::{
-    At, Call, Calls, Edit, Facts, Fields, Outcome, Records, clean_json, file_stem, joined_text, output_text,
-};
+use crate::adapters::chat::{At, Call, Calls, Edit, Facts, Outcome, Records, file_stem, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Format, Rows, Status};
 
@@ -36,7 +36,7 @@ pub(super) struct Session {
     #[serde(skip)]
     pub(super) modified_us: i64,
     #[serde(skip)]
-    pub(super) fields: Fields,
+    pub(super) fields: Extra,
 }
 
 impl Records for Session {
@@ -211,7 +211,7 @@ impl Session {
         rows: &mut Rows,
     ) {
         let (call, deed) = Call::new(call_id.unwrap_or_default(), name, input);
-        let arguments = input.map(clean_json);
+        let arguments = input.map(content_json);
         rows.event(&EventRow {
             id: Some(id),
             message_id: own,

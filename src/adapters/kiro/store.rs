@@ -5,8 +5,10 @@
 
 use super::AGENT;
 use super::ids::Seen;
-use crate::adapters::chat::{At, Call, Calls, Facts, Fields, clean_json, output_text};
+use crate::adapters::chat::{At, Call, Calls, Facts, output_text};
+use crate::adapters::clean::{RECORD, content_json};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::{DatabaseDecoder, Taken, UnknownSchema, time};
 use crate::schema::{EventId, EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables};
@@ -83,7 +85,7 @@ impl DatabaseDecoder for Store {
 struct Conversation {
     facts: Facts,
     calls: Calls,
-    fields: Fields,
+    fields: Extra,
     seen: Seen,
     offset: u64,
     provisional: bool,
@@ -114,7 +116,7 @@ impl Conversation {
         Self {
             facts,
             calls: Calls::default(),
-            fields: Fields::default(),
+            fields: Extra::default(),
             seen: Seen::default(),
             offset: record.offset(),
             provisional,
@@ -156,7 +158,7 @@ impl Conversation {
             (true, _) => Taken::Rows,
             (false, Some(_)) => Taken::Ignored,
             (false, None) => {
-                let text = json.to_json();
+                let text = RECORD.json(json);
                 let detail = "a conversation must have a history";
                 rows.reject(self.offset, text.len() as u64, RejectReason::WrongShape, detail, text.as_bytes());
                 Taken::Rejected
@@ -292,7 +294,7 @@ impl Conversation {
         let name = tool.str_at("name").or_else(|| tool.str_at("orig_name")).unwrap_or_default();
         let input = tool.get("args").or_else(|| tool.get("orig_args"));
         let (call, deed) = Call::new(tool.str_at("id").unwrap_or_default(), name, input);
-        let arguments = input.map(clean_json);
+        let arguments = input.map(content_json);
         let facts = self.facts.clone();
         let row = EventRow {
             id: Some(id),

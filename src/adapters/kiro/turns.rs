@@ -1,8 +1,9 @@
 //! What the file beside a session says of its turns: credits, and token counters where they are real.
 
 use super::AGENT;
-use crate::adapters::chat::{At, Facts, Fields};
+use crate::adapters::chat::{At, Facts};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::adapters::time;
@@ -85,7 +86,7 @@ impl Turn {
         let [input, output, read, write] = if counted { counters } else { [None; 4] };
         let result = turn.path(&["result", "Ok", "id"]).and_then(Json::as_filled_str);
         let random = turn.path(&["loop_id", "rand"]).map(Json::to_json);
-        let mut fields = Fields::default();
+        let mut fields = Extra::default();
         fields.begin().text("record", "turn").rest(
             turn,
             &[

@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{has_word, leading_time, moment};
 use crate::adapters::SourceInfo;
-use crate::adapters::chat::{At, Facts, Fields, Outcome, Records, clean_json, output_text};
+use crate::adapters::chat::{At, Facts, Outcome, Records, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Format, Rows, UsageSource};
 
-/// Fields that have a column, or that name the record.
+/// Extra that have a column, or that name the record.
 const USED: [&str; 27] = [
     "timestamp",
     "type",
@@ -56,7 +58,7 @@ pub(super) struct Log {
     #[serde(skip)]
     modified_us: i64,
     #[serde(skip)]
-    fields: Fields,
+    fields: Extra,
 }
 
 impl Records for Log {
@@ -132,7 +134,7 @@ impl Log {
         let message = text(&["message"]);
         let (input, output) = (number(&["prompt_tokens"]), number(&["response_tokens", "completion_tokens"]));
         let total = number(&["tokens_used", "tokens"]);
-        let call_input = ["tool_input", "tool_args"].iter().find_map(|k| json.get(k)).map(clean_json);
+        let call_input = ["tool_input", "tool_args"].iter().find_map(|k| json.get(k)).map(content_json);
         let call_output = json.get("tool_output").and_then(output_text);
         self.fields.begin().rest(json, &USED);
         self.fields.maybe("level", json.get("level")).maybe("action", json.get("action"));

@@ -1,5 +1,6 @@
 //! What of a record found no column.
 
+use crate::adapters::clean::RECORD;
 use crate::adapters::json::{Json, ObjectWriter};
 use crate::schema::Pointer;
 
@@ -33,7 +34,9 @@ fn members(object: Json<'_, '_>, consumed: &[&[String]], out: &mut ObjectWriter<
             continue;
         }
         if below.is_empty() {
-            out.value(key, value);
+            if RECORD.keeps(key, value) {
+                out.with(key, |out| RECORD.write(value, out));
+            }
         } else if value.is_object() {
             out.object(key, |inner| members(value, &below, inner));
         } else if value.is_array() && !is_all(value, &below) {

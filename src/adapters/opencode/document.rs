@@ -16,8 +16,8 @@ use super::message::{Ground, Message, Role, Scene, Session};
 use super::part::{Gathered, PartStamp, part};
 use super::session::SessionRow;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
-use crate::adapters::rest::Extra;
 use crate::adapters::{Companion, Decoder, Line, SourceInfo};
 use crate::schema::{Checkpoint, RejectReason, Rows};
 

@@ -9,8 +9,8 @@
 
 use super::part::Gathered;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::money::nano;
-use crate::adapters::rest::Extra;
 use crate::adapters::time::unix_us;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage};
 

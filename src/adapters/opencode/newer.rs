@@ -12,7 +12,7 @@ use super::message::{Ground, Message, Role, Scene, filled};
 use super::part::{Gathered, PartStamp, part};
 use super::store::{RECENT, SLACK_MS, StoreDecoder};
 use crate::adapters::json::Json;
-use crate::adapters::rest::Extra;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::{Taken, time};
 use crate::schema::{EventRow, EventType, Query, Record, RejectReason, Rows, Status, Tables};
 

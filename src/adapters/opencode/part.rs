@@ -1,10 +1,11 @@
 //! Parts of a message: texts, thoughts, tool calls with their results, files, patches.
 
 use super::message::{Role, Scene, Tokens, filled, of_steps};
+use crate::adapters::clean::write_content;
 use crate::adapters::deed::{Deed, line_count};
 use crate::adapters::diff;
 use crate::adapters::json::Json;
-use crate::adapters::rest::{Extra, write_clean};
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::time::unix_us;
 use crate::schema::{EventRow, EventType, Rows, Status, UsageSource};
 
@@ -254,7 +255,7 @@ fn tool(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &mut Ga
     let deed = Deed::of(name, input);
     to.input.clear();
     if let Some(input) = input {
-        write_clean(input, &mut to.input);
+        write_content(input, &mut to.input);
     }
     let status = state.str_at("status").unwrap_or_default();
     let done = matches!(status, "completed" | "error");
@@ -321,7 +322,7 @@ fn outcome(
     match said.filter(|said| !said.is_null()) {
         Some(said) => match said.as_str().or_else(|| said.str_at("message")) {
             Some(text) => to.output.push_str(text),
-            None => write_clean(said, &mut to.output),
+            None => write_content(said, &mut to.output),
         },
         None => {
             let texts = state.get("content").into_iter().flat_map(Json::items).filter_map(|item| item.str_at("text"));
@@ -390,7 +391,7 @@ fn invocation(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
     let deed = Deed::of(name, args);
     to.input.clear();
     if let Some(args) = args {
-        write_clean(args, &mut to.input);
+        write_content(args, &mut to.input);
     }
     let done = call.str_at("state") == Some("result");
     let base = EventRow {
@@ -416,7 +417,7 @@ fn invocation(scene: &Scene<'_>, json: Json<'_, '_>, stamp: PartStamp<'_>, to: &
         if let Some(result) = call.get("result") {
             match result.as_str() {
                 Some(text) => to.output.push_str(text),
-                None => write_clean(result, &mut to.output),
+                None => write_content(result, &mut to.output),
             }
         }
         rows.event(&EventRow {

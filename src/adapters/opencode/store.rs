@@ -15,8 +15,8 @@ use super::message::{Ground, Message, Role, Scene, Session, workspace};
 use super::newer;
 use super::part::{Gathered, PartStamp, broken, part};
 use super::session::SessionRow;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
-use crate::adapters::rest::Extra;
 use crate::adapters::{DatabaseDecoder, SourceInfo, Taken, UnknownSchema};
 use crate::schema::{Format, Query, Record, RejectReason, Rows, Tables};
 

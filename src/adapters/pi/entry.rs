@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::SourceInfo;
-use crate::adapters::chat::{At, Calls, Facts, Fields, Outcome, Records, attachments, file_stem, joined_text};
+use crate::adapters::chat::{At, Calls, Facts, Outcome, Records, attachments, file_stem, joined_text};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::time;
 use crate::schema::{EventId, EventRow, EventType, Format, Rows};
 
@@ -21,7 +22,7 @@ pub(super) struct Session {
     #[serde(skip)]
     pub(super) modified_us: i64,
     #[serde(skip)]
-    pub(super) fields: Fields,
+    pub(super) fields: Extra,
 }
 
 /// An entry: what all kinds have.

@@ -1,9 +1,11 @@
 //! Messages of a session: prompts, answers, results.
 
 use super::entry::{Entry, Session};
-use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, clean_json, joined_text, output_text};
+use crate::adapters::chat::{Call, Deed, Edit, Outcome, attachments, joined_text, output_text};
+use crate::adapters::clean::content_json;
 use crate::adapters::json::Json;
 use crate::adapters::kit::content::Content;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, EventType, Rows, Status, TokenUsage, UsageSource};
 
@@ -180,7 +182,7 @@ impl Session {
         let input = block.get("arguments").or_else(|| block.get("input"));
         let call_id = block.str_at("id").unwrap_or_default();
         let (call, deed) = Call::new(call_id, block.str_at("name").unwrap_or_default(), input);
-        let json = input.map(clean_json);
+        let json = input.map(content_json);
         self.fields.begin().rest(block, &["type", "id", "name", "arguments", "input"]).end();
         rows.event(&EventRow {
             id: Some(id),
@@ -327,9 +329,8 @@ impl Session {
         }
         let rest = usage.entries().any(|(key, _)| !USED.contains(&key));
         if rest {
-            let mut inner = crate::adapters::chat::Fields::default();
-            inner.begin().rest(usage, &USED).end();
-            if let Some(text) = inner.get() {
+            let mut inner = Extra::default();
+            if let Some(text) = inner.rest(usage, &USED).end() {
                 self.fields.raw("usage", text);
             }
         }

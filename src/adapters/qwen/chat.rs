@@ -1,8 +1,9 @@
 //! One record of a Qwen Code session becomes rows.
 
 use super::session::{Answer, Stamp, State, call};
-use crate::adapters::fields::{Extra, write_clean};
+use crate::adapters::clean::write_content;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 use crate::adapters::tokens::google;
@@ -35,7 +36,7 @@ pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, r
         _ => {
             let mut extra = Extra::default();
             extra.rest(json, &["uuid", "parentUuid", "sessionId", "timestamp", "cwd", "version", "gitBranch"]);
-            let extra = extra.end();
+            let extra = extra.finish();
             rows.event(&EventRow { extra: extra.as_deref(), ..stamp.row(EventType::Unknown, &[]) });
             Outcome::Unknown
         }
@@ -77,7 +78,7 @@ fn user(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Row
     for (i, part) in parts(json).enumerate().filter(|(_, part)| part.get("text").is_none()) {
         extra.value(&format!("part{i}"), part);
     }
-    let extra = extra.end();
+    let extra = extra.finish();
     rows.event(&EventRow {
         role: Some("user"),
         turn: Some(state.turn),
@@ -141,7 +142,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
         for (i, part) in others {
             extra.value(&format!("part{i}"), part);
         }
-        let extra = extra.end();
+        let extra = extra.finish();
         let [fresh, cached, output, reasoning] = state.answer.tokens;
         let known = [fresh, cached, output, reasoning].iter().any(Option::is_some);
         let row = EventRow {
@@ -201,7 +202,7 @@ fn result(
     if let Some(display) = display.as_deref().filter(|d| !d.is_empty() && !said.is_empty() && !said.contains(*d)) {
         extra.text("resultDisplay", display);
     }
-    let extra = extra.end();
+    let extra = extra.finish();
     let text = if said.is_empty() { display.as_deref() } else { Some(&*said) }.filter(|text| !text.is_empty());
     let failed = part.path(&["functionResponse", "response", "error"]).is_some();
     let place = own_id.map_or_else(|| i.to_string(), str::to_owned);
@@ -238,10 +239,10 @@ fn system(json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Rows) -> Outcome {
     }
     if let Some(message) = json.get("message").filter(|_| parts(json).next().is_some()) {
         let mut said = String::new();
-        write_clean(message, &mut said);
+        write_content(message, &mut said);
         extra.value("message", message);
     }
-    let extra = extra.end();
+    let extra = extra.finish();
     let event_type = match subtype {
         "custom_title" => EventType::Title,
         "chat_compression" => EventType::Compaction,

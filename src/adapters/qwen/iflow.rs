@@ -1,8 +1,9 @@
 //! One record of an iFlow session becomes rows.
 
 use super::session::{Stamp, State, call};
-use crate::adapters::fields::{Extra, text_or_json, time_at};
+use crate::adapters::fields::{text_or_json, time_at};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::outcome::Outcome;
 use crate::adapters::response::{output, shown};
 
@@ -36,7 +37,7 @@ pub(super) fn record(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, r
         kind => {
             let mut extra = Extra::default();
             extra.rest(json, &["uuid", "parentUuid", "sessionId", "timestamp", "cwd", "version", "gitBranch"]);
-            let extra = extra.end();
+            let extra = extra.finish();
             let known = kind == "system";
             let row = stamp.row(if known { EventType::System } else { EventType::Unknown }, &[]);
             rows.event(&EventRow { text: json.str_at("content"), extra: extra.as_deref(), ..row });
@@ -84,7 +85,7 @@ fn user(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut Row
     let mut extra = Extra::default();
     extra.rest(json, &ENVELOPE);
     others(json, &mut extra);
-    let extra = extra.end();
+    let extra = extra.finish();
     rows.event(&EventRow {
         role: Some("user"),
         turn: Some(state.turn),
@@ -131,7 +132,7 @@ fn answer(state: &mut State, json: Json<'_, '_>, stamp: &Stamp<'_>, rows: &mut R
         extra.rest(message, &["id", "type", "role", "content", "model", "stop_reason", "usage"]);
     }
     others(json, &mut extra);
-    let extra = extra.end();
+    let extra = extra.finish();
     let row = EventRow {
         role: Some("assistant"),
         model,
@@ -166,7 +167,7 @@ fn result(state: &mut State, block: Json<'_, '_>, i: usize, json: Json<'_, '_>, 
     if let Some(display) = display.as_deref().filter(|d| !d.is_empty() && !said.contains(*d)) {
         extra.text("resultDisplay", display);
     }
-    let extra = extra.end();
+    let extra = extra.finish();
     let named = about.and_then(|a| a.str_at("toolName")).or((!call.name.is_empty()).then_some(&*call.name));
     let is_error = block.get("is_error").and_then(Json::as_bool).or_else(|| status.map(|s| s == "error"));
     let ended = about.and_then(|a| time_at(a, "timestamp"));

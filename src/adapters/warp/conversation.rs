@@ -2,8 +2,8 @@
 
 use super::{AGENT, utc_us};
 use crate::adapters::Taken;
-use crate::adapters::chat::Fields;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::adapters::money::nano;
 use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables, UsageSource};
@@ -75,7 +75,7 @@ fn totals(json: Json<'_, '_>, record: &Record<'_>, provisional: bool, rows: &mut
     let conversation = record.text(0);
     let key = conversation.as_deref().unwrap_or_default();
     let time = record.text(3).or_else(|| record.text(2)).and_then(|t| utc_us(&t));
-    let mut fields = Fields::default();
+    let mut fields = Extra::default();
     fields.begin().text("record", "conversation_totals");
     fields.rest(json, &["conversation_usage_metadata"]);
     fields.rest(usage, &["token_usage", "credits_spent"]).end();
@@ -102,7 +102,7 @@ fn totals(json: Json<'_, '_>, record: &Record<'_>, provisional: bool, rows: &mut
         completeness: grown,
         ..first
     });
-    let mut own = Fields::default();
+    let mut own = Extra::default();
     for entry in entries {
         let model = entry.str_at("model_id");
         let total = tokens(entry);

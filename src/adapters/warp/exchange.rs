@@ -2,8 +2,9 @@
 
 use super::{AGENT, utc_us};
 use crate::adapters::Taken;
-use crate::adapters::chat::{Fields, output_text};
+use crate::adapters::chat::output_text;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Status, Tables};
 
@@ -66,7 +67,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
         ..EventRow::default()
     };
     let input = record.value(3).bytes().unwrap_or_default();
-    let mut fields = Fields::default();
+    let mut fields = Extra::default();
     let seen = parser.each(input, |json| {
         let one = json.is_object().then_some(json);
         for (index, item) in one.into_iter().chain(json.items()).enumerate() {
@@ -100,7 +101,7 @@ pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, 
 }
 
 /// One thing that was sent to the model.
-fn item(item: Json<'_, '_>, key: &[u8], index: usize, base: EventRow<'_>, fields: &mut Fields, rows: &mut Rows) {
+fn item(item: Json<'_, '_>, key: &[u8], index: usize, base: EventRow<'_>, fields: &mut Extra, rows: &mut Rows) {
     for (kind, value) in item.entries() {
         let prompt = value.str_at("text").filter(|_| kind == "Query");
         fields.begin();

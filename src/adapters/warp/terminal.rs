@@ -2,7 +2,7 @@
 
 use super::{AGENT, utc_us};
 use crate::adapters::Taken;
-use crate::adapters::chat::Fields;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::line::Parser;
 use crate::schema::{EventId, EventRow, EventType, Query, Record, Rows, Tables};
 
@@ -39,7 +39,7 @@ pub(super) fn is_settled(record: &Record<'_>) -> bool {
 }
 
 pub(super) fn rows(parser: &mut Parser, record: &Record<'_>, provisional: bool, rows: &mut Rows) -> Taken {
-    let (mut call_id, mut conversation, mut fields) = (None, None, Fields::default());
+    let (mut call_id, mut conversation, mut fields) = (None, None, Extra::default());
     let metadata = record.value(8).bytes().unwrap_or_default();
     fields.begin();
     let seen = parser.each(metadata, |json| {

@@ -2,10 +2,11 @@
 
 use super::{AGENT, legacy};
 use crate::adapters::Taken;
+use crate::adapters::clean::write_content;
 use crate::adapters::deed::Deed;
 use crate::adapters::diff;
 use crate::adapters::json::Json;
-use crate::adapters::rest::{Extra, write_clean};
+use crate::adapters::kit::extra::Extra;
 use crate::schema::{EventId, EventRow, EventType, Rows, TokenUsage, UsageSource};
 
 /// A thread, and what its messages have in common.
@@ -376,7 +377,7 @@ impl<'a> Thread<'a> {
         let deed = Deed::of(name, input);
         let mut text = String::new();
         if let Some(input) = input {
-            write_clean(input, &mut text);
+            write_content(input, &mut text);
         }
         let complete = call.get("is_input_complete").and_then(Json::as_bool) != Some(false);
         let mut extra = Extra::default();

@@ -1,12 +1,13 @@
 //! Requests to the model, and what it said in them.
 
 use super::{Run, USED};
-use crate::adapters::blocks::{Extra, filled};
+use crate::adapters::blocks::filled;
 use crate::adapters::cline::kinds::verdict;
 use crate::adapters::cline::messages::{Message, folder_in, model_in};
 use crate::adapters::cline::outline::{Calls, Shown, text_answers};
 use crate::adapters::cline::usage::Usage;
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::walk::State;
 use crate::schema::{EventId, EventRow, EventType, Status};
 

@@ -1,12 +1,14 @@
 //! Tool calls as their user saw them, and what the messages tell of their answers.
 
 use super::{Run, USED};
-use crate::adapters::blocks::{Extra, filled, scrubbed};
+use crate::adapters::blocks::filled;
 use crate::adapters::changes::{Lines, of_diff};
+use crate::adapters::clean::content_json;
 use crate::adapters::cline::kinds::{event_type, verdict};
 use crate::adapters::cline::messages::Message;
 use crate::adapters::cline::outline::{Shown, command_of};
 use crate::adapters::json::Json;
+use crate::adapters::kit::extra::Extra;
 use crate::adapters::walk::State;
 use crate::schema::{EventRow, EventType};
 
@@ -37,7 +39,7 @@ struct Told {
 impl Told {
     fn of(kind: &str, json: Json<'_, '_>) -> Self {
         let own = |key: &str| json.str_at(key).map(str::to_owned);
-        let whole = Some(scrubbed(json));
+        let whole = Some(content_json(json));
         match kind {
             "use_mcp_server" => Self {
                 name: own("toolName").or_else(|| own("type")).unwrap_or_else(|| kind.to_owned()),
@@ -156,7 +158,7 @@ impl<'t, 'i> Run<'_, 't, 'i, '_> {
         let shown = self.calls.answer(wanted, "");
         let mut text = String::new();
         if m.kind == "browser_action_result" {
-            self.parser.each(m.text.as_bytes(), |json| text = scrubbed(json)).unwrap_or_default();
+            self.parser.each(m.text.as_bytes(), |json| text = content_json(json)).unwrap_or_default();
         }
         let text = filled(&text).unwrap_or(m.text);
         let (call_id, name) = match &shown {
