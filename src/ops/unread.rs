@@ -16,19 +16,19 @@ pub(super) fn note(home: &Path, unread: &Unread) -> Option<String> {
 }
 
 /// What rows of an answer are missing for now, one sentence each.
-#[cfg(feature = "query")]
+#[cfg(any(test, feature = "query"))]
 pub(super) fn lacking(unread: &Unread) -> Vec<String> {
     let told = |Gap { path, why }: &Gap| format!("{path:?} is not in the answer, or not all of it: {why}");
     unread.failed.iter().map(told).chain(more(unread)).collect()
 }
 
 /// What is never read, one sentence each.
-#[cfg(feature = "query")]
+#[cfg(any(test, feature = "query"))]
 pub(super) fn closed(unread: &Unread) -> Vec<String> {
     unread.closed.iter().map(|Gap { path, why }| format!("{path:?}: {why}")).collect()
 }
 
-#[cfg(feature = "query")]
+#[cfg(any(test, feature = "query"))]
 fn more(unread: &Unread) -> Option<String> {
     let more = unread.more;
     (more > 0 && !unread.failed.is_empty()).then(|| format!("{} more could not be read", units::count(more)))
