@@ -1,7 +1,7 @@
 //! Which bytes are new?
 //!
 //! - a position is never trusted by name, inode or size alone: the bytes just before it, and the
-//!   first bytes of the file, must hash to what was seen ([`look()`])
+//!   first bytes of the file, must hash to what was seen ([`inspect()`])
 //! - only whole lines are handed out; a torn last line stays unread until its newline comes
 //!   ([`Reader`])
 //! - nothing but regular files is opened, and never in a way that can block

@@ -24,7 +24,7 @@ pub struct Root {
     pub layout: Layout,
     /// The folder; with `wildcard`, one of its components is a pattern such as `Claude_*`.
     pub path: PathBuf,
-    /// True when `path` holds a pattern; [`super::expand`] turns it into folders that exist.
+    /// True when `path` holds a pattern; [`super::expand()`] turns it into folders that exist.
     pub wildcard: bool,
     /// All places of the agent, when its logs have companions in the others and relative paths do not lead
     /// there: a variable has moved one, or this one does not lie in home.

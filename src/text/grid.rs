@@ -121,7 +121,7 @@ impl Grid {
     }
 
     /// Whether the columns stand beside each other within `limit`.
-    #[cfg(any(test, feature = "query"))]
+    #[cfg(feature = "query")]
     pub(crate) fn fits(&self, limit: usize) -> bool {
         self.widths(&self.cut(), Some(limit)).is_some()
     }

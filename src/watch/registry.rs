@@ -3,7 +3,7 @@
 //! Pure: the known sources are in memory, and what must be asked of the disk is asked through
 //! [`FileProbe`]. The answer does not depend on the order of what was learnt before.
 //!
-//! - the same path is the same source; whether its bytes still stand is [`crate::watch::file_change()`]'s question
+//! - the same path is the same source; whether its bytes still stand is [`crate::watch::inspect()`]'s question
 //! - another path whose old path is gone is a move, when inode or first bytes lead to the source and
 //!   its content stands up to the position
 //! - another path whose old path is still there is a copy, a source of its own; but another *name* of

@@ -1,6 +1,8 @@
 //! SQL that would write, set, or read files is refused.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -60,6 +62,9 @@ pub fn sql_writes_nothing_and_reads_no_file(trial: &Trial) -> Outcome {
     fs::write(canary.join("secret.csv"), "a,b\nsecret-word,2\n").unwrap();
     let place = canary.to_str().unwrap();
     let files = |home: &Home| -> Vec<_> { [files_under(&canary), files_under(&home.lake())].concat() };
+    // What was read a moment after it was written is looked at once more, and that is remembered.
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(home.number(EVENTS), 40);
     let before = files(&home);
     let check = |through: &str| {
         for sql in FORBIDDEN {

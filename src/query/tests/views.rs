@@ -123,7 +123,7 @@ fn every_view_has_rows_and_a_summary() {
     memory.push(on_machine("claude", Some("314f7996b2f1e669-box-linux"), "ann", &[placed]));
     let bench = Bench::new(memory, &durable);
     let names: Vec<String> = bench.engine.views().map(|v| v.name.clone()).collect();
-    assert_eq!(names.len(), 18);
+    assert_eq!(names.len(), 19);
     for view in bench.engine.views() {
         assert!(view.summary().len() > 12, "{}", view.name);
         assert_ne!(bench.value(&format!("SELECT count(*) FROM {}", view.name)), "0", "{}", view.name);
