@@ -158,7 +158,7 @@ pub struct Offsets {
 }
 
 impl Offsets {
-    /// Nothing is remembered yet of `zone`.
+    /// The offsets of `zone`; none is known yet.
     pub fn new(zone: Zone) -> Self {
         Self { zone, slots: Box::new([(i64::MIN, None); 256]) }
     }

@@ -113,8 +113,10 @@ fn stored(parts: &[NewPart], segment: &Segment) -> String {
     let rows: u64 = parts.iter().map(|part| part.part().rows).sum();
     let bytes: u64 = parts.iter().map(|part| part.part().bytes).sum();
     let events = if rows == 1 { "1 event".to_owned() } else { format!("{rows} events") };
+    let logs = segment.positions.len();
     match parts {
-        [] => format!("stored the positions of {} logs of {agents}, without new events", segment.positions.len()),
+        [] if logs == 1 => format!("stored the position of 1 log of {agents}, without new events"),
+        [] => format!("stored the positions of {logs} logs of {agents}, without new events"),
         [part] => format!("stored {events} of {agents} in {} ({bytes} bytes)", part.part().path),
         _ => format!("stored {events} of {agents} in {} files ({bytes} bytes)", parts.len()),
     }

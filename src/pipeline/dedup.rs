@@ -49,7 +49,7 @@ pub(super) struct Decision {
 }
 
 impl<'a> Candidates<'a> {
-    /// Evidence of `events`; `spans` and `born` tell when the source of a row was born, and its tie.
+    /// Those of `events`; `spans` and `born` tell when the source of a row was born, and its tie-break.
     pub(super) fn of(
         events: &'a RecordBatch,
         ids: &'a [EventId],

@@ -46,7 +46,7 @@ impl SourceReader {
 
     /// Looks at `job` and reads what is new; `kept` is what an earlier call returned for this path.
     ///
-    /// Rows stay in the means' worker until it delivers them.
+    /// Rows stay in the worker until it delivers them.
     pub(super) fn run(
         job: &Job,
         kept: Option<Self>,

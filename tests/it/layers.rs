@@ -178,14 +178,27 @@ fn the_environment_is_read_in_config_only() {
     }
 }
 
-/// Rooms that still have circles of files.
-const STILL: [&str; 1] = ["adapters/"];
+/// First files of the circles that are left, all between decoders and the types that they share. No other may come, and
+/// one that is gone leaves this list.
+const LEFT: [&str; 11] = [
+    "adapters/amp/content",
+    "adapters/claude/assistant",
+    "adapters/claude/call",
+    "adapters/codex/doubles",
+    "adapters/copilot/groups",
+    "adapters/copilot_cli/calls",
+    "adapters/cursor/bubble",
+    "adapters/cursor/items",
+    "adapters/opencode/message",
+    "adapters/opencode/newer",
+    "adapters/zed/legacy",
+];
 
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let modules = Modules::read(&src);
-    let mut circles = circles(&modules.uses());
-    circles.retain(|files| !STILL.iter().any(|room| files[0].starts_with(room)));
-    assert!(circles.is_empty(), "files that reach each other in a circle: move what they share down\n{circles:#?}");
+    let circles = circles(&modules.uses());
+    let first: Vec<&str> = circles.iter().map(|files| files[0].as_str()).collect();
+    assert_eq!(first, LEFT, "files that reach each other in a circle: move what they share down\n{circles:#?}");
 }
